@@ -1,0 +1,97 @@
+//! What a session tells the core and the other way round.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use crate::{
+    types::{Asn, Families, Family, RouterId},
+    wire::{attribute::PathAttributes, nlri::NlriList},
+};
+
+/// One step of an UPDATE stream, in the order received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteItem {
+    /// Feasible routes that share their attributes.
+    Reach {
+        /// The shared attributes.
+        attributes: Arc<PathAttributes>,
+        /// The prefixes.
+        nlri: NlriList,
+    },
+    /// Withdrawn routes (also those that RFC 7606 treats as withdrawn).
+    Unreach(NlriList),
+    /// End-of-RIB (RFC 4724 section 2).
+    EndOfRib(Family),
+}
+
+/// What came from one peer since the last batch: at most about 64 KiB of wire input.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteBatch {
+    /// The items in order of arrival.
+    pub items: Vec<RouteItem>,
+}
+
+/// What the two OPENs of a session agreed on, as far as decoding, encoding and the RIB need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Negotiated {
+    /// The AS number the peer has shown.
+    pub peer_asn: Asn,
+    /// The peer's BGP Identifier.
+    pub peer_id: RouterId,
+    /// Families both sides announced; IPv4 unicast when neither sent a multiprotocol capability.
+    pub families: Families,
+    /// Whether AS numbers travel in 4 octets (RFC 6793).
+    pub four_octet_asn: bool,
+    /// Whether the peer announced route refresh (RFC 2918).
+    pub route_refresh: bool,
+    /// The smaller of the two hold times; zero means none.
+    pub hold_time: Duration,
+    /// The longest message the peer takes: 4096, or 65535 (RFC 8654).
+    pub max_message: usize,
+    /// What the peer said about graceful restart, when it announced it and so did we.
+    pub graceful_restart: Option<PeerRestart>,
+}
+
+/// The peer's Graceful Restart capability (RFC 4724 section 3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerRestart {
+    /// Whether the peer has restarted (R bit).
+    pub restarting: bool,
+    /// Whether a NOTIFICATION too keeps the routes (N bit, RFC 8538); both sides must set it.
+    pub notification: bool,
+    /// How long to keep its routes while it is away.
+    pub restart_time: Duration,
+    /// Families it can restart gracefully.
+    pub families: Families,
+    /// Families whose forwarding state it kept (F bit).
+    pub forwarding: Families,
+}
+
+/// What kept or ended the routes of a session that went down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// The session ended without a NOTIFICATION (or RFC 8538 applies): the peer may be restarting.
+    MayRestart,
+    /// It was closed on purpose or by an error: its routes go at once.
+    Flush,
+}
+
+/// Whether a next hop can be reached (RFC 4271 section 9.1.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reachability {
+    /// Through a route of this metric (the IGP cost of section 9.1.2.2 e).
+    Reachable {
+        /// The metric.
+        metric: u32,
+    },
+    /// No usable route.
+    Unreachable,
+}
+
+/// The addresses of a session's transport connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionAddresses {
+    /// Our end.
+    pub local: IpAddr,
+    /// The peer's end.
+    pub peer: IpAddr,
+}

@@ -1,0 +1,7 @@
+//! A complete BGP-4 implementation whose heart does no IO.
+
+pub mod config;
+pub mod event;
+pub mod policy;
+pub mod types;
+pub mod wire;
