@@ -1,2 +1,5 @@
-//! placeholder
-fn main() {}
+//! The `siskin` binary.
+
+fn main() -> std::process::ExitCode {
+    siskin::cli::main()
+}

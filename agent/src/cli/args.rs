@@ -1,0 +1,244 @@
+//! What can be typed.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use ipnet::IpNet;
+
+/// Where the daemon listens for commands unless told otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/siskin/siskin.sock";
+
+const EXIT_CODES: &str = "Exit status:
+  0  done; with --check: healthy
+  1  the command failed; with --check: not healthy
+  2  usage error, or a configuration that is not valid
+  3  the daemon is not there";
+
+/// A routing daemon for hosts: learns routes by BGP and programs the Linux kernel,
+/// through IPIP where a pool asks for it.
+#[derive(Debug, Parser)]
+#[command(name = "siskin", version, after_help = EXIT_CODES, infer_subcommands = true)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    /// The daemon's socket [default: /run/siskin/siskin.sock]
+    #[arg(long, global = true, value_name = "PATH", env = "SISKIN_SOCKET", hide_env_values = true)]
+    pub socket: Option<PathBuf>,
+
+    /// Print JSON for programs instead of tables for people
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon in the foreground
+    Run(RunArgs),
+    /// Show node, sessions, routes, tunnel and problems on one screen
+    Status {
+        /// Exit with 1 when something needs attention
+        #[arg(long)]
+        check: bool,
+    },
+    /// List the BGP peers, or show one in detail
+    #[command(visible_alias = "neighbors", alias = "neighbor", alias = "neighbours")]
+    Peers {
+        /// A peer's name or address
+        peer: Option<String>,
+    },
+    /// List routes of the RIB, best first
+    Routes(RoutesArgs),
+    /// List the kernel routes that are ours
+    Fib {
+        /// Only where the kernel differs from what is wanted
+        #[arg(long)]
+        diff: bool,
+    },
+    /// Explain what happens to packets for a prefix or an address, and why
+    Explain {
+        /// A prefix (172.16.196.128/26) or an address (172.16.196.132)
+        #[arg(value_name = "PREFIX|ADDRESS", value_parser = parse_target)]
+        target: Target,
+    },
+    /// Print events as they happen
+    Monitor,
+    /// End a peer's session, so that it starts anew
+    Clear {
+        /// A peer's name or address, or "all"
+        peer: String,
+        /// Keep the session: ask for the routes again and send ours again
+        #[arg(long)]
+        soft: bool,
+    },
+    /// Stop the daemon; the kernel keeps forwarding
+    Stop {
+        /// Say goodbye to the peers, let them take other paths, then remove our routes
+        #[arg(long)]
+        drain: bool,
+    },
+    /// Remove what a stopped daemon left in the kernel: routes, tunnel address, guard
+    #[command(after_help = "Works without the daemon, and is refused beside a running one \
+                            (that is `siskin stop --drain`).")]
+    Flush(ConfigArgs),
+    /// Check a configuration, or show the one in force
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Print the version
+    Version,
+}
+
+/// `siskin run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+
+    /// Learn and decide, but program and announce nothing; `siskin fib --diff` shows what it would do
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Remove our routes when stopped, as `siskin stop --drain` does
+    #[arg(long)]
+    pub flush_on_exit: bool,
+}
+
+/// The configuration file and the flags that go over it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ConfigArgs {
+    /// Configuration file (TOML)
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// This node's address, with its subnet: 192.168.92.128/24
+    #[arg(long, value_name = "ADDRESS[/LENGTH]")]
+    pub node_address: Option<String>,
+
+    /// A mesh peer, of our AS; with an AS number a peer of its own (may be repeated)
+    #[arg(long = "peer", value_name = "ADDRESS[,AS]", action = ArgAction::Append)]
+    pub peers: Vec<String>,
+
+    /// A block of ours to announce and blackhole: 172.16.241.64/26 (may be repeated)
+    #[arg(long = "block", value_name = "CIDR", action = ArgAction::Append)]
+    pub blocks: Vec<String>,
+
+    /// An address pool and its IPIP mode, Always, CrossSubnet or Never (may be repeated)
+    #[arg(long = "pool", value_name = "CIDR,MODE", action = ArgAction::Append)]
+    pub pools: Vec<String>,
+}
+
+/// `siskin routes`.
+#[derive(Args, Debug)]
+pub struct RoutesArgs {
+    /// Only this prefix and what lies inside it; an address selects the routes that cover it
+    #[arg(value_name = "PREFIX", value_parser = parse_target)]
+    pub target: Option<Target>,
+
+    /// Only what this peer (name or address) sent, or with --advertised what it was sent
+    #[arg(long, value_name = "PEER")]
+    pub peer: Option<String>,
+
+    /// Which of the peer's routes; accepted ones by default
+    #[command(flatten)]
+    pub side: SideArgs,
+}
+
+/// The tables of one peer.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[group(multiple = false)]
+pub struct SideArgs {
+    /// All it sent, before import policy
+    #[arg(long, requires = "peer")]
+    pub received: bool,
+    /// What import policy let pass
+    #[arg(long, requires = "peer")]
+    pub accepted: bool,
+    /// What was refused, with the reason
+    #[arg(long, requires = "peer")]
+    pub rejected: bool,
+    /// What it was sent
+    #[arg(long, requires = "peer")]
+    pub advertised: bool,
+}
+
+/// `siskin config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a file as `run` would read it, without touching anything
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Show the configuration in force: of the running daemon, or what FILE and flags would give
+    Show {
+        /// Where it comes from, when not from the running daemon.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Say where each value comes from
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+/// A prefix, or an address as a full-length prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `a.b.c.d`.
+    Address(IpAddr),
+    /// `a.b.c.d/n`, host bits cleared.
+    Prefix(IpNet),
+}
+
+fn parse_target(text: &str) -> Result<Target, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(Target::Address(address));
+    }
+    let prefix: IpNet = text.parse().map_err(|_| {
+        "neither a prefix like 172.16.196.128/26 nor an address like 172.16.196.132".to_owned()
+    })?;
+    Ok(Target::Prefix(prefix.trunc()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn one_side_of_one_peer_can_be_chosen() {
+        assert!(parse("siskin routes --peer tor --rejected").is_ok());
+        assert!(parse("siskin routes --rejected").is_err());
+        assert!(parse("siskin routes --peer tor --rejected --accepted").is_err());
+    }
+
+    #[test]
+    fn global_options_go_anywhere() {
+        let cli = parse("siskin peers --json --socket /tmp/s").expect("parses");
+        assert!(cli.json);
+        assert_eq!(cli.socket, Some(PathBuf::from("/tmp/s")));
+    }
+
+    #[test]
+    fn a_target_is_a_prefix_or_an_address() {
+        assert_eq!(parse_target("10.0.0.1/8"), Ok(Target::Prefix("10.0.0.0/8".parse().expect("a prefix"))));
+        assert_eq!(parse_target("fd00::1"), Ok(Target::Address("fd00::1".parse().expect("an address"))));
+        assert!(parse_target("ten").is_err());
+    }
+}

@@ -1,0 +1,12 @@
+//! The routing daemon and its command line.
+//!
+//! ```text
+//!   siskin run                                   siskin status | peers | routes | ...
+//!       |                                                 |
+//!     daemon ---- config (file, environment, flags)      cli ---- tables, JSON
+//!       |                                                 |
+//!       +-- api  <----- unix socket, JSON lines ----------+
+//!       +-- http <----- /metrics, /livez, /readyz, /api
+//! ```
+
+pub mod cli;
