@@ -1,0 +1,145 @@
+//! What is asked of the tunnel.
+
+use std::{collections::BTreeSet, net::Ipv4Addr, path::PathBuf, time::Duration};
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+/// Bytes an IPIP header adds to every packet (an IPv4 header without options, RFC 2003 section 3.1).
+pub const IPIP_OVERHEAD: u32 = 20;
+
+/// How the tunnel shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TunnelConfig {
+    /// Whether anything needs the tunnel. Nothing is touched until this has once been [`Need::Needed`]; after that the
+    /// device stays up, with its address and its guard, whatever is said here: a neighbour may not have switched yet.
+    pub need: Need,
+    /// The address on the device, as a /32. It is then the only IPv4 address there: any other is removed, after this
+    /// one was added. With `None` foreign addresses are left alone and only those this process was configured with
+    /// earlier are removed.
+    pub address: Option<Ipv4Addr>,
+    /// The device's MTU.
+    pub mtu: Mtu,
+    /// The address of the node itself. The link that carries it is the underlay, whose MTU [`Mtu::Auto`] follows.
+    pub node_address: Option<Ipv4Addr>,
+    /// Whether protocol 4 is guarded.
+    pub guard: GuardMode,
+    /// How long a node that is no longer known stays allowed: hosts never change at the same instant.
+    pub guard_grace: Duration,
+}
+
+impl TunnelConfig {
+    /// The default of [`TunnelConfig::guard_grace`].
+    pub const DEFAULT_GUARD_GRACE: Duration = Duration::from_secs(30);
+}
+
+impl Default for TunnelConfig {
+    /// Not needed, no address, MTU by the underlay, guarded.
+    fn default() -> Self {
+        Self {
+            need: Need::NotNeeded,
+            address: None,
+            mtu: Mtu::Auto,
+            node_address: None,
+            guard: GuardMode::On,
+            guard_grace: Self::DEFAULT_GUARD_GRACE,
+        }
+    }
+}
+
+/// Whether anything needs the tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Need {
+    /// A pool may send packets into the tunnel.
+    Needed,
+    /// No pool does.
+    NotNeeded,
+}
+
+/// The MTU of the tunnel device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mtu {
+    /// The underlay link's MTU less [`IPIP_OVERHEAD`], followed live. While the underlay is unknown the device keeps
+    /// the MTU it has.
+    Auto,
+    /// This many bytes.
+    Fixed(u32),
+}
+
+/// Whether protocol 4 is accepted from known nodes only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuardMode {
+    /// Guarded. Where nftables cannot do it, the tunnel is not brought up.
+    On,
+    /// Anyone who reaches this host may send into the tunnel. A guard table of ours is removed.
+    Off,
+}
+
+/// The nodes protocol 4 is accepted from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownNodes {
+    /// Single nodes (as /32) and prefixes all of whose addresses count as nodes.
+    pub nodes: BTreeSet<Ipv4Net>,
+    /// Whether the list is all there is.
+    pub completeness: Completeness,
+}
+
+/// Whether a list of known nodes is all there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Completeness {
+    /// More may follow (sessions are still coming up): nodes are added to the guard, none is taken out, and those a
+    /// previous incarnation allowed stay.
+    Partial,
+    /// What is not in the list leaves the guard after [`TunnelConfig::guard_grace`].
+    Complete,
+}
+
+/// Where the tunnel lives: fixed for the life of a `TunnelHandle`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// The device's name.
+    pub device: String,
+    /// What kind of link it is.
+    pub kind: DeviceKind,
+    /// The nftables program.
+    pub nft: PathBuf,
+    /// How often everything is compared with the kernel although no event said so.
+    pub check_interval: Duration,
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self {
+            device: "tunl0".to_owned(),
+            kind: DeviceKind::Ipip,
+            nft: PathBuf::from("nft"),
+            check_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The kind of the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceKind {
+    /// The kernel's IPIP tunnel.
+    Ipip,
+    /// A bridge without ports: a stand-in that lets the care for the device be tested where the kernel has no ipip. It
+    /// encapsulates nothing.
+    Bridge,
+}
+
+impl DeviceKind {
+    /// The kernel's name for it (`IFLA_INFO_KIND`).
+    #[must_use]
+    pub fn kernel_name(self) -> &'static str {
+        match self {
+            Self::Ipip => "ipip",
+            Self::Bridge => "bridge",
+        }
+    }
+}
