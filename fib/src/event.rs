@@ -1,0 +1,59 @@
+//! What the FIB layer tells its owner.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::{config::TunnelPermission, error::Errno, view::State};
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FibEvent {
+    /// The answer for a watched next hop: the first, and then each that differs.
+    NextHop {
+        /// The watched address.
+        address: IpAddr,
+        /// The answer.
+        reachability: Reachability,
+    },
+    /// Routes whose state changed to or from trouble, the latest of each, sorted by prefix.
+    Routes(Vec<RouteOutcome>),
+    /// The tunnel device appeared, went, or may (no longer) be used.
+    Tunnel(TunnelState),
+}
+
+/// Whether a next hop can be reached (RFC 4271 section 9.1.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reachability {
+    /// Through a route of this metric.
+    Reachable {
+        /// The metric of the resolving route.
+        metric: u32,
+    },
+    /// By no route, or only by one of our own or through the tunnel device.
+    Unreachable,
+}
+
+/// What became of a route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RouteOutcome {
+    /// The destination.
+    pub prefix: IpNet,
+    /// Its state now; `None`: no longer wanted and gone.
+    pub state: Option<State>,
+    /// The kernel's error, when the state is [`State::Failed`].
+    pub errno: Option<Errno>,
+    /// The protocol number of the route in its slot, when the state is [`State::Conflict`].
+    pub owner: Option<u8>,
+}
+
+/// Whether routes can go through the tunnel device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TunnelState {
+    /// The device's index while it exists and is up.
+    pub device: Option<u32>,
+    /// Whether it may be used.
+    pub permission: TunnelPermission,
+}

@@ -1,0 +1,108 @@
+//! Routes as they are asked for and as the kernel holds them.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+/// One next hop of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NextHop {
+    /// The address: BGP's NEXT_HOP.
+    pub address: IpAddr,
+    /// Its share of the traffic among its siblings, 1 to 255; zero counts as 1.
+    pub weight: u8,
+}
+
+impl NextHop {
+    /// A next hop of weight 1.
+    pub fn new(address: IpAddr) -> Self {
+        Self { address, weight: 1 }
+    }
+}
+
+/// The next hops of one route, sorted by address and without duplicates.
+pub type NextHopSet = SmallVec<[NextHop; 1]>;
+
+/// A wish: from now on this prefix goes to these next hops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteChange {
+    /// The destination; host bits are ignored.
+    pub prefix: IpNet,
+    /// Where to; empty: nowhere any more.
+    pub next_hops: NextHopSet,
+}
+
+impl RouteChange {
+    /// A route to one next hop.
+    pub fn via(prefix: IpNet, next_hop: IpAddr) -> Self {
+        Self { prefix, next_hops: SmallVec::from_elem(NextHop::new(next_hop), 1) }
+    }
+
+    /// The end of a route.
+    pub fn withdraw(prefix: IpNet) -> Self {
+        Self { prefix, next_hops: SmallVec::new() }
+    }
+}
+
+/// What the kernel is to do with packets to a prefix: the part of a route that can be replaced in its slot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Path {
+    /// Drop them silently.
+    Blackhole,
+    /// Send them on through one of these legs, at least one, sorted.
+    Unicast(SmallVec<[Leg; 1]>),
+}
+
+impl Path {
+    /// The legs; none for a blackhole.
+    pub fn legs(&self) -> &[Leg] {
+        match self {
+            Self::Blackhole => &[],
+            Self::Unicast(legs) => legs,
+        }
+    }
+}
+
+/// One leg of a unicast route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Leg {
+    /// The gateway; `None` when the destination itself is on the link.
+    pub gateway: Option<IpAddr>,
+    /// The index of the device.
+    pub device: u32,
+    /// Whether the kernel takes the gateway for a neighbour without asking its tables.
+    pub onlink: Onlink,
+    /// The share of the traffic, 1 to 255; meaningless, and 1, for an only leg.
+    pub weight: u8,
+}
+
+/// The kernel's `onlink` flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Onlink {
+    /// The gateway must be a neighbour by the kernel's tables.
+    No,
+    /// It is taken for one.
+    Yes,
+}
+
+/// A route as the kernel reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelRoute {
+    /// The destination.
+    pub prefix: IpNet,
+    /// The routing table.
+    pub table: u32,
+    /// Who put it there.
+    pub protocol: u8,
+    /// The metric; IPv6's default is 1024.
+    pub metric: u32,
+    /// The type of service; zero for any.
+    pub tos: u8,
+    /// What it does, when it is of a kind we could have made.
+    pub path: Option<Path>,
+    /// The kernel's number of its kind (`RTN_*`).
+    pub kind: u8,
+}

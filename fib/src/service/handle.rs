@@ -1,0 +1,147 @@
+//! What others hold of the FIB thread.
+
+use std::{net::IpAddr, sync::Arc};
+
+use ipnet::IpNet;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    config::{FibConfig, TunnelPermission},
+    error::FibError,
+    metrics::FibMetrics,
+    route::RouteChange,
+    view::{Configured, DiffPage, Explanation, FibStatus, FlushReport, RoutePage},
+};
+
+/// A message to the FIB thread.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Apply(Vec<RouteChange>),
+    Configure(Box<FibConfig>, oneshot::Sender<Result<Configured, FibError>>),
+    TunnelPermission(TunnelPermission),
+    Watch(IpAddr),
+    Unwatch(IpAddr),
+    EndRestart,
+    Flush(oneshot::Sender<Result<FlushReport, FibError>>),
+    Settle(oneshot::Sender<()>),
+    Routes(Option<IpNet>, usize, oneshot::Sender<RoutePage>),
+    Diff(Option<IpNet>, usize, oneshot::Sender<Result<DiffPage, FibError>>),
+    Explain(IpNet, oneshot::Sender<Result<Explanation, FibError>>),
+    Status(oneshot::Sender<FibStatus>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// A handle to the FIB thread; cheap to clone. The thread ends when the last handle is gone; its routes stay.
+#[derive(Clone, Debug)]
+pub struct FibHandle {
+    commands: mpsc::Sender<Command>,
+    metrics: Arc<FibMetrics>,
+}
+
+/// The right to hand over one batch without waiting.
+#[derive(Debug)]
+pub struct ApplyPermit<'a>(mpsc::Permit<'a, Command>);
+
+impl ApplyPermit<'_> {
+    /// Hands the batch over. Later changes of a prefix win.
+    pub fn send(self, batch: Vec<RouteChange>) {
+        self.0.send(Command::Apply(batch));
+    }
+}
+
+impl FibHandle {
+    pub(crate) fn new(commands: mpsc::Sender<Command>, metrics: Arc<FibMetrics>) -> Self {
+        Self { commands, metrics }
+    }
+
+    /// Hands over changes, waiting while the FIB thread is behind. Later changes of a prefix win.
+    pub async fn apply(&self, batch: Vec<RouteChange>) -> Result<(), FibError> {
+        self.send(Command::Apply(batch)).await
+    }
+
+    /// Waits until one batch can be handed over; dropping the future or the permit loses nothing.
+    pub async fn reserve(&self) -> Result<ApplyPermit<'_>, FibError> {
+        self.commands.reserve().await.map(ApplyPermit).map_err(|_| FibError::Stopped)
+    }
+
+    /// Applies a configuration: the first lets the work begin (with a comparison with the kernel), later ones rewrite
+    /// in place the routes they affect.
+    ///
+    /// # Errors
+    ///
+    /// At the first: when another daemon programs this table, or the kernel does not let itself be read.
+    pub async fn configure(&self, config: FibConfig) -> Result<Configured, FibError> {
+        self.ask(|reply| Command::Configure(Box::new(config), reply)).await?
+    }
+
+    /// Says whether the tunnel device may be used; [`FibConfig::tunnel`] says it too. That the device exists and is up
+    /// the FIB layer sees for itself.
+    pub async fn tunnel_permission(&self, permission: TunnelPermission) -> Result<(), FibError> {
+        self.send(Command::TunnelPermission(permission)).await
+    }
+
+    /// Asks for [`crate::event::FibEvent::NextHop`]: at once, and whenever the answer changes.
+    pub async fn watch_next_hop(&self, address: IpAddr) -> Result<(), FibError> {
+        self.send(Command::Watch(address)).await
+    }
+
+    /// Ends [`Self::watch_next_hop`].
+    pub async fn unwatch_next_hop(&self, address: IpAddr) -> Result<(), FibError> {
+        self.send(Command::Unwatch(address)).await
+    }
+
+    /// Ends the restart: adopted routes that nobody asked for are swept, now and from now on.
+    pub async fn end_restart(&self) -> Result<(), FibError> {
+        self.send(Command::EndRestart).await
+    }
+
+    /// Removes every route of ours and asks for nothing any more.
+    pub async fn flush(&self) -> Result<FlushReport, FibError> {
+        self.ask(Command::Flush).await?
+    }
+
+    /// Waits until everything handed over so far has been sent to the kernel and answered, refusals included.
+    pub async fn settle(&self) -> Result<(), FibError> {
+        self.ask(Command::Settle).await
+    }
+
+    /// At most `limit` routes from `from` on, sorted by prefix.
+    pub async fn routes(&self, from: Option<IpNet>, limit: usize) -> Result<RoutePage, FibError> {
+        self.ask(|reply| Command::Routes(from, limit, reply)).await
+    }
+
+    /// At most `limit` differences between what is wanted and what the kernel holds now, from `from` on.
+    pub async fn diff(&self, from: Option<IpNet>, limit: usize) -> Result<DiffPage, FibError> {
+        self.ask(|reply| Command::Diff(from, limit, reply)).await?
+    }
+
+    /// Explains the longest route that contains the prefix (an address is a prefix of full length).
+    pub async fn explain(&self, prefix: IpNet) -> Result<Explanation, FibError> {
+        self.ask(|reply| Command::Explain(prefix, reply)).await?
+    }
+
+    /// The whole in a few numbers.
+    pub async fn status(&self) -> Result<FibStatus, FibError> {
+        self.ask(Command::Status).await
+    }
+
+    /// The counters, without a visit to the thread.
+    pub fn metrics(&self) -> &FibMetrics {
+        &self.metrics
+    }
+
+    /// Sends what is due and ends the thread. Routes stay.
+    pub async fn stop(&self) -> Result<(), FibError> {
+        self.ask(Command::Stop).await
+    }
+
+    async fn send(&self, command: Command) -> Result<(), FibError> {
+        self.commands.send(command).await.map_err(|_| FibError::Stopped)
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, FibError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply)).await?;
+        answer.await.map_err(|_| FibError::Stopped)
+    }
+}

@@ -1,0 +1,5 @@
+//! The FIB thread and the handle to it.
+
+mod handle;
+
+pub use handle::{ApplyPermit, FibHandle};
