@@ -9,4 +9,5 @@
 //!       +-- http <----- /metrics, /livez, /readyz, /api
 //! ```
 
+pub mod api;
 pub mod cli;

@@ -1,0 +1,64 @@
+//! Why packets for a destination go where they go.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    fib::{FibRow, KernelRoute},
+    route::RouteRow,
+};
+
+/// The whole story of one destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explain {
+    /// What was asked.
+    pub target: String,
+    /// The most specific prefix of the RIB that covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Its paths, best first, each with the reason for its rank.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<RouteRow>,
+    /// The longest pool that contains it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolFact>,
+    /// One fact sheet per next hop of the best path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_hops: Vec<NextHopFact>,
+    /// What we want in the kernel for it, and whether it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fib: Option<FibRow>,
+    /// What the kernel answers for the target now, of whatever origin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<KernelRoute>,
+    /// What else is worth knowing, sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A pool and its mode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolFact {
+    /// The pool.
+    pub cidr: String,
+    /// `Always`, `CrossSubnet` or `Never`.
+    pub ipip_mode: String,
+}
+
+/// What the decision between direct and tunnel looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextHopFact {
+    /// The NEXT_HOP.
+    pub address: String,
+    /// Why it counts as a known node; none: it is not one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_node: Option<String>,
+    /// Our own node network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_network: Option<String>,
+    /// Whether the address lies inside it.
+    pub in_node_network: bool,
+    /// `direct` or `tunnel`.
+    pub path: String,
+    /// Why, in words.
+    pub reason: String,
+}

@@ -1,0 +1,110 @@
+//! Peers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerRow {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub address: String,
+    /// What it is to us.
+    #[serde(rename = "type")]
+    pub kind: PeerKind,
+    /// Its AS number, as configured.
+    pub remote_as: u32,
+    /// Ours.
+    pub local_as: u32,
+    /// What the configuration says about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// State of RFC 4271 section 8.2.2.
+    pub state: String,
+    /// Seconds in this state.
+    pub since: u64,
+    /// How often it has become Established.
+    pub established_count: u64,
+    /// Why it is not Established, in one sentence; what is remarkable otherwise.
+    pub info: String,
+    /// Prefixes it has sent.
+    pub received: u64,
+    /// Of these, passed by import policy.
+    pub accepted: u64,
+    /// Prefixes it was sent.
+    pub advertised: u64,
+    /// What the session agreed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionDetails>,
+    /// Messages by type, received and sent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<String, MessageCounts>,
+    /// The last error, with its age in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<LastError>,
+}
+
+/// What a peer is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerKind {
+    /// Of our AS, from the mesh list.
+    Mesh,
+    /// Of our AS.
+    Internal,
+    /// Of our AS, and we reflect routes to it (RFC 4456).
+    Client,
+    /// Of another AS.
+    External,
+}
+
+impl PeerKind {
+    /// The JSON name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mesh => "mesh",
+            Self::Internal => "internal",
+            Self::Client => "client",
+            Self::External => "external",
+        }
+    }
+}
+
+/// What an Established session agreed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionDetails {
+    /// Our end of the connection.
+    pub local_address: String,
+    /// The peer's BGP Identifier.
+    pub remote_id: String,
+    /// Seconds; zero: none.
+    pub hold_time: u64,
+    /// Families both sides carry.
+    pub families: Vec<String>,
+    /// Capabilities in force, by name.
+    pub capabilities: Vec<String>,
+    /// Seconds the peer may take for a graceful restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_time: Option<u64>,
+}
+
+/// Messages of one type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageCounts {
+    /// Received.
+    pub received: u64,
+    /// Sent.
+    pub sent: u64,
+}
+
+/// What ended the last session or attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastError {
+    /// One sentence.
+    pub message: String,
+    /// Seconds ago.
+    pub age: u64,
+}

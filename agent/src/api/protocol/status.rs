@@ -1,0 +1,203 @@
+//! The daemon on one screen.
+
+use serde::{Deserialize, Serialize};
+
+/// The whole of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Whether nothing needs attention: no [`Problem`], every enabled peer established.
+    pub healthy: bool,
+    /// The node's name.
+    pub node: String,
+    /// The daemon's version.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Seconds since it started.
+    pub uptime: u64,
+    /// Our AS number.
+    pub asn: u32,
+    /// Our BGP Identifier.
+    pub router_id: String,
+    /// Our address with its subnet.
+    pub address: String,
+    /// Our IPv6 address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address6: Option<String>,
+    /// `normal`, or `dry_run`: nothing is programmed or announced.
+    pub mode: RunMode,
+    /// Where the configuration comes from and whether it is current.
+    pub config: ConfigStatus,
+    /// How many sessions are in which state.
+    pub sessions: SessionCounts,
+    /// How many routes are where.
+    pub routes: RouteCounts,
+    /// Where routes are written.
+    pub kernel: KernelStatus,
+    /// tunl0 and its guard.
+    pub tunnel: TunnelStatus,
+    /// Graceful restart of this daemon.
+    pub graceful_restart: RestartStatus,
+    /// What needs attention, gravest first.
+    pub problems: Vec<Problem>,
+}
+
+/// Whether the daemon acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunMode {
+    /// It does.
+    #[default]
+    Normal,
+    /// It learns and decides only.
+    DryRun,
+}
+
+/// The configuration's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigStatus {
+    /// A file's path, or `flags and environment`.
+    pub source: String,
+    /// Seconds since what is in force was read.
+    pub age: u64,
+    /// How many times a change was applied.
+    pub reloads: u64,
+    /// Why the newest content was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// Keys whose new values wait for a restart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending_restart: Vec<String>,
+}
+
+/// Sessions by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionCounts {
+    /// Peers configured.
+    pub configured: u64,
+    /// Of these, Established.
+    pub established: u64,
+    /// Of these, administratively down.
+    pub disabled: u64,
+}
+
+/// Routes by place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteCounts {
+    /// Prefixes of the Loc-RIB.
+    pub rib: RibCounts,
+    /// Kernel routes wanted, by path.
+    pub fib: FibCounts,
+}
+
+/// Prefixes by family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RibCounts {
+    /// IPv4 unicast.
+    pub ipv4: u64,
+    /// IPv6 unicast.
+    pub ipv6: u64,
+}
+
+/// Kernel routes by path and by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FibCounts {
+    /// Straight through the underlay.
+    pub direct: u64,
+    /// Through tunl0.
+    pub tunnel: u64,
+    /// Our own blocks.
+    pub blackhole: u64,
+    /// In the kernel as wanted.
+    pub installed: u64,
+    /// On their way.
+    pub pending: u64,
+    /// Refused by the kernel.
+    pub failed: u64,
+    /// Another's route is in the slot.
+    pub conflict: u64,
+    /// Adopted at start and not yet confirmed.
+    pub stale: u64,
+}
+
+/// Where routes are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelStatus {
+    /// `rtm_protocol`.
+    pub protocol: u8,
+    /// The table's number.
+    pub table: u32,
+    /// The routes' metric.
+    pub metric: u32,
+}
+
+/// tunl0 and its guard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TunnelStatus {
+    /// The device's name.
+    pub device: String,
+    /// `unused`, `up`, or what is wrong with it.
+    pub state: String,
+    /// Its address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Its MTU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// `on`, `off`, or why it could not be set up.
+    pub guard: String,
+    /// How many nodes may send to us through the tunnel.
+    pub known_nodes: u64,
+    /// Packets dropped because their sender is none of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_packets: Option<u64>,
+}
+
+/// Graceful restart of this daemon (RFC 4724, the Restarting Speaker).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartStatus {
+    /// Where it stands.
+    pub state: RestartState,
+    /// Adopted routes that no peer has confirmed yet.
+    pub stale_routes: u64,
+    /// Peers whose End-of-RIB is waited for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<String>,
+    /// Seconds until it ends without them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<u64>,
+}
+
+/// Where graceful restart stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestartState {
+    /// Peers' routes are being learned anew; nothing adopted is removed yet.
+    InProgress,
+    /// Over, or there was nothing to do.
+    #[default]
+    Complete,
+}
+
+/// Something that needs attention while the rest goes on working.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Problem {
+    /// How grave it is.
+    pub severity: Severity,
+    /// For programs: `ipip_module_missing`, `port_in_use`, ...
+    pub code: String,
+    /// What is wrong, one sentence.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// How grave a [`Problem`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Packets are or may be lost.
+    Error,
+    /// Something is not as wanted.
+    Warning,
+}

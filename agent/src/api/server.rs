@@ -1,0 +1,175 @@
+//! Serves [`Request`]s on the unix socket.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{Semaphore, broadcast::error::RecvError},
+    time::timeout,
+};
+use tracing::{debug, warn};
+
+use super::{
+    backend::{Backend, Cursor},
+    protocol::{
+        ApiError, ErrorCode, Frame, MAX_REQUEST, PROTOCOL, Request,
+        event::{Event, What},
+    },
+    socket::ApiSocket,
+};
+
+/// Most clients served at once; further ones are told so and closed.
+const MAX_CLIENTS: usize = 64;
+/// How long a client may take to say what it wants, or to read a page. `siskin routes | less` is a patient
+/// client; one that stays away longer than this can ask again.
+const PATIENCE: Duration = Duration::from_secs(600);
+const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until dropped.
+pub async fn serve(socket: ApiSocket, backend: impl Backend) {
+    let seats = Arc::new(Semaphore::new(MAX_CLIENTS));
+    loop {
+        let stream = match socket.accept().await {
+            Ok(stream) => stream,
+            Err(error) => {
+                warn!(%error, "API client not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        match Arc::clone(&seats).try_acquire_owned() {
+            Ok(seat) => {
+                let client = backend.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = serve_client(stream, client).await {
+                        debug!(%error, "API client gone");
+                    }
+                    drop(seat);
+                });
+            }
+            Err(_) => turn_away(&stream),
+        }
+    }
+}
+
+fn turn_away(stream: &UnixStream) {
+    let error = ApiError::new(ErrorCode::Busy, format!("{MAX_CLIENTS} clients are being served already"))
+        .remedy("try again, or end a `siskin monitor`");
+    let _no_room = stream.try_write(&frame(&Frame::Error(error)));
+}
+
+/// One connection carries any number of requests, one after the other.
+async fn serve_client(stream: UnixStream, backend: impl Backend) -> io::Result<()> {
+    let (read, write) = stream.into_split();
+    let mut client = Client { input: BufReader::new(read), output: write };
+    while let Some(line) = client.request_line().await? {
+        match serde_json::from_slice::<Request>(&line) {
+            Ok(Request::Monitor) => return client.follow(&backend).await,
+            Ok(request) => client.answer(&backend, &request).await?,
+            Err(e) => {
+                client
+                    .write(&frame(&Frame::Error(ApiError::new(ErrorCode::BadRequest, e.to_string()))))
+                    .await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Client {
+    input: BufReader<OwnedReadHalf>,
+    output: OwnedWriteHalf,
+}
+
+impl Client {
+    /// The next line, or `None` at the end of input.
+    async fn request_line(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        let mut limited = (&mut self.input).take(MAX_REQUEST as u64);
+        timeout(REQUEST_PATIENCE, limited.read_until(b'\n', &mut line)).await??;
+        match line.last() {
+            None => Ok(None),
+            Some(b'\n') => Ok(Some(line)),
+            Some(_) if line.len() < MAX_REQUEST => Ok(Some(line)),
+            Some(_) => {
+                let text = format!("a request has at most {MAX_REQUEST} bytes");
+                self.write(&frame(&Frame::Error(ApiError::new(ErrorCode::BadRequest, text)))).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn answer(&mut self, backend: &impl Backend, request: &Request) -> io::Result<()> {
+        let mut out = frame(&Frame::Header { protocol: PROTOCOL });
+        let mut cursor: Option<Cursor> = None;
+        let mut rows: u64 = 0;
+        loop {
+            match backend.page(request, cursor.as_ref()).await {
+                Err(error) => {
+                    out.extend(frame(&Frame::Error(error)));
+                    return self.write(&out).await;
+                }
+                Ok(page) => {
+                    rows = rows.saturating_add(page.rows.len() as u64);
+                    page.rows.iter().for_each(|row| push_row(&mut out, row));
+                    cursor = page.next;
+                }
+            }
+            if cursor.is_none() {
+                out.extend(frame(&Frame::End { rows }));
+                return self.write(&out).await;
+            }
+            self.write(&out).await?;
+            out.clear();
+        }
+    }
+
+    async fn follow(&mut self, backend: &impl Backend) -> io::Result<()> {
+        let mut events = backend.events();
+        self.write(&frame(&Frame::Header { protocol: PROTOCOL })).await?;
+        let mut sink = [0; 1];
+        loop {
+            let row = tokio::select! {
+                event = events.recv() => match event {
+                    Ok(event) => event,
+                    Err(RecvError::Lagged(count)) => missed(count),
+                    Err(RecvError::Closed) => return Ok(()),
+                },
+                end = self.input.read(&mut sink) => return end.map(|_| ()),
+            };
+            let mut out = Vec::with_capacity(row.len() + 16);
+            push_row(&mut out, &row);
+            self.write(&out).await?;
+        }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        timeout(PATIENCE, self.output.write_all(bytes)).await?
+    }
+}
+
+fn missed(count: u64) -> Arc<str> {
+    let event = Event::now(What::Missed { count });
+    serde_json::to_string(&event).unwrap_or_default().into()
+}
+
+/// A frame without rows, as a line.
+fn frame(frame: &Frame<()>) -> Vec<u8> {
+    let mut line = serde_json::to_vec(frame).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+fn push_row(out: &mut Vec<u8>, row: &str) {
+    out.extend_from_slice(b"{\"row\":");
+    out.extend_from_slice(row.as_bytes());
+    out.extend_from_slice(b"}\n");
+}
+
+#[cfg(test)]
+mod tests;

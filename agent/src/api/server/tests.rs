@@ -1,0 +1,143 @@
+use std::{
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::sync::broadcast;
+
+use super::*;
+use crate::api::{
+    backend::{Events, PAGE_ROWS, Page},
+    protocol::Done,
+};
+
+/// A table of `rows` rows that counts the pages taken from it.
+#[derive(Clone)]
+struct Table {
+    rows: usize,
+    pages: Arc<AtomicUsize>,
+    events: broadcast::Sender<Arc<str>>,
+}
+
+impl Table {
+    fn of(rows: usize) -> Self {
+        Self { rows, pages: Arc::default(), events: broadcast::channel(4).0 }
+    }
+}
+
+impl Backend for Table {
+    async fn page(&self, request: &Request, cursor: Option<&Cursor>) -> Result<Page, ApiError> {
+        if *request != Request::Status {
+            return Err(ApiError::new(ErrorCode::NotFound, "no"));
+        }
+        self.pages.fetch_add(1, Ordering::Relaxed);
+        let from: usize = cursor.map_or(0, |c| c.0.parse().expect("our own cursor"));
+        let to = self.rows.min(from + PAGE_ROWS);
+        let next = (to < self.rows).then(|| Cursor(to.to_string()));
+        Ok(Page::of((from..to).map(|n| Done { message: format!("{n:0>200}") }))?.then(next))
+    }
+
+    fn events(&self) -> Events {
+        self.events.subscribe()
+    }
+}
+
+fn start(path: &Path, table: &Table) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(serve(ApiSocket::bind(path).expect("binds"), table.clone()))
+}
+
+async fn connect(path: &Path) -> BufReader<UnixStream> {
+    BufReader::new(UnixStream::connect(path).await.expect("connects"))
+}
+
+async fn line(client: &mut BufReader<UnixStream>) -> String {
+    let mut line = String::new();
+    client.read_line(&mut line).await.expect("reads");
+    line
+}
+
+#[tokio::test]
+async fn a_table_comes_page_by_page_and_ends_with_its_length() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("s");
+    let table = Table::of(1000);
+    let server = start(&path, &table);
+    let mut client = connect(&path).await;
+    for _again in 0..2 {
+        client.write_all(b"{\"command\":\"status\"}\n").await.expect("writes");
+        assert_eq!(line(&mut client).await, "{\"header\":{\"protocol\":1}}\n");
+        for _row in 0..1000 {
+            assert!(line(&mut client).await.starts_with("{\"row\":{\"message\":"));
+        }
+        assert_eq!(line(&mut client).await, "{\"end\":{\"rows\":1000}}\n");
+    }
+    assert_eq!(table.pages.load(Ordering::Relaxed), 8);
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_costs_a_few_pages() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("s");
+    let table = Table::of(1_000_000);
+    let server = start(&path, &table);
+    let mut idle = connect(&path).await;
+    idle.write_all(b"{\"command\":\"status\"}\n").await.expect("writes");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(table.pages.load(Ordering::Relaxed) < 20);
+
+    let mut other = connect(&path).await;
+    other.write_all(b"{\"command\":\"peers\"}\n").await.expect("writes");
+    assert!(line(&mut other).await.contains("header"));
+    assert!(line(&mut other).await.contains("not_found"));
+    server.abort();
+}
+
+#[tokio::test]
+async fn nonsense_and_endless_lines_are_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("s");
+    let server = start(&path, &Table::of(1));
+    let mut client = connect(&path).await;
+    client.write_all(b"show route\n").await.expect("writes");
+    assert!(line(&mut client).await.contains("bad_request"));
+    client.write_all(&[b'x'; MAX_REQUEST]).await.expect("writes");
+    assert!(line(&mut client).await.contains("at most"));
+    assert_eq!(line(&mut client).await, "");
+    server.abort();
+}
+
+#[tokio::test]
+async fn too_many_clients_are_turned_away_with_a_word() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("s");
+    let server = start(&path, &Table::of(1));
+    let mut seated = Vec::new();
+    for _ in 0..MAX_CLIENTS {
+        seated.push(connect(&path).await);
+    }
+    assert!(line(&mut connect(&path).await).await.contains("busy"));
+    drop(seated);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let mut client = connect(&path).await;
+    client.write_all(b"{\"command\":\"status\"}\n").await.expect("writes");
+    assert!(line(&mut client).await.contains("header"));
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_slow_monitor_is_told_what_it_missed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("s");
+    let table = Table::of(0);
+    let server = start(&path, &table);
+    let mut client = connect(&path).await;
+    client.write_all(b"{\"command\":\"monitor\"}\n").await.expect("writes");
+    line(&mut client).await;
+    for n in 0..10 {
+        table.events.send(format!("{{\"n\":{n}}}").into()).expect("listens");
+    }
+    assert!(line(&mut client).await.contains("\"event\":\"missed\",\"count\":6"));
+    assert_eq!(line(&mut client).await, "{\"row\":{\"n\":6}}\n");
+    server.abort();
+}
