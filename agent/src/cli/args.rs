@@ -196,6 +196,15 @@ pub enum Target {
     Prefix(IpNet),
 }
 
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Prefix(prefix) => prefix.fmt(f),
+        }
+    }
+}
+
 fn parse_target(text: &str) -> Result<Target, String> {
     if let Ok(address) = text.parse() {
         return Ok(Target::Address(address));

@@ -1,0 +1,281 @@
+//! Carries out a command: asks the daemon, shows the answer.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{
+    EXIT_FAILED, EXIT_INVALID, EXIT_NO_DAEMON,
+    args::{Cli, Command, DEFAULT_SOCKET, RoutesArgs, SideArgs, Target},
+    output::Stdout,
+    show,
+};
+use crate::api::{
+    client::{Answer, ClientError, ask},
+    protocol::{
+        ClearMode, Done, Request, StopMode, Version,
+        event::Event,
+        explain::Explain,
+        fib::{FibRow, FibSelect},
+        peer::PeerRow,
+        route::{RouteQuery, RouteRow, RouteSide},
+        status::Status,
+    },
+};
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The daemon did not answer, or said no.
+    Client(ClientError),
+    /// Something else, in full sentences, with the exit status.
+    Other(u8, String),
+}
+
+impl<E: Into<ClientError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+impl Failure {
+    /// Exit status and text.
+    #[must_use]
+    pub fn describe(self) -> (u8, String) {
+        match self {
+            Self::Client(error @ ClientError::NotThere { .. }) => (
+                EXIT_NO_DAEMON,
+                format!(
+                    "{error}\n  start it with `siskin run -c FILE` (or `systemctl start siskin`), \
+                     or name its socket with --socket PATH or SISKIN_SOCKET"
+                ),
+            ),
+            Self::Client(ClientError::Api(error)) => {
+                let remedy = error.remedy.map(|r| format!("\n  {r}")).unwrap_or_default();
+                (EXIT_FAILED, format!("{}{remedy}", error.message))
+            }
+            Self::Client(error) => (EXIT_FAILED, error.to_string()),
+            Self::Other(code, text) => (code, text),
+        }
+    }
+
+    /// What was configured is not valid.
+    #[must_use]
+    pub fn invalid(text: impl ToString) -> Self {
+        Self::Other(EXIT_INVALID, text.to_string())
+    }
+}
+
+/// Carries out what was typed.
+///
+/// # Errors
+///
+/// [`Failure`], to be described on standard error.
+pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
+    let daemon = Daemon {
+        socket: cli.socket.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_SOCKET)),
+        json: cli.json,
+    };
+    match &cli.command {
+        Command::Status { check } => daemon.status(out, *check),
+        Command::Peers { peer } => daemon.peers(out, peer.clone()),
+        Command::Routes(args) => daemon.routes(out, args),
+        Command::Fib { diff } => daemon.fib(out, *diff),
+        Command::Explain { target } => daemon.explain(out, *target),
+        Command::Monitor => daemon.monitor(out),
+        Command::Clear { peer, soft } => {
+            let mode = if *soft { ClearMode::Soft } else { ClearMode::Hard };
+            daemon.act(out, &Request::Clear { peer: peer.clone(), mode })
+        }
+        Command::Stop { drain } => daemon.stop(out, if *drain { StopMode::Drain } else { StopMode::Keep }),
+        Command::Version => daemon.version(out),
+        _ => Err(Failure::Other(EXIT_FAILED, "not yet".into())),
+    }
+}
+
+/// The daemon as seen from here.
+struct Daemon {
+    socket: PathBuf,
+    json: bool,
+}
+
+impl Daemon {
+    fn ask(&self, request: &Request) -> Result<Answer, Failure> {
+        Ok(ask(&self.socket, request)?)
+    }
+
+    fn status(&self, out: &mut Stdout, check: bool) -> Result<ExitCode, Failure> {
+        let answer = self.ask(&Request::Status)?;
+        let status: Status = answer.only()?;
+        if self.json {
+            write_json(out, &status)?;
+        } else {
+            show::status::write(out, &status)?;
+        }
+        Ok(if check && !status.healthy { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS })
+    }
+
+    fn peers(&self, out: &mut Stdout, peer: Option<String>) -> Result<ExitCode, Failure> {
+        let one = peer.is_some();
+        let answer = self.ask(&Request::Peers { peer })?;
+        if self.json {
+            return write_json_rows(out, answer);
+        }
+        let peers: Vec<PeerRow> = collect(answer)?;
+        match peers.as_slice() {
+            [peer] if one => show::peers::write_detail(out, peer)?,
+            peers => show::peers::write_table(out, peers)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn routes(&self, out: &mut Stdout, args: &RoutesArgs) -> Result<ExitCode, Failure> {
+        let side = side(args.side, args.peer.is_some());
+        let prefix = args.target.map(|t| t.to_string());
+        let mut answer = self.ask(&Request::Routes(RouteQuery { prefix, peer: args.peer.clone(), side }))?;
+        if self.json {
+            return write_json_rows(out, answer);
+        }
+        let mut table = show::routes::table();
+        let mut empty = true;
+        while let Some(route) = answer.next_row::<RouteRow>()? {
+            show::routes::add(&mut table, out, &route)?;
+            empty = false;
+        }
+        if empty {
+            writeln!(out, "no such route")?;
+        } else {
+            table.finish(out)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn fib(&self, out: &mut Stdout, diff: bool) -> Result<ExitCode, Failure> {
+        let select = if diff { FibSelect::Different } else { FibSelect::All };
+        let mut answer = self.ask(&Request::Fib { select })?;
+        if self.json {
+            return write_json_rows(out, answer);
+        }
+        let mut table = show::fib::table();
+        let mut empty = true;
+        while let Some(row) = answer.next_row::<FibRow>()? {
+            empty = false;
+            match select {
+                FibSelect::All => show::fib::add(&mut table, out, &row)?,
+                FibSelect::Different => show::fib::write_difference(out, &row)?,
+            }
+        }
+        match (empty, select) {
+            (true, FibSelect::All) => writeln!(out, "no route is ours")?,
+            (true, FibSelect::Different) => writeln!(out, "the kernel has exactly the routes wanted")?,
+            (false, FibSelect::All) => table.finish(out)?,
+            (false, FibSelect::Different) => {}
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn explain(&self, out: &mut Stdout, target: Target) -> Result<ExitCode, Failure> {
+        let story: Explain = self.ask(&Request::Explain { target: target.to_string() })?.only()?;
+        if self.json {
+            write_json(out, &story)?;
+        } else {
+            show::explain::write(out, &story)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn monitor(&self, out: &mut Stdout) -> Result<ExitCode, Failure> {
+        let mut answer = self.ask(&Request::Monitor)?;
+        let each = |event: &Event, out: &mut Stdout| -> io::Result<()> {
+            if self.json {
+                write_json(out, event)?;
+            } else {
+                show::monitor::write(out, event)?;
+            }
+            out.flush()
+        };
+        loop {
+            match answer.next_row::<Event>() {
+                Ok(Some(event)) => each(&event, out)?,
+                Ok(None) | Err(ClientError::Cut) => {
+                    return Err(Failure::Other(EXIT_NO_DAEMON, "the daemon has gone".into()));
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    /// Asks for something to be done.
+    fn act(&self, out: &mut Stdout, request: &Request) -> Result<ExitCode, Failure> {
+        let done: Done = self.ask(request)?.only()?;
+        self.say(out, &done)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Returns when the daemon has really gone.
+    fn stop(&self, out: &mut Stdout, mode: StopMode) -> Result<ExitCode, Failure> {
+        let mut answer = self.ask(&Request::Stop { mode })?;
+        let done: Done = answer.next_row()?.ok_or(ClientError::Cut)?;
+        answer.wait_for_end();
+        self.say(out, &done)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn say(&self, out: &mut Stdout, done: &Done) -> io::Result<()> {
+        if self.json { write_json(out, done) } else { writeln!(out, "{}", done.message) }
+    }
+
+    fn version(&self, out: &mut Stdout) -> Result<ExitCode, Failure> {
+        let ours = env!("CARGO_PKG_VERSION");
+        let daemon = self.ask(&Request::Version).and_then(|a| Ok(a.only::<Version>()?)).ok();
+        if self.json {
+            write_json(out, &serde_json::json!({ "version": ours, "daemon": daemon }))?;
+        } else {
+            writeln!(out, "siskin {ours}")?;
+            if let Some(daemon) = daemon {
+                writeln!(out, "daemon {}, process {}", daemon.version, daemon.pid)?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn side(args: SideArgs, of_a_peer: bool) -> RouteSide {
+    match args {
+        SideArgs { received: true, .. } => RouteSide::Received,
+        SideArgs { rejected: true, .. } => RouteSide::Rejected,
+        SideArgs { advertised: true, .. } => RouteSide::Advertised,
+        SideArgs { accepted: true, .. } => RouteSide::Accepted,
+        _ if of_a_peer => RouteSide::Accepted,
+        _ => RouteSide::LocRib,
+    }
+}
+
+fn collect<R: DeserializeOwned>(mut answer: Answer) -> Result<Vec<R>, ClientError> {
+    let mut rows = Vec::new();
+    while let Some(row) = answer.next_row()? {
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+fn write_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// An array of rows as they came, one a line.
+fn write_json_rows(out: &mut impl Write, mut answer: Answer) -> Result<ExitCode, Failure> {
+    let mut separator = "[";
+    while let Some(row) = answer.next_row::<Box<RawValue>>()? {
+        write!(out, "{separator}{row}")?;
+        separator = ",\n";
+    }
+    writeln!(out, "{}", if separator == "[" { "[]" } else { "]" })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,162 @@
+//! `siskin explain`.
+
+use std::io::{self, Write};
+
+use super::field;
+use crate::{
+    api::protocol::{
+        explain::{Explain, NextHopFact},
+        fib::{FibRow, KernelRoute},
+        route::RouteRow,
+    },
+    cli::output::{Tone, duration},
+};
+
+/// Writes the story of one destination.
+///
+/// # Errors
+///
+/// As the output's.
+pub fn write(out: &mut impl Write, e: &Explain) -> io::Result<()> {
+    writeln!(out, "{}", Tone::Heading.paint(&headline(e)))?;
+    for (n, path) in e.paths.iter().enumerate() {
+        field(out, if n == 0 { "Path" } else { "" }, Tone::Plain, &path_lines(path))?;
+    }
+    let pool = e.pool.as_ref().map_or_else(
+        || "no pool contains it: always direct, never tunnelled".to_owned(),
+        |p| format!("{}, IPIP {}", p.cidr, p.ipip_mode),
+    );
+    field(out, "Pool", Tone::Plain, &[pool])?;
+    for hop in &e.next_hops {
+        field(out, "Next hop", Tone::Plain, &[hop_line(hop)])?;
+        field(out, "Decision", Tone::Plain, &[format!("{}: {}", hop.path, hop.reason)])?;
+    }
+    if let Some(row) = &e.fib {
+        field(out, "Wanted", Tone::Plain, &[row.route.to_string()])?;
+    }
+    let (tone, kernel) = kernel_lines(e.fib.as_ref(), e.kernel.as_ref());
+    field(out, "Kernel", tone, &kernel)?;
+    field(out, "Note", Tone::Warning, &e.notes)
+}
+
+fn headline(e: &Explain) -> String {
+    match &e.prefix {
+        Some(prefix) if *prefix == e.target => prefix.clone(),
+        Some(prefix) => format!("{} is covered by {prefix}", e.target),
+        None => format!("{}: no route in the RIB covers it", e.target),
+    }
+}
+
+fn path_lines(path: &RouteRow) -> Vec<String> {
+    let from = match &path.peer {
+        Some(peer) => format!("learned from {peer} {} ago", duration(path.age)),
+        None => format!("our own block, announced for {}", duration(path.age)),
+    };
+    let next_hop = path.next_hop.as_ref().map(|n| format!(", next hop {n}")).unwrap_or_default();
+    let as_path = if path.as_path.is_empty() { String::new() } else { format!(", AS path {}", path.as_path) };
+    let stale = if path.stale { ", stale: its peer is restarting" } else { "" };
+    let reason = if path.reason_text.is_empty() { &path.reason } else { &path.reason_text };
+    vec![format!("{from}{next_hop}{as_path}{stale}"), format!("{}: {reason}", path.state)]
+}
+
+fn hop_line(hop: &NextHopFact) -> String {
+    let known = hop
+        .known_node
+        .as_ref()
+        .map_or_else(|| "no known node".to_owned(), |why| format!("a known node ({why})"));
+    let network = match (&hop.node_network, hop.in_node_network) {
+        (Some(network), true) => format!("inside our network {network}"),
+        (Some(network), false) => format!("outside our network {network}"),
+        (None, _) => "we have no network of its family".to_owned(),
+    };
+    format!("{} is {known}, {network}", hop.address)
+}
+
+fn kernel_lines(fib: Option<&FibRow>, kernel: Option<&KernelRoute>) -> (Tone, Vec<String>) {
+    let has = kernel.map_or_else(|| "no route".to_owned(), ToString::to_string);
+    match fib {
+        None => (Tone::Plain, vec![has]),
+        Some(row) if row.state == "installed" => (Tone::Good, vec![format!("{has} (as wanted)")]),
+        Some(row) => {
+            let error = row.error.as_ref().map(|e| format!(": {e}")).unwrap_or_default();
+            (Tone::Warning, vec![has, format!("{}{error}", row.state)])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{api::protocol::explain::PoolFact, cli::show::rendered};
+
+    fn kernel_route() -> KernelRoute {
+        KernelRoute {
+            dst: "172.16.196.128/26".into(),
+            gateway: Some("192.168.92.129".into()),
+            dev: Some("eth0".into()),
+            protocol: Some("179".into()),
+            ..KernelRoute::default()
+        }
+    }
+
+    #[test]
+    fn a_learned_route_is_told_from_the_peer_to_the_kernel() {
+        let story = Explain {
+            target: "172.16.196.132".into(),
+            prefix: Some("172.16.196.128/26".into()),
+            paths: vec![RouteRow {
+                next_hop: Some("192.168.92.129".into()),
+                peer: Some("node01 (192.168.92.129)".into()),
+                state: "best".into(),
+                reason: "only_path".into(),
+                reason_text: "the only path".into(),
+                age: 180,
+                ..RouteRow::default()
+            }],
+            pool: Some(PoolFact { cidr: "172.16.0.0/16".into(), ipip_mode: "CrossSubnet".into() }),
+            next_hops: vec![NextHopFact {
+                address: "192.168.92.129".into(),
+                known_node: Some("mesh entry".into()),
+                node_network: Some("192.168.92.0/24".into()),
+                in_node_network: true,
+                path: "direct".into(),
+                reason: "the next hop is in our own network".into(),
+            }],
+            fib: Some(FibRow { route: kernel_route(), state: "installed".into(), ..FibRow::default() }),
+            kernel: Some(kernel_route()),
+            notes: vec![],
+        };
+        assert_eq!(
+            rendered(|out| write(out, &story)),
+            "\
+172.16.196.132 is covered by 172.16.196.128/26
+Path        learned from node01 (192.168.92.129) 3m ago, next hop 192.168.92.129
+            best: the only path
+Pool        172.16.0.0/16, IPIP CrossSubnet
+Next hop    192.168.92.129 is a known node (mesh entry), inside our network 192.168.92.0/24
+Decision    direct: the next hop is in our own network
+Wanted      172.16.196.128/26 via 192.168.92.129 dev eth0 proto 179
+Kernel      172.16.196.128/26 via 192.168.92.129 dev eth0 proto 179 (as wanted)
+"
+        );
+    }
+
+    #[test]
+    fn no_route_is_an_answer_too() {
+        let story = Explain {
+            target: "172.16.9.9".into(),
+            pool: Some(PoolFact { cidr: "172.16.0.0/16".into(), ipip_mode: "Always".into() }),
+            notes: vec!["no peer announces a block with it".into()],
+            ..Explain::default()
+        };
+        assert_eq!(
+            rendered(|out| write(out, &story)),
+            "\
+172.16.9.9: no route in the RIB covers it
+Pool        172.16.0.0/16, IPIP Always
+Kernel      no route
+Note        no peer announces a block with it
+"
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! `siskin peers`.
+
+use std::io::{self, Write};
+
+use super::field;
+use crate::{
+    api::protocol::peer::{PeerRow, SessionDetails},
+    cli::output::{Table, Tone, duration},
+};
+
+/// Writes one line per peer.
+///
+/// # Errors
+///
+/// As the output's.
+pub fn write_table(out: &mut impl Write, peers: &[PeerRow]) -> io::Result<()> {
+    if peers.is_empty() {
+        return writeln!(out, "no peer is configured");
+    }
+    let named = peers.iter().any(|p| p.name != p.address);
+    let mut header =
+        vec!["PEER", "ADDRESS", "TYPE", "AS", "STATE", "UP/DOWN", "RECV", "ACCEPTED", "ADV", "INFO"];
+    if !named {
+        header.remove(1);
+    }
+    let mut table = Table::new(&header);
+    for peer in peers {
+        let mut cells = vec![
+            peer.name.clone(),
+            peer.address.clone(),
+            peer.kind.name().to_owned(),
+            peer.remote_as.to_string(),
+            peer.state.clone(),
+            duration(peer.since),
+            peer.received.to_string(),
+            peer.accepted.to_string(),
+            peer.advertised.to_string(),
+            peer.info.clone(),
+        ];
+        if !named {
+            cells.remove(1);
+        }
+        table.row(out, tone(peer), cells)?;
+    }
+    table.finish(out)
+}
+
+fn tone(peer: &PeerRow) -> Tone {
+    match peer.state.as_str() {
+        "established" => Tone::Plain,
+        "disabled" => Tone::Dim,
+        _ => Tone::Warning,
+    }
+}
+
+/// Writes all that is known of one peer.
+///
+/// # Errors
+///
+/// As the output's.
+pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
+    let description = peer.description.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
+    writeln!(out, "{}", Tone::Heading.paint(&format!("{}{description}", peer.name)))?;
+    let ases = format!(
+        "{} peer at {}, AS {}, ours {}",
+        peer.kind.name(),
+        peer.address,
+        peer.remote_as,
+        peer.local_as
+    );
+    field(out, "Peer", Tone::Plain, &[ases])?;
+    let state = format!(
+        "{} for {}, established {} since the daemon started",
+        peer.state,
+        duration(peer.since),
+        match peer.established_count {
+            1 => "once".to_owned(),
+            n => format!("{n} times"),
+        }
+    );
+    field(out, "State", tone(peer), &[state])?;
+    if !peer.info.is_empty() {
+        field(out, "Info", Tone::Plain, std::slice::from_ref(&peer.info))?;
+    }
+    if let Some(error) = &peer.last_error {
+        field(out, "Last error", Tone::Plain, &[format!("{}, {} ago", error.message, duration(error.age))])?;
+    }
+    if let Some(session) = &peer.session {
+        field(out, "Session", Tone::Plain, &session_lines(session))?;
+    }
+    let routes =
+        format!("{} received, {} accepted, {} advertised", peer.received, peer.accepted, peer.advertised);
+    field(out, "Routes", Tone::Plain, &[routes])?;
+    let messages: Vec<_> = peer
+        .messages
+        .iter()
+        .map(|(name, n)| format!("{name:<13} {:>8} received {:>8} sent", n.received, n.sent))
+        .collect();
+    field(out, "Messages", Tone::Plain, &messages)
+}
+
+fn session_lines(s: &SessionDetails) -> Vec<String> {
+    let hold =
+        if s.hold_time == 0 { "no hold time".to_owned() } else { format!("hold time {} s", s.hold_time) };
+    let mut lines = vec![
+        format!("from {} to router id {}, {hold}", s.local_address, s.remote_id),
+        format!("families {}; {}", s.families.join(", "), s.capabilities.join(", ")),
+    ];
+    if let Some(seconds) = s.restart_time {
+        lines.push(format!("its routes are kept for {seconds} s while it restarts"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{api::protocol::peer::PeerKind, cli::show::rendered};
+
+    fn peer(name: &str, address: &str) -> PeerRow {
+        PeerRow {
+            name: name.into(),
+            address: address.into(),
+            kind: PeerKind::Mesh,
+            remote_as: 64512,
+            local_as: 64512,
+            description: None,
+            state: "established".into(),
+            since: 65,
+            established_count: 1,
+            info: String::new(),
+            received: 1,
+            accepted: 1,
+            advertised: 1,
+            session: None,
+            messages: [].into(),
+            last_error: None,
+        }
+    }
+
+    #[test]
+    fn the_info_column_comes_last_and_names_are_not_repeated() {
+        let down = PeerRow {
+            state: "connect".into(),
+            info: "connection refused: is a BGP speaker running there?".into(),
+            ..peer("10.0.0.2", "10.0.0.2")
+        };
+        let text = rendered(|out| write_table(out, &[peer("10.0.0.1", "10.0.0.1"), down]));
+        assert_eq!(
+            text,
+            "\
+PEER      TYPE  AS     STATE        UP/DOWN  RECV  ACCEPTED  ADV  INFO
+10.0.0.1  mesh  64512  established  1m5s     1     1         1
+10.0.0.2  mesh  64512  connect      1m5s     1     1         1    connection refused: is a BGP speaker running there?
+"
+        );
+        assert!(
+            rendered(|out| write_table(out, &[peer("tor", "10.0.0.1")])).starts_with("PEER  ADDRESS   TYPE")
+        );
+    }
+}

@@ -1,0 +1,221 @@
+//! `siskin status`.
+
+use std::io::{self, Write};
+
+use super::field;
+use crate::{
+    api::protocol::status::{
+        ConfigStatus, FibCounts, Problem, RestartState, RestartStatus, RunMode, Severity, Status,
+        TunnelStatus,
+    },
+    cli::output::{Tone, count, duration},
+};
+
+const MAIN_TABLE: u32 = 254;
+
+/// Writes the one screen.
+///
+/// # Errors
+///
+/// As the output's.
+pub fn write(out: &mut impl Write, s: &Status) -> io::Result<()> {
+    let (tone, health) = health(s);
+    let up = format!("siskin {} on {}, process {}, up {}", s.version, s.node, s.pid, duration(s.uptime));
+    writeln!(out, "{}", Tone::Heading.paint(&up))?;
+    field(out, "Health", tone, &[health])?;
+    let address6 = s.address6.as_ref().map(|a| format!(", {a}")).unwrap_or_default();
+    let node = format!("{}{address6}, AS {}, router id {}", s.address, s.asn, s.router_id);
+    field(out, "Node", Tone::Plain, &[node])?;
+    field(out, "Config", Tone::Plain, &config(&s.config))?;
+    field(out, "Sessions", Tone::Plain, &[sessions(s)])?;
+    let rib = format!("{} IPv4 and {} IPv6 in the RIB", s.routes.rib.ipv4, s.routes.rib.ipv6);
+    field(out, "Routes", Tone::Plain, &[rib, fib(&s.routes.fib)])?;
+    field(out, "Kernel", Tone::Plain, &[kernel(s)])?;
+    field(out, "Tunnel", Tone::Plain, &tunnel(&s.tunnel))?;
+    field(out, "Restart", Tone::Plain, &[restart(&s.graceful_restart)])?;
+    problems(out, &s.problems)
+}
+
+fn health(s: &Status) -> (Tone, String) {
+    let gravest = s.problems.iter().map(|p| p.severity).min();
+    let text = count(s.problems.len() as u64, "problem");
+    match gravest {
+        Some(Severity::Error) => (Tone::Error, text),
+        Some(Severity::Warning) => (Tone::Warning, text),
+        None if s.healthy => (Tone::Good, "healthy".to_owned()),
+        None => (Tone::Warning, "sessions missing, see `siskin peers`".to_owned()),
+    }
+}
+
+fn config(c: &ConfigStatus) -> Vec<String> {
+    let reloads = if c.reloads == 0 { String::new() } else { format!(", {}", count(c.reloads, "reload")) };
+    let mut lines = vec![format!("{}, read {} ago{reloads}", c.source, duration(c.age))];
+    if let Some(refused) = &c.refused {
+        lines.push(format!("the newest content was refused, the one before stays in force: {refused}"));
+    }
+    if !c.pending_restart.is_empty() {
+        lines.push(format!("waiting for a restart: {}", c.pending_restart.join(", ")));
+    }
+    lines
+}
+
+fn sessions(s: &Status) -> String {
+    let sessions = s.sessions;
+    let disabled =
+        if sessions.disabled == 0 { String::new() } else { format!(", {} disabled", sessions.disabled) };
+    format!("{} of {} established{disabled}", sessions.established, sessions.configured)
+}
+
+fn fib(f: &FibCounts) -> String {
+    let parts = [
+        (f.installed, "installed"),
+        (f.pending, "pending"),
+        (f.failed, "failed"),
+        (f.conflict, "in conflict"),
+        (f.stale, "stale"),
+    ];
+    let states: Vec<_> = parts
+        .iter()
+        .filter(|(n, name)| *n > 0 || *name == "installed")
+        .map(|(n, name)| format!("{n} {name}"))
+        .collect();
+    format!(
+        "{} direct, {} tunnel, {} blackhole wanted in the kernel: {}",
+        f.direct,
+        f.tunnel,
+        f.blackhole,
+        states.join(", ")
+    )
+}
+
+fn kernel(s: &Status) -> String {
+    let k = &s.kernel;
+    let table = if k.table == MAIN_TABLE { "main".to_owned() } else { k.table.to_string() };
+    let dry = match s.mode {
+        RunMode::Normal => "",
+        RunMode::DryRun => "; dry run: nothing is programmed or announced",
+    };
+    format!("protocol {}, table {table}, metric {}{dry}", k.protocol, k.metric)
+}
+
+fn tunnel(t: &TunnelStatus) -> Vec<String> {
+    let mut line = format!("{} {}", t.device, t.state);
+    if let Some(address) = &t.address {
+        line.push_str(&format!(", {address}"));
+    }
+    if let Some(mtu) = t.mtu {
+        line.push_str(&format!(", MTU {mtu}"));
+    }
+    let mut guard = format!("guard {}, {}", t.guard, count(t.known_nodes, "known node"));
+    if let Some(dropped) = t.dropped_packets {
+        guard.push_str(&format!(", {} from others dropped", count(dropped, "packet")));
+    }
+    vec![line, guard]
+}
+
+fn restart(r: &RestartStatus) -> String {
+    if r.state == RestartState::Complete {
+        return "complete".to_owned();
+    }
+    let mut text = format!("in progress, {}", count(r.stale_routes, "stale route"));
+    if !r.waiting_for.is_empty() {
+        text.push_str(&format!(", waiting for {}", r.waiting_for.join(", ")));
+    }
+    if let Some(left) = r.remaining {
+        text.push_str(&format!(", at most {}", duration(left)));
+    }
+    text
+}
+
+fn problems(out: &mut impl Write, problems: &[Problem]) -> io::Result<()> {
+    if !problems.is_empty() {
+        writeln!(out, "\n{}", Tone::Heading.paint("Problems"))?;
+    }
+    for problem in problems {
+        let (tone, word) = match problem.severity {
+            Severity::Error => (Tone::Error, "error"),
+            Severity::Warning => (Tone::Warning, "warning"),
+        };
+        writeln!(out, "{} {}", tone.paint(&format!("{word:<11}")), problem.message)?;
+        writeln!(out, "{:<11} -> {}", "", problem.remedy)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{api::protocol::status::*, cli::show::rendered};
+
+    fn example() -> Status {
+        Status {
+            healthy: true,
+            node: "master01".into(),
+            version: "0.1.0".into(),
+            pid: 4711,
+            uptime: 7325,
+            asn: 64512,
+            router_id: "192.168.92.128".into(),
+            address: "192.168.92.128/24".into(),
+            config: ConfigStatus { source: "/etc/siskin/siskin.toml".into(), age: 60, ..Default::default() },
+            sessions: SessionCounts { configured: 1, established: 1, disabled: 0 },
+            routes: RouteCounts {
+                rib: RibCounts { ipv4: 2, ipv6: 0 },
+                fib: FibCounts { tunnel: 1, blackhole: 1, installed: 2, ..Default::default() },
+            },
+            kernel: KernelStatus { protocol: 179, table: 254, metric: 0 },
+            tunnel: TunnelStatus {
+                device: "tunl0".into(),
+                state: "up".into(),
+                address: Some("172.16.241.64".into()),
+                mtu: Some(1480),
+                guard: "on".into(),
+                known_nodes: 1,
+                dropped_packets: Some(0),
+            },
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn a_healthy_node_fits_one_screen() {
+        let text = rendered(|out| write(out, &example()));
+        assert_eq!(
+            text,
+            "\
+siskin 0.1.0 on master01, process 4711, up 2h2m
+Health      healthy
+Node        192.168.92.128/24, AS 64512, router id 192.168.92.128
+Config      /etc/siskin/siskin.toml, read 1m ago
+Sessions    1 of 1 established
+Routes      2 IPv4 and 0 IPv6 in the RIB
+            0 direct, 1 tunnel, 1 blackhole wanted in the kernel: 2 installed
+Kernel      protocol 179, table main, metric 0
+Tunnel      tunl0 up, 172.16.241.64, MTU 1480
+            guard on, 1 known node, 0 packets from others dropped
+Restart     complete
+"
+        );
+    }
+
+    #[test]
+    fn problems_come_with_their_remedies() {
+        let mut status = example();
+        status.config.refused = Some("siskin.toml:3:1: unknown key `nod`".into());
+        status.problems = vec![Problem {
+            severity: Severity::Error,
+            code: "ipip_module_missing".into(),
+            message: "the kernel has no ipip module".into(),
+            remedy: "modprobe ipip".into(),
+        }];
+        let text = rendered(|out| write(out, &status));
+        assert!(text.contains("Health      1 problem\n"), "{text}");
+        assert!(text.contains("            the newest content was refused"), "{text}");
+        assert!(
+            text.ends_with(
+                "\nProblems\nerror       the kernel has no ipip module\n            -> modprobe ipip\n"
+            ),
+            "{text}"
+        );
+    }
+}
