@@ -1,6 +1,8 @@
 //! A complete BGP-4 implementation whose heart does no IO.
 
 pub mod config;
+pub mod core;
+pub mod decision;
 pub mod event;
 pub mod policy;
 pub mod types;

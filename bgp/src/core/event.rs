@@ -1,0 +1,234 @@
+//! What the core hands out.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use ipnet::IpNet;
+
+use crate::{
+    decision::{Reason, Step},
+    types::{Family, Now, PeerId},
+    wire::attribute::PathAttributes,
+};
+
+/// A small thing to do, drained by [`Core::poll_action`](super::Core::poll_action).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Tell the reachability of this next hop, now and on every change.
+    WatchNextHop(IpAddr),
+    /// The reachability of this next hop is of no interest any more.
+    UnwatchNextHop(IpAddr),
+    /// The next hop of accepted routes learned over iBGP: a known node.
+    InternalNextHop {
+        /// The next hop.
+        address: IpAddr,
+        /// Whether such routes exist now.
+        presence: Presence,
+    },
+    /// Send this NOTIFICATION, close the session, and try again after a while.
+    CloseSession {
+        /// Whose session.
+        peer: PeerId,
+        /// Error code (RFC 4271 section 4.5).
+        code: u8,
+        /// Error subcode.
+        subcode: u8,
+        /// The data field.
+        data: Bytes,
+        /// How long to stay away.
+        retry_after: Duration,
+    },
+    /// After our restart: route selection is complete, what the kernel holds beyond it is stale.
+    DeferralOver(Family),
+    /// Something an operator should see.
+    Warn(Warning),
+}
+
+/// Whether something is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is.
+    Present,
+    /// It is no more.
+    Gone,
+}
+
+/// What an operator should see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// Three quarters of the accepted prefixes allowed are there.
+    PrefixesNearLimit {
+        /// Whose.
+        peer: PeerId,
+        /// Of which family.
+        family: Family,
+        /// The limit.
+        limit: u32,
+    },
+    /// The limit of accepted prefixes is passed; the session is closed.
+    PrefixLimitPassed {
+        /// Whose.
+        peer: PeerId,
+        /// Of which family.
+        family: Family,
+        /// The limit.
+        limit: u32,
+    },
+    /// A route cannot be sent: its attributes do not fit the longest message the peer takes.
+    AttributesTooLong {
+        /// The first prefix concerned.
+        prefix: IpNet,
+    },
+}
+
+/// What became of a best route, for the forwarding table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BestChange {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// Where to send packets, sorted by address; empty: the route is gone.
+    pub next_hops: Vec<WeightedNextHop>,
+}
+
+/// One next hop of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WeightedNextHop {
+    /// The address.
+    pub address: IpAddr,
+    /// The share of traffic, at least 1.
+    pub weight: u16,
+}
+
+/// Whether something is left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing.
+    Done,
+    /// The budget ended first: call again.
+    Pending,
+}
+
+/// What a new configuration means for one peer's task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerChange {
+    /// A new peer: start its task.
+    Add(PeerId),
+    /// The peer is gone: close its session and end its task.
+    Remove(PeerId),
+    /// The session rests on settings that changed: close it and begin anew with the new ones.
+    Restart(PeerId),
+}
+
+/// A part of a sorted table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// At most as many as asked for; may be none although more follow.
+    pub items: Vec<T>,
+    /// Where to go on; `None`: this was the end.
+    pub next: Option<IpNet>,
+}
+
+/// Which part of an Adj-RIB-In is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdjRibIn {
+    /// All of it.
+    Received,
+    /// What the import policy and the loop checks let pass.
+    Accepted,
+    /// What they refused.
+    Rejected,
+}
+
+/// A prefix with every path known, the best first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteView {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// Its paths: the best, then by peer and path identifier.
+    pub paths: Vec<PathView>,
+}
+
+/// One path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathView {
+    /// Who sent it; `None`: originated here.
+    pub peer: Option<PeerId>,
+    /// The path identifier (RFC 7911); 0 without ADD-PATH.
+    pub path_id: u32,
+    /// The attributes as received.
+    pub received: Arc<PathAttributes>,
+    /// The attributes after the import policy.
+    pub attributes: Arc<PathAttributes>,
+    /// When it was learned, to the second.
+    pub learned: Now,
+    /// Whether it outlived its session.
+    pub freshness: Freshness,
+    /// Its standing in the decision.
+    pub reason: Reason,
+}
+
+/// Whether a path outlived its session (RFC 4724 section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Learned over the present session.
+    Fresh,
+    /// Kept while the peer restarts.
+    Stale,
+}
+
+/// One route of an Adj-RIB-Out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdvertisedRoute {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// The attributes as sent; `None`: the route is to be withdrawn by what is [pending](Delivery::Pending).
+    pub attributes: Option<Arc<PathAttributes>>,
+    /// Whether a newer state waits for the peer's socket.
+    pub delivery: Delivery,
+}
+
+/// How far an advertisement has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The peer's socket has taken it.
+    Sent,
+    /// It, or its latest change, has not been encoded for this peer yet.
+    Pending,
+}
+
+/// Route counters of one peer and family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteCounts {
+    /// Paths in Adj-RIB-In.
+    pub received: u32,
+    /// Those that passed the import policy and the loop checks.
+    pub accepted: u32,
+    /// Those that did not.
+    pub rejected: u32,
+    /// Of the received, those kept from an earlier session.
+    pub stale: u32,
+    /// Prefixes in Adj-RIB-Out.
+    pub advertised: u32,
+}
+
+/// A decision told step by step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The route, its paths in the order of [`ExplainedStep::values`].
+    pub route: RouteView,
+    /// For every path, the import policy's term that decided over it; `None`: no term or not applicable.
+    pub import_terms: Vec<Option<String>>,
+    /// The steps taken until one path was left.
+    pub steps: Vec<ExplainedStep>,
+}
+
+/// One step of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedStep {
+    /// Which.
+    pub step: Step,
+    /// The value compared for every path still in the race; the lower wins.
+    pub values: Vec<Option<u128>>,
+    /// Indices of the paths that remain.
+    pub remaining: Vec<usize>,
+}

@@ -1,0 +1,93 @@
+//! The configured peers: stable indices, and what a new configuration means for each.
+
+use std::collections::BTreeMap;
+
+use super::event::PeerChange;
+use crate::{
+    config::{PeerConfig, SpeakerConfig},
+    types::PeerId,
+};
+
+/// Whether two configurations of a peer can share a session.
+pub(super) fn same_session(a: &PeerConfig, b: &PeerConfig) -> bool {
+    let plain = |c: &PeerConfig| PeerConfig {
+        next_hop: a.next_hop,
+        reflection: a.reflection,
+        import: a.import.clone(),
+        export: a.export.clone(),
+        install: a.install,
+        max_prefixes: a.max_prefixes,
+        ..c.clone()
+    };
+    *a == plain(b)
+}
+
+/// Whether two configurations of the whole speaker leave all sessions valid.
+pub(super) fn same_speaker(a: &SpeakerConfig, b: &SpeakerConfig) -> bool {
+    a.asn == b.asn && a.router_id == b.router_id && a.graceful_restart_time == b.graceful_restart_time
+}
+
+/// Names of peers and the indices they hold.
+#[derive(Debug, Default)]
+pub(super) struct PeerIds {
+    by_name: BTreeMap<String, PeerId>,
+    free: Vec<PeerId>,
+    next: u32,
+}
+
+impl PeerIds {
+    /// The index of this name, now or from now on.
+    pub(super) fn assign(&mut self, name: &str) -> PeerId {
+        if let Some(id) = self.by_name.get(name) {
+            return *id;
+        }
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            PeerId(self.next - 1)
+        });
+        self.by_name.insert(name.to_owned(), id);
+        id
+    }
+
+    /// The index of this name.
+    pub(super) fn get(&self, name: &str) -> Option<PeerId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Forgets a name; the index stays taken until [`PeerIds::free`].
+    pub(super) fn forget(&mut self, name: &str) {
+        self.by_name.remove(name);
+    }
+
+    /// Lets an index be given to another peer.
+    pub(super) fn free(&mut self, id: PeerId) {
+        self.free.push(id);
+    }
+}
+
+/// What the step from one configuration to the next means for the peers' tasks: removals first, then by index.
+pub(super) fn changes(old: &SpeakerConfig, new: &SpeakerConfig, ids: &mut PeerIds) -> Vec<PeerChange> {
+    let restart_all = !same_speaker(old, new);
+    let named = |c: &'_ SpeakerConfig| -> BTreeMap<String, PeerConfig> {
+        c.peers.iter().map(|p| (p.name.clone(), p.clone())).collect()
+    };
+    let (before, after) = (named(old), named(new));
+    let mut list: Vec<_> = before
+        .keys()
+        .filter(|name| !after.contains_key(*name))
+        .filter_map(|name| ids.get(name))
+        .map(PeerChange::Remove)
+        .collect();
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        ids.forget(name);
+    }
+    for peer in &new.peers {
+        let id = ids.assign(&peer.name);
+        match before.get(&peer.name) {
+            None => list.push(PeerChange::Add(id)),
+            Some(old) if restart_all || !same_session(old, peer) => list.push(PeerChange::Restart(id)),
+            Some(_) => {}
+        }
+    }
+    list
+}

@@ -1,0 +1,179 @@
+//! Why a path is, or is not, the best one: one small code, stable, with a unique JSON name.
+
+use serde::{Serialize, Serializer};
+
+use crate::policy::RejectReason;
+
+/// A step of the Decision Process, in the order taken (RFC 4271 sections 9.1.1 and 9.1.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Step {
+    /// A route we originate wins over any that is learned.
+    LocalOrigin = 0,
+    /// The higher degree of preference (RFC 4271 section 9.1.1).
+    LocalPref = 1,
+    /// The smallest number of AS numbers in AS_PATH (9.1.2.2 a).
+    AsPathLength = 2,
+    /// The lowest ORIGIN (9.1.2.2 b).
+    Origin = 3,
+    /// The lowest MULTI_EXIT_DISC among routes from the same neighbouring AS (9.1.2.2 c).
+    Med = 4,
+    /// External before internal (9.1.2.2 d).
+    External = 5,
+    /// The lowest interior cost to the next hop (9.1.2.2 e).
+    IgpCost = 6,
+    /// The lowest BGP Identifier, or ORIGINATOR_ID where attached (9.1.2.2 f, RFC 4456 section 9).
+    RouterId = 7,
+    /// The shortest CLUSTER_LIST (RFC 4456 section 9).
+    ClusterListLength = 8,
+    /// The lowest peer address (9.1.2.2 g).
+    PeerAddress = 9,
+    /// The lowest path identifier of one peer (RFC 7911).
+    PathId = 10,
+}
+
+impl Step {
+    /// The steps in the order they are taken.
+    pub const ORDER: [Self; 11] = [
+        Self::LocalOrigin,
+        Self::LocalPref,
+        Self::AsPathLength,
+        Self::Origin,
+        Self::Med,
+        Self::External,
+        Self::IgpCost,
+        Self::RouterId,
+        Self::ClusterListLength,
+        Self::PeerAddress,
+        Self::PathId,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::LocalOrigin => "lost_local_origin",
+            Self::LocalPref => "lost_local_pref",
+            Self::AsPathLength => "lost_as_path_length",
+            Self::Origin => "lost_origin",
+            Self::Med => "lost_med",
+            Self::External => "lost_external",
+            Self::IgpCost => "lost_igp_cost",
+            Self::RouterId => "lost_router_id",
+            Self::ClusterListLength => "lost_cluster_list_length",
+            Self::PeerAddress => "lost_peer_address",
+            Self::PathId => "lost_path_id",
+        }
+    }
+}
+
+/// What a path stands at after the last decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// It is the best path.
+    Best,
+    /// It lost in this step against the best path.
+    Lost(Step),
+    /// The reachability of its next hop is not known yet.
+    NextHopPending,
+    /// Its next hop cannot be reached (RFC 4271 section 9.1.2.1).
+    NextHopUnreachable,
+    /// Its next hop is our own address (RFC 4271 section 5.1.3).
+    NextHopOwn,
+    /// Our AS number is in its AS_PATH (RFC 4271 section 9.1.2).
+    AsLoop,
+    /// Its ORIGINATOR_ID is our BGP Identifier (RFC 4456 section 8).
+    OriginatorLoop,
+    /// Our cluster id is in its CLUSTER_LIST (RFC 4456 section 8).
+    ClusterLoop,
+    /// The import policy refused it.
+    Rejected(RejectReason),
+}
+
+impl Reason {
+    const FIRST_REJECT: u8 = 64;
+    const FIRST_STEP: u8 = 16;
+    const PLAIN: [Self; 7] = [
+        Self::Best,
+        Self::NextHopPending,
+        Self::NextHopUnreachable,
+        Self::NextHopOwn,
+        Self::AsLoop,
+        Self::OriginatorLoop,
+        Self::ClusterLoop,
+    ];
+
+    /// The code stored beside a path.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Best => 0,
+            Self::NextHopPending => 1,
+            Self::NextHopUnreachable => 2,
+            Self::NextHopOwn => 3,
+            Self::AsLoop => 4,
+            Self::OriginatorLoop => 5,
+            Self::ClusterLoop => 6,
+            Self::Lost(step) => Self::FIRST_STEP + step as u8,
+            Self::Rejected(reason) => Self::FIRST_REJECT + reason.code(),
+        }
+    }
+
+    /// The reason with this code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        let at = |first: u8| code.checked_sub(first).map(usize::from);
+        if let Some(index) = at(Self::FIRST_REJECT) {
+            return RejectReason::ALL.get(index).copied().map(Self::Rejected);
+        }
+        match at(Self::FIRST_STEP) {
+            Some(index) => Step::ORDER.get(index).copied().map(Self::Lost),
+            None => Self::PLAIN.get(usize::from(code)).copied(),
+        }
+    }
+
+    /// The unique name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Lost(step) => step.name(),
+            Self::NextHopPending => "next_hop_pending",
+            Self::NextHopUnreachable => "next_hop_unreachable",
+            Self::NextHopOwn => "next_hop_own",
+            Self::AsLoop => "as_loop",
+            Self::OriginatorLoop => "originator_loop",
+            Self::ClusterLoop => "cluster_loop",
+            Self::Rejected(reason) => reason.name(),
+        }
+    }
+
+    /// Whether the path is in Adj-RIB-In only: refused before the decision.
+    pub const fn is_rejected(self) -> bool {
+        matches!(self, Self::AsLoop | Self::OriginatorLoop | Self::ClusterLoop | Self::Rejected(_))
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn every_reason() -> Vec<Reason> {
+        (0..=u8::MAX).filter_map(Reason::from_code).collect()
+    }
+
+    #[test]
+    fn every_reason_survives_its_code() {
+        assert_eq!(every_reason().len(), 7 + Step::ORDER.len() + RejectReason::ALL.len());
+        assert!((0..=u8::MAX).all(|c| Reason::from_code(c).is_none_or(|r| r.code() == c)));
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: BTreeSet<_> = every_reason().into_iter().map(Reason::name).collect();
+        assert_eq!(names.len(), every_reason().len());
+    }
+}
