@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use super::protocol::{ApiError, ErrorCode, Request};
+use super::protocol::{ApiError, ErrorCode, Request, status::Status};
 
 /// Most rows of one page.
 pub const PAGE_ROWS: usize = 256;
@@ -60,4 +60,10 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// Listens to events from now on.
     fn events(&self) -> Events;
+
+    /// The whole on one screen, for those who look into it.
+    fn status(&self) -> impl Future<Output = Result<Status, ApiError>> + Send;
+
+    /// The text of a scrape.
+    fn metrics(&self) -> impl Future<Output = Result<String, ApiError>> + Send;
 }

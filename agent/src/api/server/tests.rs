@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 use super::*;
 use crate::api::{
     backend::{Events, PAGE_ROWS, Page},
-    protocol::Done,
+    protocol::{Done, status::Status},
 };
 
 /// A table of `rows` rows that counts the pages taken from it.
@@ -39,6 +39,14 @@ impl Backend for Table {
 
     fn events(&self) -> Events {
         self.events.subscribe()
+    }
+
+    async fn status(&self) -> Result<Status, ApiError> {
+        Ok(Status::default())
+    }
+
+    async fn metrics(&self) -> Result<String, ApiError> {
+        Ok(String::new())
     }
 }
 

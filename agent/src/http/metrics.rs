@@ -1,0 +1,279 @@
+//! What is counted, as OpenMetrics. Names start with `siskin_`, units are base units.
+
+use std::fmt;
+
+use fib::metrics::MetricsSnapshot;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEncoder, text},
+    metrics::MetricType,
+    registry::Registry,
+};
+
+use crate::api::protocol::{
+    peer::PeerRow,
+    status::{Severity, Status},
+};
+
+/// Everything that is exported, at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The whole.
+    pub status: Status,
+    /// The peers.
+    pub peers: Vec<PeerRow>,
+    /// Kernel routes by path and state.
+    pub fib_routes: Vec<FibRoutes>,
+    /// Counters of the FIB layer.
+    pub fib: MetricsSnapshot,
+}
+
+/// So many kernel routes of one path and one state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FibRoutes {
+    /// `direct`, `tunnel`, `blackhole` or `stale`.
+    pub path: String,
+    /// `installed`, `pending`, ...
+    pub state: String,
+    /// How many.
+    pub routes: u64,
+}
+
+/// The text of a scrape.
+///
+/// # Errors
+///
+/// When the encoder refuses a name.
+pub fn render(snapshot: Snapshot) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("siskin");
+    registry.register_collector(Box::new(snapshot));
+    let mut out = String::new();
+    text::encode(&mut out, &registry)?;
+    Ok(out)
+}
+
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        self.general(&mut encoder)?;
+        self.peers(&mut encoder)?;
+        self.kernel(&mut encoder)
+    }
+}
+
+impl Snapshot {
+    fn general(&self, e: &mut DescriptorEncoder) -> fmt::Result {
+        let s = &self.status;
+        let build = [("version", s.version.as_str())];
+        gauges(e, "build_info", "The running version.", [(build, 1)])?;
+        gauges(e, "uptime_seconds", "Time since the daemon started.", [(NO_LABELS, signed(s.uptime))])?;
+        counters(
+            e,
+            "config_reloads",
+            "Configuration changes applied since the start.",
+            [(NO_LABELS, s.config.reloads)],
+        )?;
+        let refused = i64::from(s.config.refused.is_some());
+        gauges(
+            e,
+            "config_refused",
+            "1 while the newest configuration is refused as invalid.",
+            [(NO_LABELS, refused)],
+        )?;
+        let problems = [Severity::Error, Severity::Warning].map(|severity| {
+            let name = if severity == Severity::Error { "error" } else { "warning" };
+            let number = s.problems.iter().filter(|p| p.severity == severity).count();
+            ([("severity", name)], signed(number as u64))
+        });
+        gauges(e, "problems", "What `siskin status` lists as problems.", problems)
+    }
+
+    fn peers(&self, e: &mut DescriptorEncoder) -> fmt::Result {
+        let each = || self.peers.iter().map(|p| (PeerLabels::of(p), p));
+        gauges(
+            e,
+            "bgp_peer_state",
+            "RFC 4271 state: 1 idle, 2 connect, 3 active, 4 open sent, 5 open confirm, 6 established.",
+            each().map(|(labels, p)| (labels.all(), state_number(&p.state))),
+        )?;
+        gauges(
+            e,
+            "bgp_peer_up",
+            "1 while the session is established.",
+            each().map(|(l, p)| (l.all(), i64::from(p.state == "established"))),
+        )?;
+        counters(
+            e,
+            "bgp_peer_established_transitions",
+            "How often the session has become established.",
+            each().map(|(labels, p)| (labels.all(), p.established_count)),
+        )?;
+        let prefixes = self.peers.iter().flat_map(|p| {
+            [("received", p.received), ("accepted", p.accepted), ("advertised", p.advertised)]
+                .map(|(rib, number)| ([("peer", p.name.as_str()), ("rib", rib)], signed(number)))
+        });
+        gauges(e, "bgp_prefixes", "Prefixes exchanged with a peer.", prefixes)?;
+        let messages = self.peers.iter().flat_map(|p| {
+            p.messages.iter().flat_map(|(kind, n)| {
+                [("received", n.received), ("sent", n.sent)].map(|(direction, number)| {
+                    ([("peer", p.name.as_str()), ("direction", direction), ("type", kind.as_str())], number)
+                })
+            })
+        });
+        counters(e, "bgp_messages", "BGP messages by type.", messages)
+    }
+
+    fn kernel(&self, e: &mut DescriptorEncoder) -> fmt::Result {
+        let rib = self.status.routes.rib;
+        let families = [([("family", "ipv4")], signed(rib.ipv4)), ([("family", "ipv6")], signed(rib.ipv6))];
+        gauges(e, "rib_routes", "Prefixes in the Loc-RIB.", families)?;
+        let routes = self
+            .fib_routes
+            .iter()
+            .map(|r| ([("path", r.path.as_str()), ("state", r.state.as_str())], signed(r.routes)));
+        gauges(e, "fib_routes", "Routes wanted in the kernel, by path and state.", routes)?;
+        let f = &self.fib;
+        let changes = [("create", f.created), ("replace", f.replaced), ("delete", f.deleted)]
+            .map(|(operation, number)| ([("operation", operation)], number));
+        counters(e, "fib_changes", "Routes written to the kernel.", changes)?;
+        counters(e, "fib_repairs", "Routes that others had altered, put right.", [(NO_LABELS, f.repaired)])?;
+        let errors = f.errors.iter().map(|(errno, number)| ([("errno", errno.as_str())], *number));
+        counters(e, "fib_netlink_errors", "Requests the kernel refused.", errors)?;
+        let reasons: Vec<_> = f.resyncs.iter().map(|(reason, n)| (name_of(reason), *n)).collect();
+        let resyncs = reasons.iter().map(|(reason, number)| ([("reason", reason.as_str())], *number));
+        counters(e, "fib_resyncs", "Full comparisons with the kernel.", resyncs)?;
+        let tunnel = &self.status.tunnel;
+        gauges(
+            e,
+            "tunnel_known_nodes",
+            "Nodes that may send to us through the tunnel.",
+            [(NO_LABELS, signed(tunnel.known_nodes))],
+        )?;
+        let dropped = tunnel.dropped_packets.map(|n| (NO_LABELS, n));
+        counters(e, "tunnel_guard_dropped_packets", "Tunnelled packets from unknown senders.", dropped)
+    }
+}
+
+const NO_LABELS: [(&str, &str); 0] = [];
+
+struct PeerLabels<'a> {
+    peer: &'a str,
+    peer_as: String,
+    peer_type: &'static str,
+}
+
+impl<'a> PeerLabels<'a> {
+    fn of(peer: &'a PeerRow) -> Self {
+        Self { peer: &peer.name, peer_as: peer.remote_as.to_string(), peer_type: peer.kind.name() }
+    }
+
+    fn all(self) -> [(&'static str, String); 3] {
+        [("peer", self.peer.to_owned()), ("peer_as", self.peer_as), ("peer_type", self.peer_type.to_owned())]
+    }
+}
+
+fn state_number(state: &str) -> i64 {
+    match state {
+        "connect" => 2,
+        "active" => 3,
+        "open_sent" => 4,
+        "open_confirm" => 5,
+        "established" => 6,
+        _ => 1,
+    }
+}
+
+/// The JSON name of an enum without data.
+fn name_of(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn gauges<V: EncodeGaugeValue, K: AsRef<str>, T: AsRef<str>, const N: usize>(
+    encoder: &mut DescriptorEncoder,
+    name: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = ([(K, T); N], V)>,
+) -> fmt::Result {
+    family(encoder, name, help, MetricType::Gauge, samples, |sample, value| sample.encode_gauge(value))
+}
+
+fn counters<K: AsRef<str>, T: AsRef<str>, const N: usize>(
+    encoder: &mut DescriptorEncoder,
+    name: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = ([(K, T); N], u64)>,
+) -> fmt::Result {
+    family(encoder, name, help, MetricType::Counter, samples, |sample, value| {
+        sample.encode_counter::<[(&str, &str); 0], _, u64>(value, None)
+    })
+}
+
+fn family<V, K: AsRef<str>, T: AsRef<str>, const N: usize>(
+    encoder: &mut DescriptorEncoder,
+    name: &str,
+    help: &str,
+    kind: MetricType,
+    samples: impl IntoIterator<Item = ([(K, T); N], V)>,
+    write: impl Fn(&mut MetricEncoder, &V) -> fmt::Result,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+    for (labels, value) in samples {
+        let labels = labels.each_ref().map(|(key, text)| (key.as_ref(), text.as_ref()));
+        if N == 0 {
+            write(&mut metric, &value)?;
+        } else {
+            write(&mut metric.encode_family(&labels)?, &value)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::protocol::peer::PeerKind;
+
+    #[test]
+    fn a_scrape_is_complete_and_sorted_by_family() {
+        let peer = PeerRow {
+            name: "tor".into(),
+            address: "10.0.0.1".into(),
+            kind: PeerKind::External,
+            remote_as: 64600,
+            local_as: 64512,
+            description: None,
+            state: "established".into(),
+            since: 5,
+            established_count: 2,
+            info: String::new(),
+            received: 3,
+            accepted: 2,
+            advertised: 1,
+            session: None,
+            messages: [("update".to_owned(), Default::default())].into(),
+            last_error: None,
+        };
+        let fib_routes = vec![FibRoutes { path: "tunnel".into(), state: "installed".into(), routes: 2 }];
+        let text = render(Snapshot {
+            status: Status::default(),
+            peers: vec![peer],
+            fib_routes,
+            fib: Default::default(),
+        })
+        .expect("renders");
+        for line in [
+            "siskin_bgp_peer_state{peer=\"tor\",peer_as=\"64600\",peer_type=\"external\"} 6",
+            "siskin_bgp_peer_established_transitions_total{peer=\"tor\",peer_as=\"64600\",peer_type=\"external\"} 2",
+            "siskin_bgp_prefixes{peer=\"tor\",rib=\"accepted\"} 2",
+            "siskin_bgp_messages_total{peer=\"tor\",direction=\"sent\",type=\"update\"} 0",
+            "siskin_fib_routes{path=\"tunnel\",state=\"installed\"} 2",
+            "siskin_uptime_seconds 0",
+        ] {
+            assert!(text.contains(&format!("{line}\n")), "{line} is missing in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

@@ -1,0 +1,180 @@
+//! What is behind each path.
+
+use axum::{
+    Router,
+    extract::{Query, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Deserialize;
+
+use crate::api::{
+    backend::{Backend, Cursor, Page},
+    protocol::{
+        ApiError, ErrorCode, Request,
+        fib::FibSelect,
+        route::{RouteQuery, RouteSide},
+        status::{RestartState, Severity, Status},
+    },
+};
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(super) fn router<B: Backend>(backend: B) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz::<B>))
+        .route("/metrics", get(metrics::<B>))
+        .route("/api/v1/status", get(|b: State<B>| one(b, Request::Status)))
+        .route("/api/v1/explain", get(explain::<B>))
+        .route("/api/v1/peers", get(peers::<B>))
+        .route("/api/v1/routes", get(table_of_routes::<B>))
+        .route("/api/v1/fib", get(fib::<B>))
+        .route("/api/v1/config", get(|b: State<B>, c: Query<From>| many(b, Request::Config, c)))
+        .with_state(backend)
+}
+
+/// Where a page starts.
+#[derive(Default, Deserialize)]
+struct From {
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    peer: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Routes {
+    prefix: Option<String>,
+    peer: Option<String>,
+    #[serde(default)]
+    side: RouteSide,
+}
+
+#[derive(Deserialize)]
+struct Selected {
+    #[serde(default)]
+    select: FibSelect,
+}
+
+#[derive(Deserialize)]
+struct About {
+    target: String,
+}
+
+#[derive(Deserialize)]
+struct Verbosity {
+    verbose: Option<String>,
+}
+
+async fn peers<B: Backend>(b: State<B>, q: Query<Named>, from: Query<From>) -> Response {
+    many(b, Request::Peers { peer: q.0.peer }, from).await
+}
+
+async fn table_of_routes<B: Backend>(b: State<B>, Query(q): Query<Routes>, from: Query<From>) -> Response {
+    let query = RouteQuery { prefix: q.prefix, peer: q.peer, side: q.side };
+    many(b, Request::Routes(query), from).await
+}
+
+async fn fib<B: Backend>(b: State<B>, q: Query<Selected>, from: Query<From>) -> Response {
+    many(b, Request::Fib { select: q.0.select }, from).await
+}
+
+async fn explain<B: Backend>(b: State<B>, q: Query<About>) -> Response {
+    one(b, Request::Explain { target: q.0.target }).await
+}
+
+async fn one<B: Backend>(State(backend): State<B>, request: Request) -> Response {
+    match backend.page(&request, None).await {
+        Ok(mut page) if page.rows.len() == 1 => json(page.rows.pop().unwrap_or_default()),
+        Ok(_) => failure(&ApiError::new(ErrorCode::Internal, "no answer")),
+        Err(error) => failure(&error),
+    }
+}
+
+async fn many<B: Backend>(State(backend): State<B>, request: Request, from: Query<From>) -> Response {
+    match backend.page(&request, from.0.cursor.map(Cursor).as_ref()).await {
+        Ok(page) => json(page_text(&page)),
+        Err(error) => failure(&error),
+    }
+}
+
+fn page_text(page: &Page) -> String {
+    let next = page.next.as_ref().map_or(serde_json::Value::Null, |c| c.0.as_str().into());
+    format!("{{\"rows\":[{}],\"next\":{next}}}", page.rows.join(","))
+}
+
+fn json(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+fn failure(error: &ApiError) -> Response {
+    let status = match error.code {
+        ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    (status, json(serde_json::to_string(error).unwrap_or_default())).into_response()
+}
+
+async fn metrics<B: Backend>(State(backend): State<B>) -> Response {
+    match backend.metrics().await {
+        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(error) => failure(&error),
+    }
+}
+
+async fn readyz<B: Backend>(State(backend): State<B>, q: Query<Verbosity>) -> Response {
+    match backend.status().await {
+        Ok(status) => readiness(&status, q.0.verbose.is_some()).into_response(),
+        Err(error) => failure(&error),
+    }
+}
+
+/// Ready: everything learned before a restart is learned again or given up, and nothing keeps packets from
+/// being forwarded.
+fn readiness(status: &Status, verbose: bool) -> (StatusCode, String) {
+    let grave = status.problems.iter().any(|p| p.severity == Severity::Error);
+    let checks = [
+        ("restart", status.graceful_restart.state == RestartState::Complete),
+        ("kernel", status.routes.fib.pending == 0),
+        ("problems", !grave),
+    ];
+    let ready = checks.iter().all(|(_, passed)| *passed);
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    if !verbose && ready {
+        return (code, "ok\n".to_owned());
+    }
+    let mut text: String = checks
+        .iter()
+        .map(|(name, passed)| if *passed { format!("[+]{name} ok\n") } else { format!("[-]{name} failed\n") })
+        .collect();
+    text.push_str(if ready { "readyz check passed\n" } else { "readyz check failed\n" });
+    (code, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_names_what_is_missing() {
+        let mut status = Status::default();
+        assert_eq!(readiness(&status, false), (StatusCode::OK, "ok\n".into()));
+        status.graceful_restart.state = RestartState::InProgress;
+        let (code, text) = readiness(&status, false);
+        assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(text, "[-]restart failed\n[+]kernel ok\n[+]problems ok\nreadyz check failed\n");
+    }
+
+    #[test]
+    fn a_page_is_an_object_with_the_next_cursor() {
+        let page = Page { rows: vec!["{}".into(), "{}".into()], next: Some(Cursor("10.0.0.0/8".into())) };
+        assert_eq!(page_text(&page), r#"{"rows":[{},{}],"next":"10.0.0.0/8"}"#);
+        assert_eq!(page_text(&Page::default()), r#"{"rows":[],"next":null}"#);
+    }
+}
