@@ -4,14 +4,41 @@
 //! a guard in front of it: since the kernel's `tunl0` decapsulates what *anyone* sends it (CVE-2020-10136), protocol 4
 //! is accepted from known nodes only and dropped and counted otherwise.
 //!
+//! ```text
+//! TunnelConfig, KnownNodes ──> desired ─┐
+//!                                       ├─> plan (pure) ─> execute ─> kernel
+//! kernel ─> observe ─────────> observed ┘                              │
+//!    ^                                                                 │
+//!    └──── watch: link, address and nftables events, and a periodic check
+//! ```
+//!
+//! [`TunnelHandle`] is the way in. A guard once installed and a device once up stay so when the service or the whole
+//! process ends; only [`TunnelHandle::flush`] takes them down.
+//!
 //! - [`config`]: what is asked for.
 //! - [`status`]: what is there, and what an operator should know about it.
 //! - [`error`]: why it is not as asked.
+//! - `plan`, `guard`, `membership`, `advice`: the pure part: steps, the nftables document, who is let in, what to tell.
+//! - `netlink`, `nft`, `observe`, `execute`, `watch`: the kernel.
+//! - `keeper`, `service`, `handle`: a round of care, the task that runs them, the way to it.
 
+mod advice;
 pub mod config;
 pub mod error;
+mod execute;
+mod guard;
+mod handle;
+mod keeper;
+mod membership;
+mod netlink;
+mod nft;
+mod observe;
+mod plan;
+mod service;
 pub mod status;
+mod watch;
 
 pub use config::{Completeness, DeviceKind, Environment, GuardMode, KnownNodes, Mtu, Need, TunnelConfig};
 pub use error::Error;
+pub use handle::{TunnelHandle, flush};
 pub use status::{GuardState, GuardStatus, Notice, TunnelState, TunnelStatus};

@@ -64,7 +64,7 @@ pub enum TunnelState {
     Up,
     /// Up, though something about it is not as asked; see the problem. Routes may use it.
     Degraded,
-    /// Asked for and not up; see the problem.
+    /// Asked for, but not up, or without the guard it needs; see the problem.
     Down,
 }
 

@@ -1,0 +1,159 @@
+//! Which nodes the guard lets in, over time. Pure.
+//!
+//! A node is let in as soon as it is known and leaves only after a time of grace; nobody leaves before the list of
+//! known nodes is complete. What a previous incarnation allowed is adopted and judged the same way.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use ipnet::Ipv4Net;
+
+use crate::config::{Completeness, KnownNodes};
+
+/// The nodes let in.
+#[derive(Debug, Default)]
+pub(crate) struct Membership {
+    known: BTreeSet<Ipv4Net>,
+    /// Nodes that are not known, with the moment their grace ends. `None`: not before the list is complete.
+    leaving: BTreeMap<Ipv4Net, Option<Duration>>,
+}
+
+impl Membership {
+    /// Takes over what the kernel's guard allows from an earlier time.
+    pub(crate) fn adopt(&mut self, allowed: impl IntoIterator<Item = Ipv4Net>) {
+        for node in allowed {
+            if !self.known.contains(&node) {
+                self.leaving.entry(node).or_insert(None);
+            }
+        }
+    }
+
+    /// Takes a new list of known nodes. `now` is any monotonic time.
+    pub(crate) fn update(&mut self, now: Duration, list: &KnownNodes, grace: Duration) {
+        for node in std::mem::replace(&mut self.known, list.nodes.clone()) {
+            self.leaving.entry(node).or_insert(None);
+        }
+        self.leaving.retain(|node, _| !list.nodes.contains(node));
+        let deadline = match list.completeness {
+            Completeness::Partial => None,
+            Completeness::Complete => Some(now.saturating_add(grace)),
+        };
+        for end in self.leaving.values_mut() {
+            *end = deadline.map(|deadline| end.unwrap_or(deadline));
+        }
+    }
+
+    /// Lets those go whose grace has ended.
+    pub(crate) fn expire(&mut self, now: Duration) {
+        self.leaving.retain(|_, end| end.is_none_or(|end| now < end));
+    }
+
+    /// The moment the next grace ends.
+    pub(crate) fn next_expiry(&self) -> Option<Duration> {
+        self.leaving.values().flatten().min().copied()
+    }
+
+    /// All that are let in.
+    pub(crate) fn allowed(&self) -> BTreeSet<Ipv4Net> {
+        self.known.iter().chain(self.leaving.keys()).copied().collect()
+    }
+
+    /// Those let in that are no longer known, sorted.
+    pub(crate) fn leaving(&self) -> Vec<Ipv4Net> {
+        self.leaving.keys().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(30);
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn node(last: u8) -> Ipv4Net {
+        Ipv4Net::from(std::net::Ipv4Addr::new(10, 0, 0, last))
+    }
+
+    fn list(nodes: impl IntoIterator<Item = u8>, completeness: Completeness) -> KnownNodes {
+        KnownNodes { nodes: nodes.into_iter().map(node).collect(), completeness }
+    }
+
+    #[test]
+    fn an_adopted_node_stays_until_the_list_is_complete_and_then_for_the_grace() {
+        let mut membership = Membership::default();
+        membership.adopt([node(1), node(2)]);
+        membership.update(at(0), &list([2], Completeness::Partial), GRACE);
+        membership.expire(at(1_000));
+        assert_eq!(membership.allowed(), [node(1), node(2)].into());
+        assert_eq!(membership.next_expiry(), None);
+        membership.update(at(1_000), &list([2], Completeness::Complete), GRACE);
+        membership.expire(at(1_029));
+        assert_eq!(membership.leaving(), [node(1)]);
+        membership.expire(at(1_030));
+        assert_eq!(membership.allowed(), [node(2)].into());
+    }
+
+    #[test]
+    fn a_node_that_comes_back_within_its_grace_never_leaves() {
+        let mut membership = Membership::default();
+        membership.update(at(0), &list([1], Completeness::Complete), GRACE);
+        membership.update(at(10), &list([], Completeness::Complete), GRACE);
+        membership.update(at(20), &list([1], Completeness::Complete), GRACE);
+        membership.expire(at(100));
+        assert_eq!(membership.allowed(), [node(1)].into());
+        assert!(membership.leaving().is_empty());
+    }
+
+    #[test]
+    fn a_repeated_list_does_not_prolong_the_grace() {
+        let mut membership = Membership::default();
+        membership.update(at(0), &list([1], Completeness::Complete), GRACE);
+        membership.update(at(10), &list([], Completeness::Complete), GRACE);
+        membership.update(at(39), &list([], Completeness::Complete), GRACE);
+        assert_eq!(membership.next_expiry(), Some(at(40)));
+    }
+
+    #[test]
+    fn a_list_that_becomes_partial_again_stops_the_clock() {
+        let mut membership = Membership::default();
+        membership.update(at(0), &list([1], Completeness::Complete), GRACE);
+        membership.update(at(10), &list([], Completeness::Complete), GRACE);
+        membership.update(at(20), &list([], Completeness::Partial), GRACE);
+        membership.expire(at(1_000));
+        assert_eq!(membership.allowed(), [node(1)].into());
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_is_known_or_was_within_the_grace_is_allowed_and_nobody_else(
+            lists in prop::collection::vec((1_u64..40, prop::collection::btree_set(0_u8..6, 0..6)), 1..20)
+        ) {
+            let mut membership = Membership::default();
+            let mut last_known: BTreeMap<u8, u64> = BTreeMap::new();
+            let mut current = BTreeSet::new();
+            let mut now = 0;
+            for (step, nodes) in lists {
+                now += step;
+                for gone in &current {
+                    last_known.insert(*gone, now);
+                }
+                membership.update(at(now), &list(nodes.iter().copied(), Completeness::Complete), GRACE);
+                membership.expire(at(now));
+                current = nodes;
+                let expected: BTreeSet<Ipv4Net> = (0..6)
+                    .filter(|n| current.contains(n) || last_known.get(n).is_some_and(|t| now < t + 30))
+                    .map(node)
+                    .collect();
+                prop_assert_eq!(membership.allowed(), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Looking at the kernel.
+
+use std::net::Ipv4Addr;
+
+use tracing::debug;
+
+use crate::{
+    advice::Sysctls,
+    config::Environment,
+    error::Error,
+    netlink::{LinkAddress, Netlink},
+    nft::Nft,
+    plan::{GuardView, Observed},
+    status::Underlay,
+};
+
+/// Reads links and addresses. `last_index` is the device's when it was last seen.
+pub(crate) async fn links(
+    netlink: &Netlink,
+    environment: &Environment,
+    node_address: Option<Ipv4Addr>,
+    last_index: Option<u32>,
+) -> Result<Observed, Error> {
+    let addresses = netlink.addresses().await?;
+    let device = netlink.device().await?.map(|link| link.with_addresses(&addresses));
+    let renamed = match (&device, last_index) {
+        (None, Some(index)) => netlink
+            .link_by_index(index)
+            .await?
+            .filter(|link| link.is(environment.kind))
+            .map(|link| link.index),
+        _ => None,
+    };
+    let underlay = match node_address {
+        Some(address) => underlay(netlink, &addresses, address).await?,
+        None => None,
+    };
+    Ok(Observed { device, renamed, underlay, guard: GuardView::Unknown })
+}
+
+async fn underlay(
+    netlink: &Netlink,
+    addresses: &[LinkAddress],
+    address: Ipv4Addr,
+) -> Result<Option<Underlay>, Error> {
+    let Some(carrier) = addresses.iter().find(|a| a.net.addr() == address) else { return Ok(None) };
+    let link = netlink.link_by_index(carrier.index).await?;
+    Ok(link.map(|link| Underlay { name: link.name, index: link.index, mtu: link.mtu, address }))
+}
+
+/// Reads the guard.
+pub(crate) async fn guard(nft: &Nft) -> Result<GuardView, Error> {
+    Ok(nft.table().await?.map_or(GuardView::Absent, GuardView::Table))
+}
+
+/// Reads the settings that decide whether packets pass.
+pub(crate) fn sysctls(device: &str) -> Sysctls {
+    Sysctls {
+        ip_forward: sysctl("ip_forward"),
+        rp_filter_all: sysctl("conf/all/rp_filter"),
+        rp_filter_device: sysctl(&format!("conf/{device}/rp_filter")),
+    }
+}
+
+fn sysctl(key: &str) -> Option<u8> {
+    let path = format!("/proc/sys/net/ipv4/{key}");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().ok(),
+        Err(error) => {
+            debug!(path, %error, "setting not readable");
+            None
+        }
+    }
+}
