@@ -56,6 +56,23 @@ impl fmt::Display for RouterId {
     }
 }
 
+/// Whether a peer is inside our AS (RFC 4271 section 1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PeerType {
+    /// Same AS number as ours (iBGP).
+    Internal,
+    /// Another AS number (eBGP).
+    External,
+}
+
+impl PeerType {
+    /// The type of a peer with AS number `peer` as seen from AS number `own`.
+    pub fn of(own: Asn, peer: Asn) -> Self {
+        if own == peer { Self::Internal } else { Self::External }
+    }
+}
+
 /// An address family this implementation carries routes of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Family {

@@ -4,7 +4,70 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::Bytes;
 
+pub use super::as_path::AsPath;
 use crate::types::{Asn, RouterId};
+
+/// Attribute type codes (IANA "BGP Path Attributes").
+pub mod code {
+    /// ORIGIN (RFC 4271).
+    pub const ORIGIN: u8 = 1;
+    /// AS_PATH (RFC 4271).
+    pub const AS_PATH: u8 = 2;
+    /// NEXT_HOP (RFC 4271).
+    pub const NEXT_HOP: u8 = 3;
+    /// MULTI_EXIT_DISC (RFC 4271).
+    pub const MULTI_EXIT_DISC: u8 = 4;
+    /// LOCAL_PREF (RFC 4271).
+    pub const LOCAL_PREF: u8 = 5;
+    /// ATOMIC_AGGREGATE (RFC 4271).
+    pub const ATOMIC_AGGREGATE: u8 = 6;
+    /// AGGREGATOR (RFC 4271).
+    pub const AGGREGATOR: u8 = 7;
+    /// COMMUNITIES (RFC 1997).
+    pub const COMMUNITIES: u8 = 8;
+    /// ORIGINATOR_ID (RFC 4456).
+    pub const ORIGINATOR_ID: u8 = 9;
+    /// CLUSTER_LIST (RFC 4456).
+    pub const CLUSTER_LIST: u8 = 10;
+    /// MP_REACH_NLRI (RFC 4760).
+    pub const MP_REACH_NLRI: u8 = 14;
+    /// MP_UNREACH_NLRI (RFC 4760).
+    pub const MP_UNREACH_NLRI: u8 = 15;
+    /// EXTENDED COMMUNITIES (RFC 4360).
+    pub const EXTENDED_COMMUNITIES: u8 = 16;
+    /// AS4_PATH (RFC 6793).
+    pub const AS4_PATH: u8 = 17;
+    /// AS4_AGGREGATOR (RFC 6793).
+    pub const AS4_AGGREGATOR: u8 = 18;
+    /// LARGE_COMMUNITY (RFC 8092).
+    pub const LARGE_COMMUNITY: u8 = 32;
+    /// Only to Customer (RFC 9234).
+    pub const ONLY_TO_CUSTOMER: u8 = 35;
+
+    /// The name of an attribute we know.
+    pub fn name(code: u8) -> Option<&'static str> {
+        Some(match code {
+            ORIGIN => "ORIGIN",
+            AS_PATH => "AS_PATH",
+            NEXT_HOP => "NEXT_HOP",
+            MULTI_EXIT_DISC => "MULTI_EXIT_DISC",
+            LOCAL_PREF => "LOCAL_PREF",
+            ATOMIC_AGGREGATE => "ATOMIC_AGGREGATE",
+            AGGREGATOR => "AGGREGATOR",
+            COMMUNITIES => "COMMUNITIES",
+            ORIGINATOR_ID => "ORIGINATOR_ID",
+            CLUSTER_LIST => "CLUSTER_LIST",
+            MP_REACH_NLRI => "MP_REACH_NLRI",
+            MP_UNREACH_NLRI => "MP_UNREACH_NLRI",
+            EXTENDED_COMMUNITIES => "EXTENDED COMMUNITIES",
+            AS4_PATH => "AS4_PATH",
+            AS4_AGGREGATOR => "AS4_AGGREGATOR",
+            LARGE_COMMUNITY => "LARGE_COMMUNITY",
+            ONLY_TO_CUSTOMER => "OTC",
+            _ => return None,
+        })
+    }
+}
 
 /// ORIGIN (RFC 4271 section 5.1.1). The order is the order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +138,32 @@ pub struct UnknownAttribute {
     pub value: Bytes,
 }
 
+/// The optional transitive attributes we interpret whose Partial bit was set by a speaker before us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PartialBits(u8);
+
+impl PartialBits {
+    /// Remembers the bit of the attribute with this type code.
+    pub fn insert(&mut self, code: u8) {
+        self.0 |= Self::bit(code);
+    }
+
+    /// Whether the bit of the attribute with this type code was set.
+    pub fn contains(self, code: u8) -> bool {
+        self.0 & Self::bit(code) != 0
+    }
+
+    fn bit(code: u8) -> u8 {
+        match code {
+            code::AGGREGATOR => 1,
+            code::COMMUNITIES => 2,
+            code::EXTENDED_COMMUNITIES => 4,
+            code::LARGE_COMMUNITY => 8,
+            _ => 0,
+        }
+    }
+}
+
 /// Attributes that few routes carry, kept apart so that the common set stays small.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RareAttributes {
@@ -92,6 +181,8 @@ pub struct RareAttributes {
     pub large_communities: Vec<LargeCommunity>,
     /// Unknown optional transitive attributes, ascending by code.
     pub unknown: Vec<UnknownAttribute>,
+    /// Which of the attributes above came with the Partial bit, which must stay set (RFC 4271 section 5).
+    pub partial: PartialBits,
 }
 
 /// The path attributes of a feasible route, next hop included: complete, valid, comparable, hashable.
@@ -112,7 +203,3 @@ pub struct PathAttributes {
     /// Everything else, when there is any.
     pub rare: Option<Box<RareAttributes>>,
 }
-
-/// AS_PATH in its 4-octet wire form, validated: segments of (type, count, count ASNs).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct AsPath(pub(crate) Box<[u8]>);

@@ -1,0 +1,116 @@
+//! What a session's negotiation means for reading and writing its messages.
+
+use crate::{
+    event::Negotiated,
+    types::{Families, Family, PeerType},
+};
+
+/// Longest message without RFC 8654, and longest OPEN and KEEPALIVE with it (RFC 4271 section 4.1).
+pub const MAX_MESSAGE: usize = 4096;
+
+/// Longest message with RFC 8654.
+pub const MAX_EXTENDED_MESSAGE: usize = 65535;
+
+/// What happens to routes whose AS_PATH holds segments of a disputed kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SegmentRule {
+    /// They are taken.
+    Accept,
+    /// They are treated as withdrawn (RFC 7606).
+    TreatAsWithdraw,
+}
+
+/// How to read the messages of one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeContext {
+    /// Whether the peer is internal or external.
+    pub peer_type: PeerType,
+    /// Families whose routes are taken; others are ignored (RFC 4760 section 6).
+    pub families: Families,
+    /// Whether AS numbers travel in 4 octets (RFC 6793).
+    pub four_octet_asn: bool,
+    /// Longest message we announced to take: [`MAX_MESSAGE`] or [`MAX_EXTENDED_MESSAGE`].
+    pub max_message: usize,
+    /// Families whose prefixes come with path identifiers (RFC 7911).
+    pub add_path: Families,
+    /// AS_SET segments: RFC 4271 takes them, RFC 9774 section 3 would have them withdrawn.
+    pub as_sets: SegmentRule,
+    /// AS_CONFED segments: taken only inside a confederation (RFC 5065 section 5).
+    pub confederation: SegmentRule,
+}
+
+impl DecodeContext {
+    /// The context of an established session.
+    pub fn new(negotiated: &Negotiated, peer_type: PeerType) -> Self {
+        Self {
+            peer_type,
+            families: negotiated.families,
+            four_octet_asn: negotiated.four_octet_asn,
+            max_message: negotiated.max_message,
+            add_path: Families::NONE,
+            as_sets: SegmentRule::Accept,
+            confederation: SegmentRule::TreatAsWithdraw,
+        }
+    }
+
+    /// The context before the OPENs have been exchanged.
+    pub fn unnegotiated(peer_type: PeerType) -> Self {
+        Self {
+            peer_type,
+            families: Families::NONE,
+            four_octet_asn: false,
+            max_message: MAX_MESSAGE,
+            add_path: Families::NONE,
+            as_sets: SegmentRule::Accept,
+            confederation: SegmentRule::TreatAsWithdraw,
+        }
+    }
+
+    pub(super) fn path_ids(&self, family: Family) -> PathIds {
+        PathIds::of(self.add_path, family)
+    }
+}
+
+/// How to write the messages of one session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EncodeContext {
+    /// Whether the peer is internal or external; external peers get no LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST.
+    pub peer_type: PeerType,
+    /// Whether AS numbers travel in 4 octets; if not, AS_TRANS and AS4_PATH are used (RFC 6793).
+    pub four_octet_asn: bool,
+    /// Longest message the peer takes: [`MAX_MESSAGE`] or [`MAX_EXTENDED_MESSAGE`].
+    pub max_message: usize,
+    /// Families whose prefixes go out with path identifiers (RFC 7911).
+    pub add_path: Families,
+}
+
+impl EncodeContext {
+    /// The context of an established session.
+    pub fn new(negotiated: &Negotiated, peer_type: PeerType) -> Self {
+        Self {
+            peer_type,
+            four_octet_asn: negotiated.four_octet_asn,
+            max_message: negotiated.max_message,
+            add_path: Families::NONE,
+        }
+    }
+
+    pub(super) fn path_ids(&self, family: Family) -> PathIds {
+        PathIds::of(self.add_path, family)
+    }
+}
+
+/// Whether prefixes are preceded by a path identifier (RFC 7911 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathIds {
+    /// They are bare.
+    Absent,
+    /// Four octets come before each.
+    Present,
+}
+
+impl PathIds {
+    fn of(families: Families, family: Family) -> Self {
+        if families.contains(family) { Self::Present } else { Self::Absent }
+    }
+}

@@ -1,0 +1,479 @@
+//! Walks the path attributes of an UPDATE and gathers their values.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{
+    malformed::{Action, Malformed, Reason},
+    rows::{EXTENDED_LENGTH, OPTIONAL, PARTIAL, Row, TRANSITIVE},
+};
+use crate::{
+    event::RouteItem,
+    types::{Asn, PeerType, RouterId},
+    wire::{
+        as_path::{AsPath, AsnSize, SegmentRules},
+        attribute::{
+            Aggregator, LargeCommunity, NextHop, Origin, PathAttributes, RareAttributes, UnknownAttribute,
+            code,
+        },
+        context::{DecodeContext, SegmentRule},
+        nlri::NlriList,
+        notification::{ErrorKind, Notification},
+    },
+};
+
+/// What an UPDATE's attributes say. Fields stay empty for what is missing, misplaced or malformed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Attributes<'a> {
+    seen: Seen,
+    origin: Option<Origin>,
+    as_path: Option<AsPath>,
+    as4_path: Option<AsPath>,
+    as4_aggregator: Option<Aggregator>,
+    pub(super) next_hop: Option<NextHop>,
+    med: Option<u32>,
+    local_pref: Option<u32>,
+    atomic_aggregate: bool,
+    rare: Option<Box<RareAttributes>>,
+    /// MP_REACH_NLRI of a negotiated family.
+    pub(super) reach: Option<(NlriList, NextHop)>,
+    /// MP_UNREACH_NLRI of a negotiated family.
+    pub(super) unreach: Option<NlriList>,
+    /// Whether MP_REACH_NLRI has prefixes, of whatever family.
+    pub(super) has_mp_reach: bool,
+    /// Whether MP_UNREACH_NLRI has no prefixes, of whatever family.
+    pub(super) mp_unreach_is_empty: bool,
+    pub(super) malformed: Vec<Malformed>,
+    /// The first error stronger than attribute discard, as RFC 4271 section 6.3 would answer it.
+    reset: Option<(ErrorKind, &'a [u8])>,
+}
+
+/// The set of type codes met so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen([u128; 2]);
+
+impl Seen {
+    /// Adds the code; whether it is new.
+    fn insert(&mut self, code: u8) -> bool {
+        let [low, high] = &mut self.0;
+        let half = if code < 128 { low } else { high };
+        let bit = 1_u128 << (code & 127);
+        let new = *half & bit == 0;
+        *half |= bit;
+        new
+    }
+
+    fn contains(self, code: u8) -> bool {
+        let mut copy = self;
+        !copy.insert(code)
+    }
+
+    fn is_only(self, code: u8) -> bool {
+        let mut only = Self::default();
+        only.insert(code);
+        self.0 == only.0
+    }
+}
+
+/// One attribute as it stands in the list.
+#[derive(Clone, Copy)]
+struct Raw<'a> {
+    flags: u8,
+    code: u8,
+    value: &'a [u8],
+    /// Header and value.
+    whole: &'a [u8],
+}
+
+impl<'a> Raw<'a> {
+    /// The first attribute and what follows, or its code when there is one but the rest is cut off.
+    fn split(list: &'a [u8]) -> Result<(Self, &'a [u8]), Option<u8>> {
+        let [flags, code, rest @ ..] = list else { return Err(None) };
+        let (length, rest) = if flags & EXTENDED_LENGTH == 0 {
+            let (length, rest) = rest.split_first().ok_or(Some(*code))?;
+            (usize::from(*length), rest)
+        } else {
+            let (length, rest) = rest.split_first_chunk::<2>().ok_or(Some(*code))?;
+            (usize::from(u16::from_be_bytes(*length)), rest)
+        };
+        let (value, rest) = rest.split_at_checked(length).ok_or(Some(*code))?;
+        let whole = list.get(..list.len().saturating_sub(rest.len())).unwrap_or_default();
+        Ok((Self { flags: *flags, code: *code, value, whole }, rest))
+    }
+}
+
+impl<'a> Attributes<'a> {
+    /// Reads the list.
+    ///
+    /// # Errors
+    /// The NOTIFICATION of a session reset.
+    pub(super) fn read(mut list: &'a [u8], context: &DecodeContext) -> Result<Self, Notification> {
+        let mut attributes = Self::default();
+        while !list.is_empty() {
+            match Raw::split(list) {
+                Ok((raw, rest)) => {
+                    attributes.add(raw, context)?;
+                    list = rest;
+                }
+                Err(code) => {
+                    attributes.overrun(code)?;
+                    break;
+                }
+            }
+        }
+        Ok(attributes)
+    }
+
+    /// RFC 7606 section 4: the total length is relied upon. Prefixes that were cut off cannot be withdrawn,
+    /// so the session is (section 3 j).
+    fn overrun(&mut self, code: Option<u8>) -> Result<(), Notification> {
+        if matches!(code, Some(code::MP_REACH_NLRI | code::MP_UNREACH_NLRI)) {
+            return Err(ErrorKind::MALFORMED_ATTRIBUTE_LIST.into());
+        }
+        self.seen.insert(code.unwrap_or_default());
+        self.fault(code, Action::TreatAsWithdraw, Reason::Overrun, ErrorKind::MALFORMED_ATTRIBUTE_LIST, &[]);
+        Ok(())
+    }
+
+    fn add(&mut self, raw: Raw<'a>, context: &DecodeContext) -> Result<(), Notification> {
+        if !self.seen.insert(raw.code) {
+            return self.duplicate(raw.code);
+        }
+        let Some(row) = Row::of(raw.code) else { return self.unknown(raw) };
+        let (action, reason, kind) = if let Some(reason) = row.misplaced(context) {
+            (Action::AttributeDiscard, reason, row.kind)
+        } else if !row.accepts_length(raw.value.len(), context) {
+            (row.on_error, Reason::Length, ErrorKind::ATTRIBUTE_LENGTH_ERROR)
+        } else {
+            if !row.accepts_flags(raw.flags) {
+                let kind = ErrorKind::ATTRIBUTE_FLAGS_ERROR;
+                self.fault(Some(raw.code), Action::TreatAsWithdraw, Reason::Flags, kind, raw.whole);
+            }
+            match (row.read)(self, raw.value, context) {
+                Ok(()) => {
+                    self.remember_partial(raw);
+                    return Ok(());
+                }
+                Err(reason) => (row.on_error, reason, row.kind),
+            }
+        };
+        if action == Action::SessionReset {
+            return Err(Notification::with_data(row.kind, raw.whole));
+        }
+        self.fault(Some(raw.code), action, reason, kind, raw.whole);
+        Ok(())
+    }
+
+    /// RFC 7606 section 3 g.
+    fn duplicate(&mut self, code: u8) -> Result<(), Notification> {
+        if matches!(code, code::MP_REACH_NLRI | code::MP_UNREACH_NLRI) {
+            return Err(ErrorKind::MALFORMED_ATTRIBUTE_LIST.into());
+        }
+        let (action, reason) = (Action::AttributeDiscard, Reason::Duplicate);
+        self.malformed.push(Malformed { attribute: Some(code), action, reason });
+        Ok(())
+    }
+
+    /// RFC 4271 sections 6.3 and 9: an unknown attribute is passed on with the Partial bit, dropped when it
+    /// is not transitive, and an error when it is not optional.
+    fn unknown(&mut self, raw: Raw<'a>) -> Result<(), Notification> {
+        if raw.flags & OPTIONAL == 0 {
+            return Err(Notification::with_data(ErrorKind::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE, raw.whole));
+        }
+        if raw.flags & TRANSITIVE != 0 {
+            self.keep_opaque(raw.code, raw.value);
+        }
+        Ok(())
+    }
+
+    /// A copy, lest a few octets hold the whole receive buffer.
+    fn keep_opaque(&mut self, code: u8, value: &[u8]) {
+        let long = if value.len() > usize::from(u8::MAX) { EXTENDED_LENGTH } else { 0 };
+        self.rare().unknown.push(UnknownAttribute {
+            flags: OPTIONAL | TRANSITIVE | PARTIAL | long,
+            code,
+            value: Bytes::copy_from_slice(value),
+        });
+    }
+
+    fn remember_partial(&mut self, raw: Raw<'a>) {
+        if raw.flags & (TRANSITIVE | PARTIAL) == TRANSITIVE | PARTIAL
+            && let Some(rare) = &mut self.rare
+        {
+            rare.partial.insert(raw.code);
+        }
+    }
+
+    fn fault(
+        &mut self,
+        attribute: Option<u8>,
+        action: Action,
+        reason: Reason,
+        kind: ErrorKind,
+        whole: &'a [u8],
+    ) {
+        self.malformed.push(Malformed { attribute, action, reason });
+        if action > Action::AttributeDiscard {
+            // RFC 4271 section 6.3: a malformed AS_PATH or attribute list is answered without data.
+            let data = if kind == ErrorKind::MALFORMED_AS_PATH { &[] } else { whole };
+            self.reset.get_or_insert((kind, data));
+        }
+    }
+
+    /// The family of an End-of-RIB marker: MP_UNREACH_NLRI without prefixes and nothing else (RFC 4724
+    /// section 2).
+    pub(super) fn end_of_rib(&self) -> Option<crate::types::Family> {
+        let alone = self.seen.is_only(code::MP_UNREACH_NLRI) && self.malformed.is_empty();
+        self.unreach.as_ref().filter(|list| alone && list.is_empty()).map(NlriList::family)
+    }
+
+    /// RFC 7606 section 3 d.
+    pub(super) fn check_mandatory(&mut self, has_classic_nlri: bool, peer: PeerType) {
+        if !has_classic_nlri && !self.has_mp_reach {
+            return;
+        }
+        if !has_classic_nlri {
+            // RFC 4760 section 3: beside MP_REACH_NLRI alone, NEXT_HOP is ignored.
+            self.malformed.retain(|m| m.attribute != Some(code::NEXT_HOP));
+        }
+        let (action, reason) = (Action::TreatAsWithdraw, Reason::Missing);
+        for (code, needed) in [
+            (code::ORIGIN, true),
+            (code::AS_PATH, true),
+            (code::NEXT_HOP, has_classic_nlri),
+            (code::LOCAL_PREF, peer == PeerType::Internal),
+        ] {
+            if needed && !self.seen.contains(code) {
+                self.malformed.push(Malformed { attribute: Some(code), action, reason });
+            }
+        }
+    }
+
+    /// RFC 7606 section 5.2: errors in an UPDATE that has attributes but announces nothing leave it unknown
+    /// which routes were meant.
+    pub(super) fn check_reach(&self, has_classic_nlri: bool) -> Result<(), Notification> {
+        let announces = has_classic_nlri || self.has_mp_reach;
+        match self.reset {
+            Some((kind, data)) if !announces && !self.seen.is_only(code::MP_UNREACH_NLRI) => {
+                Err(Notification::with_data(kind, data))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The routes with their attributes. `None` only when a mandatory one is missing, which
+    /// [`Self::check_mandatory`] has reported.
+    pub(super) fn into_item(mut self, nlri: NlriList, next_hop: Option<NextHop>) -> Option<RouteItem> {
+        self.merge_as4();
+        let attributes = PathAttributes {
+            origin: self.origin?,
+            as_path: self.as_path?,
+            next_hop: next_hop?,
+            med: self.med,
+            local_pref: self.local_pref,
+            atomic_aggregate: self.atomic_aggregate,
+            rare: self.rare.map(sorted),
+        };
+        Some(RouteItem::Reach { attributes: Arc::new(attributes), nlri })
+    }
+
+    /// RFC 6793 section 4.2.3.
+    fn merge_as4(&mut self) {
+        let aggregator = self.rare.as_mut().and_then(|rare| rare.aggregator.as_mut());
+        match aggregator {
+            Some(aggregator) if aggregator.asn != Asn::TRANS => return,
+            Some(aggregator) => *aggregator = self.as4_aggregator.unwrap_or(*aggregator),
+            None => {}
+        }
+        if let (Some(path), Some(as4_path)) =
+            (self.as_path.take_if(|_| self.as4_path.is_some()), &self.as4_path)
+        {
+            self.as_path = Some(path.merge(as4_path));
+        }
+    }
+
+    fn rare(&mut self) -> &mut RareAttributes {
+        self.rare.get_or_insert_default()
+    }
+}
+
+fn sorted(mut rare: Box<RareAttributes>) -> Box<RareAttributes> {
+    rare.unknown.sort_unstable_by_key(|unknown| unknown.code);
+    rare
+}
+
+/// RFC 7606 section 7.1.
+pub(super) fn origin(into: &mut Attributes<'_>, value: &[u8], _: &DecodeContext) -> Result<(), Reason> {
+    into.origin = Some(match value {
+        [0] => Origin::Igp,
+        [1] => Origin::Egp,
+        [2] => Origin::Incomplete,
+        _ => return Err(Reason::Value),
+    });
+    Ok(())
+}
+
+/// RFC 7606 section 7.2.
+pub(super) fn as_path(
+    into: &mut Attributes<'_>,
+    value: &[u8],
+    context: &DecodeContext,
+) -> Result<(), Reason> {
+    let rules = SegmentRules { sets: context.as_sets, confederation: context.confederation };
+    let size = AsnSize::of(context.four_octet_asn);
+    into.as_path = Some(AsPath::decode(value, size, rules).map_err(Reason::AsPath)?);
+    Ok(())
+}
+
+/// RFC 6793 section 6: confederation segments are dropped and the rest is used.
+pub(super) fn as4_path(
+    into: &mut Attributes<'_>,
+    value: &[u8],
+    context: &DecodeContext,
+) -> Result<(), Reason> {
+    let rules = SegmentRules { sets: context.as_sets, confederation: SegmentRule::Accept };
+    let path = AsPath::decode(value, AsnSize::Four, rules).map_err(Reason::AsPath)?;
+    into.as4_path = Some(path.without_confederation());
+    Ok(())
+}
+
+/// RFC 4271 section 6.3: a host address.
+pub(super) fn next_hop(into: &mut Attributes<'_>, value: &[u8], _: &DecodeContext) -> Result<(), Reason> {
+    let address = Ipv4Addr::from_bits(number(value)?);
+    if !is_host_v4(address) {
+        return Err(Reason::NextHop);
+    }
+    into.next_hop = Some(NextHop::V4(address));
+    Ok(())
+}
+
+/// Not of 0/8 (RFC 1122), 127/8, 224/4 or 240/4.
+pub(super) fn is_host_v4(address: Ipv4Addr) -> bool {
+    let [first, ..] = address.octets();
+    !matches!(first, 0 | 127 | 224..)
+}
+
+/// RFC 7606 section 7.4.
+pub(super) fn multi_exit_disc(
+    into: &mut Attributes<'_>,
+    value: &[u8],
+    _: &DecodeContext,
+) -> Result<(), Reason> {
+    into.med = Some(number(value)?);
+    Ok(())
+}
+
+/// RFC 7606 section 7.5.
+pub(super) fn local_pref(into: &mut Attributes<'_>, value: &[u8], _: &DecodeContext) -> Result<(), Reason> {
+    into.local_pref = Some(number(value)?);
+    Ok(())
+}
+
+/// RFC 7606 section 7.6.
+pub(super) fn atomic_aggregate(into: &mut Attributes<'_>, _: &[u8], _: &DecodeContext) -> Result<(), Reason> {
+    into.atomic_aggregate = true;
+    Ok(())
+}
+
+/// RFC 7606 section 7.7.
+pub(super) fn aggregator(into: &mut Attributes<'_>, value: &[u8], _: &DecodeContext) -> Result<(), Reason> {
+    let aggregator = read_aggregator(value)?;
+    into.rare().aggregator = Some(aggregator);
+    Ok(())
+}
+
+/// RFC 6793 section 6.
+pub(super) fn as4_aggregator(
+    into: &mut Attributes<'_>,
+    value: &[u8],
+    _: &DecodeContext,
+) -> Result<(), Reason> {
+    into.as4_aggregator = Some(read_aggregator(value)?);
+    Ok(())
+}
+
+/// RFC 1997.
+pub(super) fn communities(into: &mut Attributes<'_>, value: &[u8], _: &DecodeContext) -> Result<(), Reason> {
+    into.rare().communities = numbers(value).collect();
+    Ok(())
+}
+
+/// RFC 4456 section 8.
+pub(super) fn originator_id(
+    into: &mut Attributes<'_>,
+    value: &[u8],
+    _: &DecodeContext,
+) -> Result<(), Reason> {
+    let id = Ipv4Addr::from_bits(number(value)?);
+    into.rare().originator_id = Some(RouterId(id));
+    Ok(())
+}
+
+/// RFC 4456 section 8.
+pub(super) fn cluster_list(into: &mut Attributes<'_>, value: &[u8], _: &DecodeContext) -> Result<(), Reason> {
+    into.rare().cluster_list = numbers(value).map(|id| RouterId(Ipv4Addr::from_bits(id))).collect();
+    Ok(())
+}
+
+/// RFC 4360 section 2.
+pub(super) fn extended_communities(
+    into: &mut Attributes<'_>,
+    value: &[u8],
+    _: &DecodeContext,
+) -> Result<(), Reason> {
+    into.rare().extended_communities = value.as_chunks().0.to_vec();
+    Ok(())
+}
+
+/// RFC 8092 section 3.
+pub(super) fn large_communities(
+    into: &mut Attributes<'_>,
+    value: &[u8],
+    _: &DecodeContext,
+) -> Result<(), Reason> {
+    let (communities, _) = value.as_chunks::<12>();
+    into.rare().large_communities = communities
+        .iter()
+        .filter_map(|octets| match octets.as_chunks::<4>().0 {
+            [global, local1, local2] => Some(LargeCommunity {
+                global: u32::from_be_bytes(*global),
+                local1: u32::from_be_bytes(*local1),
+                local2: u32::from_be_bytes(*local2),
+            }),
+            _ => None,
+        })
+        .collect();
+    Ok(())
+}
+
+/// RFC 9234 section 5.
+pub(super) fn only_to_customer(
+    into: &mut Attributes<'_>,
+    value: &[u8],
+    _: &DecodeContext,
+) -> Result<(), Reason> {
+    if number(value)? == 0 {
+        return Err(Reason::AsZero);
+    }
+    into.keep_opaque(code::ONLY_TO_CUSTOMER, value);
+    Ok(())
+}
+
+/// The AS number in as many octets as there are before the address.
+fn read_aggregator(value: &[u8]) -> Result<Aggregator, Reason> {
+    let (asn, address) = value.split_last_chunk::<4>().ok_or(Reason::Length)?;
+    let asn = Asn(asn.iter().fold(0, |sum, octet| sum << 8 | u32::from(*octet)));
+    if asn == Asn(0) {
+        return Err(Reason::AsZero);
+    }
+    Ok(Aggregator { asn, address: Ipv4Addr::from(*address) })
+}
+
+fn number(value: &[u8]) -> Result<u32, Reason> {
+    value.as_array().map(|octets| u32::from_be_bytes(*octets)).ok_or(Reason::Length)
+}
+
+fn numbers(value: &[u8]) -> impl Iterator<Item = u32> {
+    value.as_chunks().0.iter().map(|octets| u32::from_be_bytes(*octets))
+}

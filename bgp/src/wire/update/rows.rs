@@ -1,0 +1,143 @@
+//! The table of RFC 7606 section 7: what each attribute must look like and what happens when it does not.
+
+use super::{
+    attributes::{self, Attributes},
+    malformed::{Action, Reason},
+    multiprotocol,
+};
+use crate::{
+    types::PeerType,
+    wire::{attribute::code, context::DecodeContext, notification::ErrorKind},
+};
+
+pub(super) const OPTIONAL: u8 = 0x80;
+pub(super) const TRANSITIVE: u8 = 0x40;
+pub(super) const PARTIAL: u8 = 0x20;
+pub(super) const EXTENDED_LENGTH: u8 = 0x10;
+
+/// The value of the Optional and Transitive bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Category {
+    WellKnown = TRANSITIVE as isize,
+    OptionalTransitive = (OPTIONAL | TRANSITIVE) as isize,
+    OptionalNonTransitive = OPTIONAL as isize,
+}
+
+/// Who may send the attribute; from others it is discarded unread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender {
+    Anyone,
+    InternalPeer,
+    TwoOctetSpeaker,
+}
+
+/// Possible lengths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    Any,
+    Exactly(usize),
+    AtLeast(usize),
+    /// A multiple, and not zero.
+    NonZeroMultipleOf(usize),
+    /// Six octets with 2-octet AS numbers, eight with 4-octet ones.
+    Aggregator,
+}
+
+/// Reads a value whose length is right.
+pub(super) type Read = for<'a> fn(&mut Attributes<'a>, &'a [u8], &DecodeContext) -> Result<(), Reason>;
+
+/// One attribute.
+pub(super) struct Row {
+    pub(super) code: u8,
+    pub(super) category: Category,
+    pub(super) sender: Sender,
+    pub(super) length: Length,
+    /// What a wrong length or value leads to.
+    pub(super) on_error: Action,
+    /// The NOTIFICATION that RFC 4271 section 6.3 has for a wrong value, should the session be reset.
+    pub(super) kind: ErrorKind,
+    pub(super) read: Read,
+}
+
+use Action::{AttributeDiscard, SessionReset, TreatAsWithdraw};
+use Category::{OptionalNonTransitive, OptionalTransitive, WellKnown};
+use Length::{Any, AtLeast, Exactly, NonZeroMultipleOf};
+use Sender::{Anyone, InternalPeer, TwoOctetSpeaker};
+
+const OPTIONAL_ERROR: ErrorKind = ErrorKind::OPTIONAL_ATTRIBUTE_ERROR;
+
+#[rustfmt::skip]
+const fn row(
+    code: u8, category: Category, sender: Sender, length: Length, on_error: Action, kind: ErrorKind, read: Read,
+) -> Row {
+    Row { code, category, sender, length, on_error, kind, read }
+}
+
+/// Ascending by code. Attributes not named here are opaque (RFC 4271 section 9).
+#[rustfmt::skip]
+static ROWS: [Row; 17] = [
+    // RFC 7606 section 7.1
+    row(code::ORIGIN, WellKnown, Anyone, Exactly(1), TreatAsWithdraw, ErrorKind::INVALID_ORIGIN, attributes::origin),
+    // RFC 7606 section 7.2, RFC 7607, RFC 9774
+    row(code::AS_PATH, WellKnown, Anyone, Any, TreatAsWithdraw, ErrorKind::MALFORMED_AS_PATH, attributes::as_path),
+    // RFC 7606 section 7.3
+    row(code::NEXT_HOP, WellKnown, Anyone, Exactly(4), TreatAsWithdraw, ErrorKind::INVALID_NEXT_HOP, attributes::next_hop),
+    // RFC 7606 section 7.4
+    row(code::MULTI_EXIT_DISC, OptionalNonTransitive, Anyone, Exactly(4), TreatAsWithdraw, OPTIONAL_ERROR, attributes::multi_exit_disc),
+    // RFC 7606 section 7.5
+    row(code::LOCAL_PREF, WellKnown, InternalPeer, Exactly(4), TreatAsWithdraw, ErrorKind::ATTRIBUTE_LENGTH_ERROR, attributes::local_pref),
+    // RFC 7606 section 7.6
+    row(code::ATOMIC_AGGREGATE, WellKnown, Anyone, Exactly(0), AttributeDiscard, ErrorKind::ATTRIBUTE_LENGTH_ERROR, attributes::atomic_aggregate),
+    // RFC 7606 section 7.7, RFC 7607
+    row(code::AGGREGATOR, OptionalTransitive, Anyone, Length::Aggregator, AttributeDiscard, OPTIONAL_ERROR, attributes::aggregator),
+    // RFC 7606 section 7.8
+    row(code::COMMUNITIES, OptionalTransitive, Anyone, NonZeroMultipleOf(4), TreatAsWithdraw, OPTIONAL_ERROR, attributes::communities),
+    // RFC 7606 section 7.9
+    row(code::ORIGINATOR_ID, OptionalNonTransitive, InternalPeer, Exactly(4), TreatAsWithdraw, OPTIONAL_ERROR, attributes::originator_id),
+    // RFC 7606 section 7.10
+    row(code::CLUSTER_LIST, OptionalNonTransitive, InternalPeer, NonZeroMultipleOf(4), TreatAsWithdraw, OPTIONAL_ERROR, attributes::cluster_list),
+    // RFC 7606 section 7.11, RFC 4760 section 7
+    row(code::MP_REACH_NLRI, OptionalNonTransitive, Anyone, AtLeast(5), SessionReset, OPTIONAL_ERROR, multiprotocol::reach),
+    // RFC 7606 section 7.12, RFC 4760 section 7
+    row(code::MP_UNREACH_NLRI, OptionalNonTransitive, Anyone, AtLeast(3), SessionReset, OPTIONAL_ERROR, multiprotocol::unreach),
+    // RFC 7606 section 7.14
+    row(code::EXTENDED_COMMUNITIES, OptionalTransitive, Anyone, NonZeroMultipleOf(8), TreatAsWithdraw, OPTIONAL_ERROR, attributes::extended_communities),
+    // RFC 6793 section 6
+    row(code::AS4_PATH, OptionalTransitive, TwoOctetSpeaker, Any, AttributeDiscard, OPTIONAL_ERROR, attributes::as4_path),
+    // RFC 6793 section 6
+    row(code::AS4_AGGREGATOR, OptionalTransitive, TwoOctetSpeaker, Exactly(8), AttributeDiscard, OPTIONAL_ERROR, attributes::as4_aggregator),
+    // RFC 8092 section 5
+    row(code::LARGE_COMMUNITY, OptionalTransitive, Anyone, NonZeroMultipleOf(12), TreatAsWithdraw, OPTIONAL_ERROR, attributes::large_communities),
+    // RFC 9234 section 5; checked, since routers behind us act on it, but passed on like an unknown one
+    row(code::ONLY_TO_CUSTOMER, OptionalTransitive, Anyone, Exactly(4), TreatAsWithdraw, OPTIONAL_ERROR, attributes::only_to_customer),
+];
+
+impl Row {
+    pub(super) fn of(code: u8) -> Option<&'static Self> {
+        ROWS.iter().find(|row| row.code == code)
+    }
+
+    /// Why this peer must not send the attribute, if so.
+    pub(super) fn misplaced(&self, context: &DecodeContext) -> Option<Reason> {
+        match self.sender {
+            InternalPeer if context.peer_type == PeerType::External => Some(Reason::FromExternalPeer),
+            TwoOctetSpeaker if context.four_octet_asn => Some(Reason::FromFourOctetSpeaker),
+            _ => None,
+        }
+    }
+
+    /// RFC 7606 section 3 c: the other flag bits do not matter.
+    pub(super) fn accepts_flags(&self, flags: u8) -> bool {
+        flags & (OPTIONAL | TRANSITIVE) == self.category as u8
+    }
+
+    pub(super) fn accepts_length(&self, length: usize, context: &DecodeContext) -> bool {
+        match self.length {
+            Any => true,
+            Exactly(n) => length == n,
+            AtLeast(n) => length >= n,
+            NonZeroMultipleOf(n) => length > 0 && length.is_multiple_of(n),
+            Length::Aggregator => length == if context.four_octet_asn { 8 } else { 6 },
+        }
+    }
+}
