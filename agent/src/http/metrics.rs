@@ -234,7 +234,7 @@ fn family<V, K: AsRef<str>, T: AsRef<str>, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::protocol::peer::PeerKind;
+    use crate::api::protocol::peer::{Admin, PeerKind};
 
     #[test]
     fn a_scrape_is_complete_and_sorted_by_family() {
@@ -245,6 +245,7 @@ mod tests {
             remote_as: 64600,
             local_as: 64512,
             description: None,
+            admin: Admin::Up,
             state: "established".into(),
             since: 5,
             established_count: 2,

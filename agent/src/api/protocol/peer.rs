@@ -21,6 +21,8 @@ pub struct PeerRow {
     /// What the configuration says about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Whether a session is wanted.
+    pub admin: Admin,
     /// State of RFC 4271 section 8.2.2.
     pub state: String,
     /// Seconds in this state.
@@ -58,6 +60,17 @@ pub enum PeerKind {
     Client,
     /// Of another AS.
     External,
+}
+
+/// Whether a session is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Admin {
+    /// It is.
+    #[default]
+    Up,
+    /// It is not: administratively down.
+    Down,
 }
 
 impl PeerKind {

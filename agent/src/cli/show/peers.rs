@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::field;
 use crate::{
-    api::protocol::peer::{PeerRow, SessionDetails},
+    api::protocol::peer::{Admin, PeerRow, SessionDetails},
     cli::output::{Table, Tone, duration},
 };
 
@@ -46,10 +46,10 @@ pub fn write_table(out: &mut impl Write, peers: &[PeerRow]) -> io::Result<()> {
 }
 
 fn tone(peer: &PeerRow) -> Tone {
-    match peer.state.as_str() {
-        "established" => Tone::Plain,
-        "disabled" => Tone::Dim,
-        _ => Tone::Warning,
+    match (peer.admin, peer.state.as_str()) {
+        (Admin::Down, _) => Tone::Dim,
+        (Admin::Up, "established") => Tone::Plain,
+        (Admin::Up, _) => Tone::Warning,
     }
 }
 
@@ -125,6 +125,7 @@ mod tests {
             remote_as: 64512,
             local_as: 64512,
             description: None,
+            admin: Admin::Up,
             state: "established".into(),
             since: 65,
             established_count: 1,

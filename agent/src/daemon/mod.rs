@@ -1,0 +1,4 @@
+//! The daemon: what runs when `siskin run` is typed.
+
+pub mod events;
+pub mod rows;
