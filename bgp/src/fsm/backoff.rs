@@ -1,0 +1,150 @@
+//! IdleHoldTimer with exponential backoff (DampPeerOscillations, RFC 4271 section 8.1.1) and timer jitter.
+
+use std::time::Duration;
+
+/// Spreads timers so that peers do not fall into step (RFC 4271 section 10); the same seed gives the same run.
+#[derive(Clone, Debug)]
+pub(super) struct Jitter(u64);
+
+impl Jitter {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Between 0.75 and 1.0 times `base`.
+    pub(super) fn spread(&mut self, base: Duration) -> Duration {
+        base.mul_f64(0.75 + 0.25 * self.unit())
+    }
+
+    /// The next number in `0.0..1.0` (SplitMix64).
+    fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// How heavily a failure weighs on the wait before the next start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// The transport went away, nobody complained: the first few times cost nothing.
+    Lost,
+    /// Somebody ended the session on purpose: always the shortest wait.
+    Asked,
+    /// A NOTIFICATION was sent or received.
+    Error,
+    /// The peer does not take our version, while the DelayOpenTimer ran (event 24): counts for nothing.
+    Version,
+    /// Too many prefixes (Cease 6/1): reconnecting at once would end the same way.
+    MaxPrefixes,
+}
+
+/// A session that lasted this long clears the record.
+const STABLE: Duration = Duration::from_secs(60);
+/// Transport losses in a row that are not punished.
+const FREE_LOSSES: u32 = 3;
+/// The shortest wait after Cease 6/1.
+const MAX_PREFIXES_HOLD: Duration = Duration::from_secs(60);
+
+/// The IdleHoldTimer's length as a function of how a peer behaved.
+#[derive(Clone, Debug)]
+pub(super) struct IdleHold {
+    first: Duration,
+    longest: Duration,
+    failures: u32,
+}
+
+impl IdleHold {
+    pub(super) fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, failures: 0 }
+    }
+
+    /// Forgets the past.
+    pub(super) fn forgive(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The wait after a failure; `lasted` is how long the session had been Established, zero if it never was.
+    pub(super) fn after(&mut self, weight: Weight, lasted: Duration) -> Duration {
+        if lasted >= STABLE {
+            self.failures = 0;
+        }
+        let before = self.failures;
+        if !matches!(weight, Weight::Asked | Weight::Version) {
+            self.failures = self.failures.saturating_add(1);
+        }
+        match weight {
+            Weight::Asked => self.first,
+            Weight::Version => self.doubled(before),
+            Weight::Lost if before < FREE_LOSSES => Duration::ZERO,
+            Weight::Lost => self.doubled(before - FREE_LOSSES),
+            Weight::Error => self.doubled(before),
+            Weight::MaxPrefixes => self.doubled(before).max(MAX_PREFIXES_HOLD),
+        }
+    }
+
+    fn doubled(&self, times: u32) -> Duration {
+        self.first.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(self.longest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn idle_hold() -> IdleHold {
+        IdleHold::new(Duration::from_secs(1), Duration::from_secs(60))
+    }
+
+    #[test]
+    fn errors_double_the_wait_up_to_the_ceiling() {
+        let mut hold = idle_hold();
+        let waits: Vec<u64> = (0..9).map(|_| hold.after(Weight::Error, Duration::ZERO).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn a_stable_session_clears_the_record() {
+        let mut hold = idle_hold();
+        (0..5).for_each(|_| drop(hold.after(Weight::Error, Duration::ZERO)));
+        assert_eq!(hold.after(Weight::Error, STABLE), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_few_lost_connections_cost_nothing() {
+        let mut hold = idle_hold();
+        let waits: Vec<u64> = (0..6).map(|_| hold.after(Weight::Lost, Duration::ZERO).as_secs()).collect();
+        assert_eq!(waits, [0, 0, 0, 1, 2, 4]);
+    }
+
+    #[test]
+    fn too_many_prefixes_wait_at_least_a_minute() {
+        assert_eq!(idle_hold().after(Weight::MaxPrefixes, Duration::from_secs(3600)), MAX_PREFIXES_HOLD);
+    }
+
+    #[test]
+    fn a_thousand_failures_do_not_overflow() {
+        let mut hold = idle_hold();
+        (0..1000).for_each(|_| drop(hold.after(Weight::Error, Duration::ZERO)));
+        assert_eq!(hold.after(Weight::Error, Duration::ZERO), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn jitter_stays_between_three_quarters_and_the_whole() {
+        let mut jitter = Jitter::new(7);
+        let base = Duration::from_secs(100);
+        for _ in 0..1000 {
+            let value = jitter.spread(base);
+            assert!((Duration::from_secs(75)..=base).contains(&value), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_jitter() {
+        let draw = |seed| Jitter::new(seed).spread(Duration::from_secs(1));
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+}

@@ -1,0 +1,500 @@
+//! The states of a peer, its peer-wide timers, and what happens when a connection ends.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::{
+    config::ConnectMode,
+    event::SessionAddresses,
+    fsm::{
+        Action, Cause, Config, ConnectionId, Direction, DownReport, Failure, Incoming, Outgoing, Refusal, State,
+        Stop, Stopped, TransportError,
+        backoff::{IdleHold, Jitter, Weight},
+        connection::{Connection, Stage},
+        terms,
+    },
+    types::Now,
+    wire::notification::{ErrorKind, Notification},
+};
+
+/// The hold time while the peer's OPEN is awaited (RFC 4271 section 8.2.2: "a large value").
+const LARGE_HOLD: Duration = Duration::from_secs(240);
+
+/// Whether connections are sought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Until somebody starts the peer.
+    Stopped,
+    /// Until the IdleHoldTimer expires.
+    IdleHold(Now),
+    /// Now.
+    Running,
+}
+
+/// The state machine of one peer; see the [module documentation](super).
+#[derive(Clone, Debug)]
+pub struct PeerFsm {
+    pub(super) config: Config,
+    phase: Phase,
+    pub(super) connections: Vec<Connection>,
+    /// ConnectRetryTimer.
+    connect_retry: Option<Now>,
+    /// No active open before this, so that attempts stay a ConnectRetryTime apart whatever happens.
+    not_before: Now,
+    /// ConnectRetryCounter.
+    retries: u32,
+    idle_hold: IdleHold,
+    jitter: Jitter,
+    pub(super) next_id: u64,
+    pub(super) actions: VecDeque<Action>,
+    reported: State,
+    last_failure: Option<Failure>,
+}
+
+/// How a connection ends.
+pub(super) struct Ending {
+    pub(super) failure: Failure,
+    pub(super) weight: Weight,
+    /// What is said to the peer.
+    pub(super) last_word: Option<Notification>,
+}
+
+impl PeerFsm {
+    /// A machine in Idle; [`Self::handle_start`] starts it. The same `seed` gives the same jitter.
+    pub fn new(config: Config, seed: u64) -> Self {
+        Self {
+            idle_hold: IdleHold::new(config.idle_hold_time, config.idle_hold_max),
+            config,
+            phase: Phase::Stopped,
+            connections: Vec::new(),
+            connect_retry: None,
+            not_before: Now::default(),
+            retries: 0,
+            jitter: Jitter::new(seed),
+            next_id: 0,
+            actions: VecDeque::new(),
+            reported: State::Idle,
+            last_failure: None,
+        }
+    }
+
+    /// ManualStart, AutomaticStart and their passive variants (events 1 and 3 to 7). Without effect while
+    /// connections are sought already, and while the peer is administratively down or lacks its key.
+    pub fn handle_start(&mut self, now: Now) {
+        if self.phase == Phase::Running || !self.config.may_run() {
+            return;
+        }
+        self.idle_hold.forgive();
+        self.retries = 0;
+        self.begin(now);
+        self.report();
+    }
+
+    /// ManualStop and AutomaticStop (events 2 and 8).
+    pub fn handle_stop(&mut self, now: Now, stop: Stop) {
+        let stopped = match stop {
+            Stop::Error { notification, retry_after } => return self.stop_for_error(now, notification, retry_after),
+            Stop::Shutdown => Stopped::Shutdown,
+            Stop::Deconfigured => Stopped::Deconfigured,
+            Stop::Restarting => Stopped::Restarting,
+            Stop::Drain => Stopped::Drain,
+            Stop::Reset => Stopped::Reset,
+            Stop::ConfigurationChanged => Stopped::ConfigurationChanged,
+        };
+        self.phase = Phase::Stopped;
+        self.connect_retry = None;
+        self.retries = 0;
+        self.last_failure = Some(Failure::Stopped(stopped));
+        for connection in std::mem::take(&mut self.connections) {
+            let last_word = terms::farewell(stopped, &connection);
+            self.finish(connection, Ending { failure: Failure::Stopped(stopped), weight: Weight::Asked, last_word });
+        }
+        if matches!(stopped, Stopped::Reset | Stopped::ConfigurationChanged) && self.config.may_run() {
+            self.idle_hold.forgive();
+            self.begin(now);
+        }
+        self.report();
+    }
+
+    /// Takes a new configuration; what is agreed with the peer stays until the session restarts. Starts and stops
+    /// the peer as its administrative state demands.
+    pub fn handle_configure(&mut self, now: Now, config: Config) {
+        self.idle_hold = IdleHold::new(config.idle_hold_time, config.idle_hold_max);
+        self.config = config;
+        match self.config.may_run() {
+            true if self.phase == Phase::Stopped => self.handle_start(now),
+            true => {}
+            false if self.phase == Phase::Stopped => {}
+            false => self.handle_stop(now, Stop::Shutdown),
+        }
+    }
+
+    /// Our connection is open (event 16).
+    pub fn handle_connected(&mut self, now: Now, id: ConnectionId, addresses: SessionAddresses) {
+        if let Some(index) = self.position(id).filter(|i| self.stage(*i) == Some(Stage::Connecting)) {
+            self.transport_open(now, index, addresses);
+            self.report();
+        }
+    }
+
+    /// The peer has opened a connection (events 14 and 17).
+    pub fn handle_incoming(&mut self, now: Now, addresses: SessionAddresses) -> Incoming {
+        if let Some(refusal) = self.refusal(now) {
+            return Incoming::Refused(refusal);
+        }
+        self.drop_silent_incoming();
+        let id = self.add(now, Direction::Incoming);
+        self.transport_open(now, self.connections.len().saturating_sub(1), addresses);
+        self.report();
+        Incoming::Accepted(id)
+    }
+
+    /// A connection could not be opened, or broke (event 18).
+    pub fn handle_lost(&mut self, now: Now, id: ConnectionId, error: TransportError) {
+        if let Some(connection) = self.remove(id) {
+            let failure = Failure::Transport(error);
+            self.ended(now, connection, Ending { failure, weight: Weight::Lost, last_word: None }, Close::Gone);
+        }
+    }
+
+    /// Octets have come: a sign of life for the HoldTimer, whoever has time to look into them.
+    pub fn handle_bytes(&mut self, now: Now, id: ConnectionId) {
+        if let Some(connection) = self.get_mut(id).filter(|c| c.stage == Stage::Established) {
+            connection.restart_hold(now);
+        }
+    }
+
+    /// The peer's TCP has taken octets, or there are none to take: restarts the SendHoldTimer.
+    pub fn handle_sent(&mut self, now: Now, id: ConnectionId) {
+        if let Some(connection) = self.get_mut(id).filter(|c| c.stage == Stage::Established) {
+            connection.restart_send_hold(now);
+        }
+    }
+
+    /// Lets every timer that is due expire (events 9 to 13 and 29).
+    pub fn handle_timeout(&mut self, now: Now) {
+        if matches!(self.phase, Phase::IdleHold(until) if until <= now) {
+            self.begin(now);
+        }
+        if self.connect_retry.is_some_and(|due| due <= now) {
+            self.connect_retry_expired(now);
+        }
+        let due: Vec<ConnectionId> =
+            self.connections.iter().filter(|c| c.deadline().is_some_and(|d| d <= now)).map(|c| c.id).collect();
+        due.into_iter().for_each(|id| self.connection_timers(now, id));
+        self.report();
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    pub fn poll_timeout(&self) -> Option<Now> {
+        let hold = match self.phase {
+            Phase::IdleHold(until) => Some(until),
+            Phase::Stopped | Phase::Running => None,
+        };
+        self.connections.iter().filter_map(Connection::deadline).chain(self.connect_retry).chain(hold).min()
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The state of the peer.
+    pub fn state(&self) -> State {
+        match self.phase {
+            Phase::Stopped | Phase::IdleHold(_) => State::Idle,
+            Phase::Running => self.connections.iter().map(Connection::state).max().unwrap_or(State::Active),
+        }
+    }
+
+    /// How often the peer was tried in vain since the last stop or session (ConnectRetryCounter).
+    pub fn connect_retry_counter(&self) -> u32 {
+        self.retries
+    }
+
+    /// What ended the last session or attempt.
+    pub fn last_failure(&self) -> Option<&Failure> {
+        self.last_failure.as_ref()
+    }
+
+    /// Why there is no session; `None` while there is one.
+    pub fn down_report(&self, now: Now) -> Option<DownReport> {
+        let retry = match self.phase {
+            Phase::IdleHold(until) => Some(until),
+            Phase::Running if self.connections.is_empty() => self.connect_retry,
+            Phase::Running | Phase::Stopped => None,
+        };
+        (self.state() != State::Established).then(|| DownReport {
+            peer: self.config.peer,
+            md5: self.config.md5,
+            cause: self.cause(),
+            retry_in: retry.map(|due| due.since(now)),
+        })
+    }
+
+    fn cause(&self) -> Cause {
+        match (&self.config.key_unavailable, &self.last_failure) {
+            _ if self.config.admin == crate::config::AdminState::Down => Cause::AdministrativelyDown,
+            (Some(reason), _) => Cause::KeyUnavailable(reason.clone()),
+            (None, Some(failure)) => Cause::Failed(failure.clone()),
+            (None, None) if self.connections.iter().any(|c| c.stage > Stage::Connecting) => Cause::Handshake,
+            (None, None) if self.config.mode == ConnectMode::Passive => Cause::AwaitingPeer,
+            (None, None) => Cause::Starting,
+        }
+    }
+
+    /// Leaves Idle.
+    fn begin(&mut self, now: Now) {
+        self.phase = Phase::Running;
+        self.await_retry(now);
+    }
+
+    /// Arms the ConnectRetryTimer for the next active open, or opens at once when that is allowed.
+    fn await_retry(&mut self, now: Now) {
+        if self.config.mode == ConnectMode::Passive {
+            self.connect_retry = None;
+            return;
+        }
+        let due = now.plus(self.config.first_open_delay).max(self.not_before);
+        self.connect_retry = Some(due);
+        if due <= now {
+            self.connect(now);
+        }
+    }
+
+    fn connect(&mut self, now: Now) {
+        let id = self.add(now, Direction::Outgoing);
+        self.not_before = now.plus(self.jitter.spread(self.config.connect_retry_time));
+        self.connect_retry = Some(self.not_before);
+        self.actions.push_back(Action::Connect(id));
+    }
+
+    /// Event 9: gives up a connection that is still on its way and tries anew, unless the peer's has come.
+    fn connect_retry_expired(&mut self, now: Now) {
+        self.connect_retry = None;
+        let stuck = self.connections.iter().find(|c| c.stage == Stage::Connecting).map(|c| c.id);
+        if let Some(connection) = stuck.and_then(|id| self.remove(id)) {
+            self.actions.push_back(Action::Close(connection.id));
+            if self.connections.is_empty() {
+                self.last_failure = Some(Failure::Transport(TransportError::NoAnswer));
+                self.retries = self.retries.saturating_add(1);
+            }
+        }
+        if self.connections.is_empty() {
+            self.connect(now);
+        }
+    }
+
+    fn connection_timers(&mut self, now: Now, id: ConnectionId) {
+        let Some(connection) = self.get_mut(id) else { return };
+        let due = |timer: Option<Now>| timer.is_some_and(|at| at <= now);
+        if due(connection.hold) {
+            return self.fail(now, id, ErrorKind::HOLD_TIMER_EXPIRED.into());
+        }
+        if due(connection.send_hold) {
+            return self.send_hold_expired(now, id);
+        }
+        if due(connection.delay_open) {
+            self.send_open(now, id);
+        } else if due(connection.keepalive) {
+            self.send_keepalive(now, id);
+        }
+    }
+
+    /// Event 29. The NOTIFICATION 8/0 could not get out either, so it is not sent (RFC 9687 section 3.2).
+    fn send_hold_expired(&mut self, now: Now, id: ConnectionId) {
+        if let Some(connection) = self.remove(id) {
+            let ending = Ending { failure: Failure::SendHold, weight: Weight::Error, last_word: None };
+            self.ended(now, connection, ending, Close::Ours);
+        }
+    }
+
+    pub(super) fn send_keepalive(&mut self, now: Now, id: ConnectionId) {
+        let Some(interval) = self.get_mut(id).and_then(|c| c.agreement.as_ref()).map(|a| a.keepalive) else { return };
+        let next = (!interval.is_zero()).then(|| now.plus(self.jitter.spread(interval)));
+        if let Some(connection) = self.get_mut(id) {
+            connection.keepalive = next;
+            self.actions.push_back(Action::Send(id, Outgoing::Keepalive));
+        }
+    }
+
+    fn transport_open(&mut self, now: Now, index: usize, addresses: SessionAddresses) {
+        let delay = self.config.delay_open.filter(|delay| !delay.is_zero());
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        connection.addresses = Some(addresses);
+        let id = connection.id;
+        if let Some(delay) = delay {
+            connection.stage = Stage::DelayOpen;
+            connection.delay_open = Some(now.plus(delay));
+        } else {
+            self.send_open(now, id);
+        }
+        if !self.connections.iter().any(|c| c.stage == Stage::Connecting) {
+            self.connect_retry = None;
+        }
+    }
+
+    /// Sends OPEN and awaits the peer's with a large hold time.
+    pub(super) fn send_open(&mut self, now: Now, id: ConnectionId) {
+        let open = Box::new(terms::open(&self.config));
+        if let Some(connection) = self.get_mut(id) {
+            connection.delay_open = None;
+            connection.stage = Stage::OpenSent;
+            connection.hold = Some(now.plus(LARGE_HOLD));
+            connection.sent_open = Some(open.clone());
+            self.actions.push_back(Action::Send(id, Outgoing::Open(open)));
+        }
+    }
+
+    /// Ends a connection with a NOTIFICATION of ours (events 10, 21, 22, 23 and 28, and unexpected messages).
+    pub(super) fn fail(&mut self, now: Now, id: ConnectionId, notification: Notification) {
+        let Some(connection) = self.remove(id) else { return };
+        let weight = Weight::of(&notification);
+        let spoken = connection.stage >= Stage::OpenSent;
+        let last_word = spoken.then(|| notification.clone());
+        let failure = Failure::Sent { notification, peer: connection.peer };
+        self.ended(now, connection, Ending { failure, weight, last_word }, Close::Ours);
+    }
+
+    fn stop_for_error(&mut self, now: Now, notification: Notification, retry_after: Duration) {
+        let session = self.connections.iter().find(|c| c.stage == Stage::Established).map(|c| c.id);
+        let Some(id) = session else { return };
+        self.fail(now, id, notification);
+        if let Phase::IdleHold(until) = &mut self.phase {
+            *until = (*until).max(now.plus(retry_after));
+        }
+    }
+
+    /// A connection, already taken off the list, has ended by itself: says so, and decides what comes next.
+    pub(super) fn ended(&mut self, now: Now, connection: Connection, ending: Ending, close: Close) {
+        let (stage, lasted) = (connection.stage, now.since(connection.since));
+        let (failure, weight) = (ending.failure.clone(), ending.weight);
+        match close {
+            Close::Ours => self.finish(connection, ending),
+            Close::Gone => self.session_down(&connection, &ending.failure),
+        }
+        if self.connections.is_empty() && self.phase == Phase::Running {
+            self.last_failure = Some(failure);
+            self.after_failure(now, stage, weight, lasted);
+        }
+        self.report();
+    }
+
+    /// Idle with the IdleHoldTimer, or Active at once.
+    fn after_failure(&mut self, now: Now, stage: Stage, weight: Weight, lasted: Duration) {
+        if weight != Weight::Version {
+            self.retries = self.retries.saturating_add(1);
+        }
+        let lasted = if stage == Stage::Established { lasted } else { Duration::ZERO };
+        let harmless = weight == Weight::Lost && stage <= Stage::OpenSent;
+        let hold = if harmless { Duration::ZERO } else { self.idle_hold.after(weight, lasted) };
+        if hold.is_zero() {
+            return self.rearm(now);
+        }
+        self.connect_retry = None;
+        self.phase = Phase::IdleHold(now.plus(hold));
+    }
+
+    /// Active: the ConnectRetryTimer goes on if it runs.
+    fn rearm(&mut self, now: Now) {
+        if self.connect_retry.is_none() {
+            self.await_retry(now);
+        }
+    }
+
+    fn finish(&mut self, connection: Connection, ending: Ending) {
+        if let Some(notification) = ending.last_word {
+            self.actions.push_back(Action::Send(connection.id, Outgoing::Notification(notification)));
+        }
+        self.actions.push_back(Action::Close(connection.id));
+        self.session_down(&connection, &ending.failure);
+    }
+
+    fn session_down(&mut self, connection: &Connection, failure: &Failure) {
+        if connection.stage == Stage::Established {
+            let retention = terms::retention(failure, connection);
+            self.actions.push_back(Action::SessionDown { retention, failure: failure.clone() });
+        }
+    }
+
+    /// Why a connection of the peer is not welcome.
+    fn refusal(&self, now: Now) -> Option<Refusal> {
+        match self.phase {
+            Phase::Stopped => return Some(Refusal::Down),
+            Phase::IdleHold(until) => return Some(Refusal::IdleHold(until.since(now))),
+            Phase::Running => {}
+        }
+        self.connections.iter().find_map(|c| match (c.stage, c.direction) {
+            (Stage::Established, _) if !terms::restarts_gracefully(c) => Some(Refusal::Established),
+            (Stage::OpenConfirm, Direction::Incoming) => Some(Refusal::Pending),
+            _ => None,
+        })
+    }
+
+    /// The peer has only one connection of its own at a time: a newer one means that it gave the older one up.
+    fn drop_silent_incoming(&mut self) {
+        let silent = |c: &&Connection| c.direction == Direction::Incoming && c.stage < Stage::OpenConfirm;
+        if let Some(id) = self.connections.iter().find(silent).map(|c| c.id) {
+            self.remove(id);
+            self.actions.push_back(Action::Close(id));
+        }
+    }
+
+    /// The session is up: nothing else is being sought.
+    pub(super) fn established(&mut self, id: ConnectionId) {
+        self.connect_retry = None;
+        self.retries = 0;
+        self.close_quietly(|c| c.id != id && c.stage <= Stage::DelayOpen);
+    }
+
+    /// Closes connections without a word and without consequences.
+    pub(super) fn close_quietly(&mut self, which: impl Fn(&Connection) -> bool) {
+        let actions = &mut self.actions;
+        self.connections.retain(|c| {
+            let close = which(c);
+            if close {
+                actions.push_back(Action::Close(c.id));
+            }
+            !close
+        });
+    }
+
+    fn add(&mut self, now: Now, direction: Direction) -> ConnectionId {
+        let id = ConnectionId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        self.connections.push(Connection::new(id, direction, now));
+        id
+    }
+
+    fn position(&self, id: ConnectionId) -> Option<usize> {
+        self.connections.iter().position(|c| c.id == id)
+    }
+
+    fn stage(&self, index: usize) -> Option<Stage> {
+        self.connections.get(index).map(|c| c.stage)
+    }
+
+    pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections.iter_mut().find(|c| c.id == id)
+    }
+
+    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
+        self.position(id).map(|index| self.connections.remove(index))
+    }
+
+    pub(super) fn report(&mut self) {
+        let (from, to) = (self.reported, self.state());
+        if from != to {
+            self.reported = to;
+            self.actions.push_back(Action::StateChanged { from, to });
+        }
+    }
+}
+
+/// Whether a connection that ended is still to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Close {
+    /// By us.
+    Ours,
+    /// It is gone already.
+    Gone,
+}

@@ -1,0 +1,214 @@
+//! Why a session is not up, as data and as one sentence.
+
+use std::{fmt, net::IpAddr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    types::{Asn, RouterId},
+    wire::notification::Notification,
+};
+
+/// The state of a peer (RFC 4271 section 8.2.2): that of its most advanced connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// No connection is sought or accepted.
+    #[default]
+    Idle,
+    /// Waiting for the peer's connection, or for the ConnectRetryTimer.
+    Active,
+    /// A TCP connection is being opened.
+    Connect,
+    /// OPEN sent, waiting for the peer's.
+    OpenSent,
+    /// OPENs exchanged, waiting for KEEPALIVE.
+    OpenConfirm,
+    /// Routes flow.
+    Established,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Idle => "Idle",
+            Self::Active => "Active",
+            Self::Connect => "Connect",
+            Self::OpenSent => "OpenSent",
+            Self::OpenConfirm => "OpenConfirm",
+            Self::Established => "Established",
+        })
+    }
+}
+
+/// What became of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransportError {
+    /// No route to the peer.
+    NoRoute,
+    /// The peer's host answered with a reset: nothing listens there, or not for us.
+    Refused,
+    /// No answer.
+    NoAnswer,
+    /// Our own address could not be used as the source.
+    SourceUnavailable,
+    /// The peer closed the connection.
+    Closed,
+    /// The connection was reset.
+    Reset,
+    /// Another error; the log has it.
+    Other,
+}
+
+/// Who stopped a peer on purpose, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stopped {
+    /// Shut down.
+    Shutdown,
+    /// Removed from the configuration.
+    Deconfigured,
+    /// This speaker restarts.
+    Restarting,
+    /// This speaker goes for good.
+    Drain,
+    /// Reset by the operator.
+    Reset,
+    /// Session parameters have changed.
+    ConfigurationChanged,
+}
+
+/// Who the peer's OPEN said it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerIdentity {
+    /// Its AS number.
+    pub asn: Asn,
+    /// Its BGP Identifier.
+    pub router_id: RouterId,
+}
+
+/// What ended, or kept from coming up, a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The transport failed.
+    Transport(TransportError),
+    /// A NOTIFICATION was sent.
+    Sent {
+        /// The NOTIFICATION.
+        notification: Notification,
+        /// Who the peer is, when its OPEN had come.
+        peer: Option<PeerIdentity>,
+    },
+    /// A NOTIFICATION was received.
+    Received {
+        /// The NOTIFICATION.
+        notification: Notification,
+        /// Who the peer is, when its OPEN had come.
+        peer: Option<PeerIdentity>,
+    },
+    /// The peer connected anew while Established: it has restarted (RFC 4724 section 4.2).
+    PeerRestarted,
+    /// The SendHoldTimer expired: the peer reads nothing (RFC 9687).
+    SendHold,
+    /// It was stopped on purpose.
+    Stopped(Stopped),
+}
+
+/// Why there is no session now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Administratively down.
+    AdministrativelyDown,
+    /// A TCP MD5 key is demanded but cannot be had.
+    KeyUnavailable(String),
+    /// What went wrong last.
+    Failed(Failure),
+    /// Nothing went wrong yet: the first open is delayed, or the TCP connection is on its way.
+    Starting,
+    /// Nothing went wrong yet: the peer is to connect, and has not.
+    AwaitingPeer,
+    /// The handshake is going on.
+    Handshake,
+}
+
+/// Why a session is not up. [`fmt::Display`] gives one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DownReport {
+    /// The peer's address.
+    pub peer: IpAddr,
+    /// Whether TCP MD5 is in use, which makes silence suspicious.
+    pub md5: Md5,
+    /// The cause.
+    pub cause: Cause,
+    /// How long until the next attempt, when one is scheduled.
+    pub retry_in: Option<Duration>,
+}
+
+/// Whether a peer's connection is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Md5 {
+    /// With TCP MD5.
+    Used,
+    /// Not at all.
+    Unused,
+}
+
+impl fmt::Display for DownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::AdministrativelyDown => f.write_str("administratively down")?,
+            Cause::KeyUnavailable(reason) => write!(f, "kept down: MD5 key unavailable ({reason})")?,
+            Cause::Starting => f.write_str("starting")?,
+            Cause::AwaitingPeer => write!(f, "waiting for {} to connect", self.peer)?,
+            Cause::Handshake => f.write_str("exchanging OPEN messages")?,
+            Cause::Failed(failure) => self.failure(f, failure)?,
+        }
+        match self.retry_in {
+            Some(wait) => write!(f, "; waiting, next attempt in {} s", wait.as_millis().div_ceil(1000)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl DownReport {
+    fn failure(&self, f: &mut fmt::Formatter<'_>, failure: &Failure) -> fmt::Result {
+        let peer = self.peer;
+        match failure {
+            Failure::Transport(TransportError::NoRoute) => write!(f, "no route to {peer}"),
+            Failure::Transport(TransportError::Refused) => write!(f, "connection refused by {peer}"),
+            Failure::Transport(TransportError::NoAnswer) if self.md5 == Md5::Used => {
+                write!(f, "no answer from {peer} (filtered, or the MD5 keys differ)")
+            }
+            Failure::Transport(TransportError::NoAnswer) => {
+                write!(f, "no answer from {peer} (filtered, or it wants an MD5 key)")
+            }
+            Failure::Transport(TransportError::SourceUnavailable) => {
+                write!(f, "the source address for {peer} is not on this host")
+            }
+            Failure::Transport(TransportError::Closed) => write!(f, "connection closed by {peer}"),
+            Failure::Transport(TransportError::Reset) => write!(f, "connection reset by {peer}"),
+            Failure::Transport(TransportError::Other) => write!(f, "connection to {peer} failed"),
+            Failure::Sent { notification, peer } => rejected(f, notification, *peer, "us"),
+            Failure::Received { notification, peer } => rejected(f, notification, *peer, "the peer"),
+            Failure::PeerRestarted => f.write_str("the peer has restarted"),
+            Failure::SendHold => f.write_str("send hold timer expired: the peer reads nothing"),
+            Failure::Stopped(_) => f.write_str("stopped on purpose"),
+        }
+    }
+}
+
+fn rejected(
+    f: &mut fmt::Formatter<'_>,
+    notification: &Notification,
+    peer: Option<PeerIdentity>,
+    by: &str,
+) -> fmt::Result {
+    let what = if notification.kind.code == 2 { "OPEN rejected" } else { "session ended" };
+    write!(f, "{what} by {by}: {notification}")?;
+    match peer {
+        Some(PeerIdentity { asn, router_id }) => write!(f, " (peer is AS {asn}, identifier {router_id})"),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,122 @@
+//! What we offer the peer, and what the end of a session means for its routes.
+
+use std::time::Duration;
+
+use crate::{
+    event::{Negotiated, Retention},
+    fsm::{
+        Config, Failure, Restarting, Stopped,
+        backoff::Weight,
+        connection::{Agreement, Connection, Stage},
+    },
+    wire::{
+        capability::{Capability, GracefulFamily, GracefulRestart},
+        notification::{ErrorKind, Notification},
+        open::Open,
+    },
+};
+
+/// The OPEN of this speaker towards the peer.
+pub(super) fn open(config: &Config) -> Open {
+    let mut capabilities: Vec<Capability> = config.families.iter().map(Capability::multiprotocol).collect();
+    capabilities.push(Capability::RouteRefresh);
+    capabilities.push(Capability::ExtendedMessage);
+    if !config.restart_time.is_zero() {
+        capabilities.push(Capability::GracefulRestart(graceful_restart(config)));
+    }
+    capabilities.push(Capability::FourOctetAsn(config.local_asn));
+    let hold_time = u16::try_from(config.hold_time.as_secs()).unwrap_or(u16::MAX);
+    Open::new(config.local_asn, hold_time, config.router_id, capabilities)
+}
+
+fn graceful_restart(config: &Config) -> GracefulRestart {
+    let restart = config.restart;
+    GracefulRestart {
+        restarting: restart.restarting == Restarting::Yes,
+        notification: true,
+        restart_time: u16::try_from(config.restart_time.as_secs()).unwrap_or(u16::MAX),
+        families: config
+            .families
+            .iter()
+            .map(|family| GracefulFamily {
+                afi: family.afi(),
+                safi: family.safi(),
+                forwarding: restart.forwarding.contains(family),
+            })
+            .collect(),
+    }
+}
+
+/// What holds for the session from now on.
+pub(super) fn agreement(config: &Config, negotiated: Negotiated) -> Agreement {
+    let third = negotiated.hold_time / 3;
+    let keepalive = match config.keepalive_time {
+        _ if negotiated.hold_time.is_zero() => Duration::ZERO,
+        Some(interval) if !interval.is_zero() => interval.min(third),
+        _ => third,
+    };
+    Agreement { negotiated, keepalive }
+}
+
+/// Whether the peer, connecting anew, may have restarted gracefully (RFC 4724 section 5): it has announced the
+/// capability with at least one family.
+pub(super) fn restarts_gracefully(connection: &Connection) -> bool {
+    let restart = connection.agreement.as_ref().and_then(|a| a.negotiated.graceful_restart.as_ref());
+    restart.is_some_and(|r| !r.families.is_empty())
+}
+
+/// Whether graceful restart also follows a NOTIFICATION (RFC 8538).
+fn survives_notifications(connection: &Connection) -> bool {
+    let restart = connection.agreement.as_ref().and_then(|a| a.negotiated.graceful_restart.as_ref());
+    restart.is_some_and(|r| r.notification)
+}
+
+/// The last words to a peer that is stopped on purpose.
+pub(super) fn farewell(stopped: Stopped, connection: &Connection) -> Option<Notification> {
+    let kind = match stopped {
+        _ if connection.stage < Stage::OpenSent => return None,
+        Stopped::Restarting if connection.stage == Stage::Established && restarts_gracefully(connection) => {
+            return None;
+        }
+        Stopped::Restarting | Stopped::Shutdown | Stopped::Drain => ErrorKind::ADMINISTRATIVE_SHUTDOWN,
+        Stopped::Deconfigured => ErrorKind::PEER_DECONFIGURED,
+        Stopped::Reset => ErrorKind::ADMINISTRATIVE_RESET,
+        Stopped::ConfigurationChanged => ErrorKind::OTHER_CONFIGURATION_CHANGE,
+    };
+    let notification = Notification::from(kind);
+    let for_good = matches!(stopped, Stopped::Shutdown | Stopped::Drain | Stopped::Deconfigured);
+    let kept = connection.stage == Stage::Established && survives_notifications(connection);
+    Some(if for_good && kept { notification.into_hard_reset() } else { notification })
+}
+
+/// Whether the routes of an established session that ended so may be kept for a while.
+pub(super) fn retention(failure: &Failure, connection: &Connection) -> Retention {
+    let kept = match failure {
+        Failure::Transport(_) | Failure::PeerRestarted => true,
+        Failure::Sent { notification, .. } | Failure::Received { notification, .. } => {
+            let final_word = [ErrorKind::HARD_RESET, ErrorKind::MAXIMUM_PREFIXES_REACHED];
+            survives_notifications(connection) && !final_word.contains(&notification.kind)
+        }
+        Failure::SendHold => survives_notifications(connection),
+        Failure::Stopped(Stopped::Reset | Stopped::ConfigurationChanged) => survives_notifications(connection),
+        Failure::Stopped(Stopped::Restarting) => restarts_gracefully(connection),
+        Failure::Stopped(Stopped::Shutdown | Stopped::Deconfigured | Stopped::Drain) => false,
+    };
+    if kept { Retention::MayRestart } else { Retention::Flush }
+}
+
+impl Weight {
+    /// How heavily a NOTIFICATION, sent or received, weighs.
+    pub(super) fn of(notification: &Notification) -> Self {
+        match notification.innermost().kind {
+            ErrorKind::UNSUPPORTED_VERSION => Self::Version,
+            ErrorKind::MAXIMUM_PREFIXES_REACHED => Self::MaxPrefixes,
+            ErrorKind::CONNECTION_COLLISION_RESOLUTION => Self::Lost,
+            ErrorKind::ADMINISTRATIVE_SHUTDOWN
+            | ErrorKind::PEER_DECONFIGURED
+            | ErrorKind::ADMINISTRATIVE_RESET
+            | ErrorKind::OTHER_CONFIGURATION_CHANGE => Self::Asked,
+            _ => Self::Error,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Why a session is not up, in one sentence.
+
+use super::*;
+use crate::fsm::{Stop, TransportError};
+
+fn sentence(fsm: &PeerFsm, now: Now) -> String {
+    fsm.down_report(now).unwrap().to_string()
+}
+
+#[test]
+fn an_established_session_needs_no_excuse() {
+    let (fsm, _) = machine_in(State::Established, ours());
+    assert_eq!(fsm.down_report(at(1)), None);
+}
+
+#[test]
+fn transport_failures_are_told_apart() {
+    for (error, start) in [
+        (TransportError::NoRoute, "no route to 10.0.0.2; waiting, next attempt in "),
+        (TransportError::Refused, "connection refused by 10.0.0.2; waiting, next attempt in "),
+        (TransportError::NoAnswer, "no answer from 10.0.0.2 (filtered, or it wants an MD5 key); "),
+        (TransportError::SourceUnavailable, "the source address for 10.0.0.2 is not on this host; "),
+        (TransportError::Closed, "connection closed by 10.0.0.2; "),
+    ] {
+        let (mut fsm, id) = machine_in(State::Connect, ours());
+        fsm.handle_lost(at(0), id, error);
+        assert!(sentence(&fsm, at(0)).starts_with(start), "{}", sentence(&fsm, at(0)));
+    }
+}
+
+#[test]
+fn silence_with_a_key_makes_the_key_suspicious() {
+    let mut signed = ours();
+    signed.md5 = Md5::Used;
+    let (mut fsm, id) = machine_in(State::Connect, signed);
+    fsm.handle_lost(at(0), id, TransportError::NoAnswer);
+    assert!(sentence(&fsm, at(0)).starts_with("no answer from 10.0.0.2 (filtered, or the MD5 keys differ); "));
+}
+
+#[test]
+fn a_rejected_open_names_the_code_and_who_the_peer_is() {
+    let (mut fsm, id) = machine_in(State::OpenSent, ours());
+    let mut stranger = config(PEER_ID, OUR_ID);
+    stranger.local_asn = Asn(65001);
+    fsm.handle_message(at(1), id, Received::Open(Box::new(crate::fsm::terms::open(&stranger))));
+    assert_eq!(
+        sentence(&fsm, at(1)),
+        "OPEN rejected by us: OPEN Message Error / Bad Peer AS (2/2) (peer is AS 65001, identifier 10.0.0.2); \
+         waiting, next attempt in 1 s"
+    );
+}
+
+#[test]
+fn the_peers_rejection_is_named_too() {
+    let (mut fsm, id) = machine_in(State::OpenSent, ours());
+    fsm.handle_message(at(1), id, received(ErrorKind::BAD_PEER_AS));
+    assert_eq!(
+        sentence(&fsm, at(1)),
+        "OPEN rejected by the peer: OPEN Message Error / Bad Peer AS (2/2); waiting, next attempt in 1 s"
+    );
+}
+
+#[test]
+fn an_administrative_state_is_no_failure() {
+    let (mut fsm, _) = machine_in(State::Established, ours());
+    let mut down = ours();
+    down.admin = AdminState::Down;
+    fsm.handle_configure(at(1), down);
+    assert_eq!(sentence(&fsm, at(1)), "administratively down");
+}
+
+#[test]
+fn a_missing_key_is_named_with_its_reason() {
+    let mut keyless = ours();
+    keyless.key_unavailable = Some("/etc/key: permission denied".to_owned());
+    let fsm = PeerFsm::new(keyless, 1);
+    assert_eq!(sentence(&fsm, at(0)), "kept down: MD5 key unavailable (/etc/key: permission denied)");
+}
+
+#[test]
+fn a_peer_that_has_not_come_yet_is_waited_for() {
+    let mut passive = ours();
+    passive.mode = ConnectMode::Passive;
+    let mut fsm = PeerFsm::new(passive, 1);
+    fsm.handle_start(at(0));
+    assert_eq!(sentence(&fsm, at(0)), "waiting for 10.0.0.2 to connect");
+}
+
+#[test]
+fn a_stopped_peer_says_it_was_stopped() {
+    let (mut fsm, _) = machine_in(State::Established, ours());
+    fsm.handle_stop(at(1), Stop::Shutdown);
+    assert_eq!(sentence(&fsm, at(1)), "stopped on purpose");
+}
