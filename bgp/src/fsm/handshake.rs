@@ -12,7 +12,9 @@ use crate::{
     },
     types::Now,
     wire::{
-        negotiate::negotiate, notification::{ErrorKind, Notification}, open::Open,
+        negotiate::negotiate,
+        notification::{ErrorKind, Notification},
+        open::Open,
     },
 };
 
@@ -84,7 +86,9 @@ impl PeerFsm {
     /// Event 26 in OpenConfirm.
     fn confirmed(&mut self, now: Now, id: ConnectionId) {
         let Some(connection) = self.get_mut(id) else { return };
-        let (Some(agreement), Some(addresses)) = (&connection.agreement, connection.addresses) else { return };
+        let (Some(agreement), Some(addresses)) = (&connection.agreement, connection.addresses) else {
+            return;
+        };
         let up = SessionUp { connection: id, negotiated: agreement.negotiated.clone(), addresses };
         connection.stage = Stage::Established;
         connection.since = now;
@@ -125,8 +129,11 @@ impl PeerFsm {
     /// An OPEN while Established: the peer has restarted and the old connection goes without a word; or a
     /// collision reaches its end late, and the session stays.
     fn displace(&mut self, now: Now, older: &Connection, theirs: &Open) -> Verdict {
-        let restarting_before =
-            older.agreement.as_ref().and_then(|a| a.negotiated.graceful_restart.as_ref()).is_some_and(|r| r.restarting);
+        let restarting_before = older
+            .agreement
+            .as_ref()
+            .and_then(|a| a.negotiated.graceful_restart.as_ref())
+            .is_some_and(|r| r.restarting);
         let newly_restarted = !restarting_before && theirs.graceful_restart().is_some_and(|r| r.restarting);
         let late_collision = now.since(older.since) < COLLISION_WINDOW && !newly_restarted;
         if late_collision || !terms::restarts_gracefully(older) {

@@ -6,8 +6,8 @@ use crate::{
     config::ConnectMode,
     event::SessionAddresses,
     fsm::{
-        Action, Cause, Config, ConnectionId, Direction, DownReport, Failure, Incoming, Outgoing, Refusal, State,
-        Stop, Stopped, TransportError,
+        Action, Cause, Config, ConnectionId, Direction, DownReport, Failure, Incoming, Outgoing, Refusal,
+        State, Stop, Stopped, TransportError,
         backoff::{IdleHold, Jitter, Weight},
         connection::{Connection, Stage},
         terms,
@@ -92,7 +92,9 @@ impl PeerFsm {
     /// ManualStop and AutomaticStop (events 2 and 8).
     pub fn handle_stop(&mut self, now: Now, stop: Stop) {
         let stopped = match stop {
-            Stop::Error { notification, retry_after } => return self.stop_for_error(now, notification, retry_after),
+            Stop::Error { notification, retry_after } => {
+                return self.stop_for_error(now, notification, retry_after);
+            }
             Stop::Shutdown => Stopped::Shutdown,
             Stop::Deconfigured => Stopped::Deconfigured,
             Stop::Restarting => Stopped::Restarting,
@@ -106,7 +108,10 @@ impl PeerFsm {
         self.last_failure = Some(Failure::Stopped(stopped));
         for connection in std::mem::take(&mut self.connections) {
             let last_word = terms::farewell(stopped, &connection);
-            self.finish(connection, Ending { failure: Failure::Stopped(stopped), weight: Weight::Asked, last_word });
+            self.finish(
+                connection,
+                Ending { failure: Failure::Stopped(stopped), weight: Weight::Asked, last_word },
+            );
         }
         if matches!(stopped, Stopped::Reset | Stopped::ConfigurationChanged) && self.config.may_run() {
             self.idle_hold.forgive();
@@ -152,7 +157,12 @@ impl PeerFsm {
     pub fn handle_lost(&mut self, now: Now, id: ConnectionId, error: TransportError) {
         if let Some(connection) = self.remove(id) {
             let failure = Failure::Transport(error);
-            self.ended(now, connection, Ending { failure, weight: Weight::Lost, last_word: None }, Close::Gone);
+            self.ended(
+                now,
+                connection,
+                Ending { failure, weight: Weight::Lost, last_word: None },
+                Close::Gone,
+            );
         }
     }
 
@@ -178,8 +188,12 @@ impl PeerFsm {
         if self.connect_retry.is_some_and(|due| due <= now) {
             self.connect_retry_expired(now);
         }
-        let due: Vec<ConnectionId> =
-            self.connections.iter().filter(|c| c.deadline().is_some_and(|d| d <= now)).map(|c| c.id).collect();
+        let due: Vec<ConnectionId> = self
+            .connections
+            .iter()
+            .filter(|c| c.deadline().is_some_and(|d| d <= now))
+            .map(|c| c.id)
+            .collect();
         due.into_iter().for_each(|id| self.connection_timers(now, id));
         self.report();
     }
@@ -309,7 +323,9 @@ impl PeerFsm {
     }
 
     pub(super) fn send_keepalive(&mut self, now: Now, id: ConnectionId) {
-        let Some(interval) = self.get_mut(id).and_then(|c| c.agreement.as_ref()).map(|a| a.keepalive) else { return };
+        let Some(interval) = self.get_mut(id).and_then(|c| c.agreement.as_ref()).map(|a| a.keepalive) else {
+            return;
+        };
         let next = (!interval.is_zero()).then(|| now.plus(self.jitter.spread(interval)));
         if let Some(connection) = self.get_mut(id) {
             connection.keepalive = next;

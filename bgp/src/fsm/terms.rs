@@ -98,7 +98,9 @@ pub(super) fn retention(failure: &Failure, connection: &Connection) -> Retention
             survives_notifications(connection) && !final_word.contains(&notification.kind)
         }
         Failure::SendHold => survives_notifications(connection),
-        Failure::Stopped(Stopped::Reset | Stopped::ConfigurationChanged) => survives_notifications(connection),
+        Failure::Stopped(Stopped::Reset | Stopped::ConfigurationChanged) => {
+            survives_notifications(connection)
+        }
         Failure::Stopped(Stopped::Restarting) => restarts_gracefully(connection),
         Failure::Stopped(Stopped::Shutdown | Stopped::Deconfigured | Stopped::Drain) => false,
     };

@@ -14,7 +14,10 @@ use crate::{
     event::SessionAddresses,
     fsm::{Action, Config, ConnectionId, Incoming, LocalRestart, Md5, Outgoing, PeerFsm, Received, State},
     types::{Asn, Families, Family, Now, RouterId},
-    wire::{notification::{ErrorKind, Notification}, open::Open},
+    wire::{
+        notification::{ErrorKind, Notification},
+        open::Open,
+    },
 };
 
 const OUR_ID: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -34,7 +37,10 @@ fn config(id: Ipv4Addr, peer: Ipv4Addr) -> Config {
         local_asn: Asn(64512),
         router_id: RouterId(id),
         restart_time: seconds(120),
-        restart: LocalRestart { forwarding: Families::from_iter([Family::Ipv4Unicast]), ..LocalRestart::default() },
+        restart: LocalRestart {
+            forwarding: Families::from_iter([Family::Ipv4Unicast]),
+            ..LocalRestart::default()
+        },
         peer: peer.into(),
         peer_asn: Asn(64512),
         families: Families::from_iter([Family::Ipv4Unicast]),

@@ -189,7 +189,8 @@ impl Pair {
                 self.post(id.0, Event::Fin { to });
             }
         }
-        self.events.retain(|_, e| !matches!(e, Event::Message { to, .. } | Event::SynAck { to } if to.0 == side));
+        self.events
+            .retain(|_, e| !matches!(e, Event::Message { to, .. } | Event::SynAck { to } if to.0 == side));
         self.sides[side] = PeerFsm::new(config, 99);
         self.sides[side].next_id = 1_000_000;
         self.logs[side].clear();

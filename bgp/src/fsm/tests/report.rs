@@ -34,7 +34,9 @@ fn silence_with_a_key_makes_the_key_suspicious() {
     signed.md5 = Md5::Used;
     let (mut fsm, id) = machine_in(State::Connect, signed);
     fsm.handle_lost(at(0), id, TransportError::NoAnswer);
-    assert!(sentence(&fsm, at(0)).starts_with("no answer from 10.0.0.2 (filtered, or the MD5 keys differ); "));
+    assert!(
+        sentence(&fsm, at(0)).starts_with("no answer from 10.0.0.2 (filtered, or the MD5 keys differ); ")
+    );
 }
 
 #[test]

@@ -87,8 +87,10 @@ fn the_hold_timer_ends_everything_after_connect() {
 #[test]
 fn a_second_transport_confirmation_is_ignored() {
     let outcomes = outcomes(|f, id| f.handle_connected(at(1), id, addresses()));
-    let expected: Vec<_> =
-        [State::OpenSent, State::OpenSent, State::OpenConfirm, State::Established].into_iter().map(silent).collect();
+    let expected: Vec<_> = [State::OpenSent, State::OpenSent, State::OpenConfirm, State::Established]
+        .into_iter()
+        .map(silent)
+        .collect();
     assert_eq!(outcomes, expected);
 }
 
@@ -163,15 +165,16 @@ fn malformed_messages_are_answered_once_open_is_sent() {
 
 #[test]
 fn every_rejected_open_leads_to_idle() {
-    let spoil: [(fn(&mut Config), ErrorKind); 3] = [
-        (|c| c.local_asn = Asn(1), ErrorKind::BAD_PEER_AS),
-        (|c| c.router_id = RouterId(OUR_ID), ErrorKind::BAD_BGP_IDENTIFIER),
-        (|c| c.families = Families::from_iter([Family::Ipv6Unicast]), ErrorKind::UNSUPPORTED_CAPABILITY),
-    ];
-    for (spoil, kind) in spoil {
+    let peer = || config(PEER_ID, OUR_ID);
+    for (peer, kind) in [
+        (Config { local_asn: Asn(1), ..peer() }, ErrorKind::BAD_PEER_AS),
+        (Config { router_id: RouterId(OUR_ID), ..peer() }, ErrorKind::BAD_BGP_IDENTIFIER),
+        (
+            Config { families: Families::from_iter([Family::Ipv6Unicast]), ..peer() },
+            ErrorKind::UNSUPPORTED_CAPABILITY,
+        ),
+    ] {
         let (mut fsm, id) = machine_in(State::OpenSent, ours());
-        let mut peer = config(PEER_ID, OUR_ID);
-        spoil(&mut peer);
         fsm.handle_message(at(1), id, Received::Open(Box::new(crate::fsm::terms::open(&peer))));
         assert_eq!((fsm.state(), notifications(&drain(&mut fsm))), (State::Idle, vec![kind]));
     }

@@ -123,7 +123,9 @@ fn rejections_lead_to_idle_for_longer_and_longer() {
     for _ in 0..7 {
         fsm.handle_message(now, id, received(ErrorKind::BAD_PEER_AS));
         assert_eq!(fsm.state(), State::Idle);
-        let Incoming::Refused(Refusal::IdleHold(left)) = fsm.handle_incoming(now, addresses()) else { panic!() };
+        let Incoming::Refused(Refusal::IdleHold(left)) = fsm.handle_incoming(now, addresses()) else {
+            panic!()
+        };
         holds.push(left.as_secs());
         while fsm.state() != State::Connect {
             now = fsm.poll_timeout().unwrap();
@@ -174,7 +176,10 @@ fn open_waits_for_the_delay_open_timer_unless_the_peers_comes_first() {
     fsm.handle_connected(at(0), id, addresses());
     open(&mut fsm, at(1), id);
     let actions = drain(&mut fsm);
-    assert!(matches!(actions[..2], [Action::Send(_, Outgoing::Open(_)), Action::Send(_, Outgoing::Keepalive)]));
+    assert!(matches!(
+        actions[..2],
+        [Action::Send(_, Outgoing::Open(_)), Action::Send(_, Outgoing::Keepalive)]
+    ));
     assert_eq!(fsm.state(), State::OpenConfirm);
 }
 
