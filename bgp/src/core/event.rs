@@ -2,13 +2,12 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use ipnet::IpNet;
 
 use crate::{
     decision::{Reason, Step},
     types::{Family, Now, PeerId},
-    wire::attribute::PathAttributes,
+    wire::{Notification, attribute::PathAttributes},
 };
 
 /// A small thing to do, drained by [`Core::poll_action`](super::Core::poll_action).
@@ -29,12 +28,8 @@ pub enum Action {
     CloseSession {
         /// Whose session.
         peer: PeerId,
-        /// Error code (RFC 4271 section 4.5).
-        code: u8,
-        /// Error subcode.
-        subcode: u8,
-        /// The data field.
-        data: Bytes,
+        /// What to send first.
+        notification: Notification,
         /// How long to stay away.
         retry_after: Duration,
     },

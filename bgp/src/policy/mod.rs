@@ -9,14 +9,13 @@ mod prefix_set;
 use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 pub use self::{
     modification::Modification,
     prefix_set::{PrefixRange, PrefixSet},
 };
-use crate::wire::attribute::PathAttributes;
+use crate::{types::PeerType, wire::attribute::PathAttributes};
 
 /// An ordered list of terms with a default verdict. The default policy accepts everything.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,7 +45,7 @@ pub enum Condition {
     /// The next hop's address lies inside a prefix of the set.
     NextHop(Arc<PrefixSet>),
     /// The peer that the policy is applied to (import: the sender, export: the receiver) is of this kind.
-    Peer(PeerKind),
+    Peer(PeerType),
     /// Where the route came from.
     Source(RouteSource),
     /// The community (RFC 1997) is attached.
@@ -74,16 +73,6 @@ pub enum Verdict {
     Accept,
     /// It does not.
     Reject(RejectReason),
-}
-
-/// How a peer relates to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PeerKind {
-    /// Same AS (iBGP).
-    Internal,
-    /// Another AS (eBGP).
-    External,
 }
 
 /// Where a route came from.
@@ -146,7 +135,7 @@ pub struct RouteContext<'a> {
     /// The attributes before this policy.
     pub attributes: &'a PathAttributes,
     /// The peer the policy belongs to.
-    pub peer: PeerKind,
+    pub peer: PeerType,
     /// Where the route came from.
     pub source: RouteSource,
 }

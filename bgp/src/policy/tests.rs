@@ -21,7 +21,7 @@ fn set(ranges: &[PrefixRange]) -> Arc<PrefixSet> {
     Arc::new(ranges.iter().copied().collect())
 }
 
-fn ask(policy: &Policy, prefix: &str, next_hop: &str, peer: PeerKind) -> Verdict {
+fn ask(policy: &Policy, prefix: &str, next_hop: &str, peer: PeerType) -> Verdict {
     let attributes = attributes(next_hop);
     let source = RouteSource::Learned;
     policy.evaluate(&RouteContext { prefix: net(prefix), attributes: &attributes, peer, source }).verdict
@@ -56,7 +56,7 @@ fn sets_made_in_another_order_are_equal() {
 
 #[test]
 fn the_first_matching_term_decides() {
-    use PeerKind::{External, Internal};
+    use PeerType::{External, Internal};
     let reject = |name: &str, conditions, reason| Term {
         name: name.into(),
         conditions,
@@ -109,7 +109,7 @@ fn modifications_of_passed_terms_add_up_and_those_of_a_refused_route_vanish() {
         default: Verdict::Accept,
     };
     let before = attributes("192.0.2.1");
-    let (peer, source) = (PeerKind::Internal, RouteSource::Local);
+    let (peer, source) = (PeerType::Internal, RouteSource::Local);
     let context = RouteContext { prefix: net("10.0.0.0/8"), attributes: &before, peer, source };
     let said = policy.evaluate(&context);
     let mut after = before.clone();
