@@ -1,0 +1,207 @@
+//! The guard with real nftables and packets of protocol 4 from another network namespace.
+
+mod support;
+
+use std::{
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use ipip::{
+    Completeness::{Complete, Partial},
+    GuardMode, GuardState, KnownNodes, TunnelConfig, TunnelHandle, TunnelState,
+};
+use support::{NODE, Namespace, environment, known, needed, receive, send, settled, start, until};
+
+const KNOWN: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 66);
+
+/// The host under test and another that has the addresses of a known node, of one in a known prefix and of a stranger.
+fn two_hosts() -> Option<(Namespace, Namespace)> {
+    let (host, other) = (Namespace::new()?, Namespace::new()?);
+    host.link(&other, "10.9.0.100/24", &["10.9.0.1/24", "10.9.0.66/24", "10.9.0.200/24"]);
+    Some((host, other))
+}
+
+async fn guarding(tunnel: &TunnelHandle, nodes: usize) {
+    until(tunnel, |status| status.state == TunnelState::Up && status.guard.allowed.len() == nodes).await;
+}
+
+#[test]
+fn known_nodes_and_prefixes_are_let_in_and_strangers_dropped_and_counted() {
+    let Some((host, other)) = two_hosts() else { return };
+    host.block_on(|| async {
+        let tunnel = start(&host, needed(), known(&["10.9.0.1/32", "10.9.0.192/26"], Complete));
+        guarding(&tunnel, 2).await;
+        let arrived = host.raw_ipip(NODE);
+        for (marker, source) in [(1, KNOWN), (2, STRANGER), (3, Ipv4Addr::new(10, 9, 0, 200)), (4, STRANGER)]
+        {
+            send(&other.raw_ipip(source), marker);
+        }
+        assert_eq!(receive(&arrived), [1, 3]);
+        let guard = tunnel.refresh().await.unwrap().guard.clone();
+        assert_eq!(guard.state, GuardState::InForce);
+        assert_eq!((guard.accepted.packets, guard.accepted.bytes), (2, 80));
+        assert_eq!((guard.dropped.packets, guard.dropped.bytes), (2, 80));
+    });
+}
+
+#[test]
+fn the_guard_outlives_the_service_and_the_next_one_takes_it_over_with_its_nodes_and_counters() {
+    let Some((host, other)) = two_hosts() else { return };
+    let (from_known, from_stranger) = (other.raw_ipip(KNOWN), other.raw_ipip(STRANGER));
+    let arrived = host.raw_ipip(NODE);
+    host.block_on(|| async {
+        let tunnel = start(&host, needed(), known(&["10.9.0.1/32"], Complete));
+        guarding(&tunnel, 1).await;
+    });
+    send(&from_known, 1);
+    send(&from_stranger, 2);
+    assert_eq!(receive(&arrived), [1], "with the service dead");
+    host.block_on(|| async {
+        let tunnel = start(&host, needed(), known(&["10.9.0.7/32"], Partial));
+        guarding(&tunnel, 2).await;
+        send(&from_known, 3);
+        send(&from_stranger, 4);
+        assert_eq!(receive(&arrived), [3], "an earlier node stays until the list is complete");
+        assert_eq!(tunnel.refresh().await.unwrap().guard.dropped.packets, 2);
+        tunnel.set_known_nodes(known(&["10.9.0.7/32"], Complete));
+        guarding(&tunnel, 1).await;
+        send(&from_known, 5);
+        assert!(receive(&arrived).is_empty());
+    });
+}
+
+#[test]
+fn no_change_lets_a_stranger_slip_through_or_loses_a_packet_of_a_known_node() {
+    let Some((host, other)) = two_hosts() else { return };
+    let (from_known, from_stranger) = (other.raw_ipip(KNOWN), other.raw_ipip(STRANGER));
+    let arrived = host.raw_ipip(NODE);
+    let lists =
+        [known(&["10.9.0.1/32", "10.1.0.0/16", "10.9.0.3/32"], Complete), known(&["10.9.0.1/32"], Complete)];
+    host.block_on(|| async {
+        let tunnel = start(&host, needed(), known(&["10.9.0.1/32"], Complete));
+        guarding(&tunnel, 1).await;
+    });
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            let mut sent = 0;
+            while !over.load(Ordering::Relaxed) {
+                send(&from_known, 1);
+                send(&from_stranger, 2);
+                sent += 1;
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            sent
+        });
+        for _ in 0..5 {
+            host.block_on(|| async {
+                let tunnel = start(&host, needed(), known(&["10.9.0.1/32"], Partial));
+                for list in lists.iter().cycle().take(6) {
+                    tunnel.set_known_nodes(list.clone());
+                    guarding(&tunnel, list.nodes.len()).await;
+                }
+            });
+        }
+        over.store(true, Ordering::Relaxed);
+        let sent: usize = flood.join().unwrap();
+        let markers = receive(&arrived);
+        assert!(sent > 100);
+        assert!(!markers.contains(&2), "a stranger's packet came through");
+        assert_eq!(markers.len(), sent, "a known node's packet was lost");
+    });
+}
+
+#[test]
+fn a_flushed_ruleset_an_altered_rule_and_a_moved_chain_are_put_right_within_a_second() {
+    let Some((host, other)) = two_hosts() else { return };
+    let (from_known, from_stranger) = (other.raw_ipip(KNOWN), other.raw_ipip(STRANGER));
+    let arrived = host.raw_ipip(NODE);
+    let acts = [
+        "nft flush ruleset",
+        "nft insert rule ip siskin tunnel_outer accept",
+        "nft flush chain ip siskin tunnel_outer",
+        "nft delete chain ip siskin tunnel_outer",
+        "nft 'flush chain ip siskin tunnel_outer; delete chain ip siskin tunnel_outer; \
+         add chain ip siskin tunnel_outer { type filter hook input priority 0; }'",
+        "nft add element ip siskin known_nodes '{ 10.9.0.66 }'",
+        "nft delete element ip siskin known_nodes '{ 10.9.0.1 }'",
+        "nft add element ip siskin known_networks '{ 10.9.0.64-10.9.0.70 }'",
+    ];
+    host.block_on(|| async {
+        let tunnel = start(&host, needed(), known(&["10.9.0.1/32"], Complete));
+        guarding(&tunnel, 1).await;
+        for (repairs, act) in (1..).zip(acts) {
+            host.run(act);
+            let repaired = || tunnel.status().repairs == repairs;
+            assert!(settled(act, repaired).await < Duration::from_secs(1), "{act}");
+            send(&from_known, 1);
+            send(&from_stranger, 2);
+            assert_eq!(receive(&arrived), [1], "{act}");
+        }
+    });
+}
+
+#[test]
+fn switching_the_guard_off_removes_our_table_and_no_other() {
+    let Some((host, other)) = two_hosts() else { return };
+    host.run("nft add table ip other && nft add table inet siskin");
+    host.block_on(|| async {
+        let tunnel = start(&host, needed(), known(&[], Complete));
+        guarding(&tunnel, 0).await;
+        tunnel.configure(TunnelConfig { guard: GuardMode::Off, ..needed() });
+        let status = until(&tunnel, |status| status.guard.mode == GuardMode::Off).await;
+        assert_eq!((status.state, status.guard.state), (TunnelState::Up, GuardState::Absent));
+        assert!(status.warnings.iter().any(|warning| warning.code == "guard_off"));
+        let arrived = host.raw_ipip(NODE);
+        send(&other.raw_ipip(STRANGER), 1);
+        assert_eq!(receive(&arrived), [1]);
+    });
+    assert_eq!(host.run("nft list tables"), "table ip other\ntable inet siskin\n");
+}
+
+#[test]
+fn without_nftables_the_tunnel_is_refused_unless_the_guard_is_off() {
+    let Some(host) = Namespace::new() else { return };
+    let kind = host.device_kind();
+    host.block_on(|| async {
+        let nft = PathBuf::from("/nonexistent/nft");
+        let tunnel = TunnelHandle::spawn(ipip::Environment { nft, ..environment(kind) }).unwrap();
+        tunnel.configure(needed());
+        let status = until(&tunnel, |status| status.problem.is_some()).await;
+        assert_eq!(status.problem.as_ref().unwrap().code, "nft_missing");
+        assert_eq!(status.state, TunnelState::Down);
+        assert!(!host.run("ip -br link show up").contains("tunl0"));
+        tunnel.configure(TunnelConfig { guard: GuardMode::Off, ..needed() });
+        until(&tunnel, |status| status.state == TunnelState::Up && status.problem.is_none()).await;
+    });
+}
+
+#[test]
+fn a_guard_of_felixs_is_seen_and_left_alone() {
+    let Some(host) = Namespace::new() else { return };
+    host.run("nft add table ip filter && nft add chain ip filter cali-INPUT");
+    host.block_on(|| async {
+        let tunnel = start(&host, needed(), known(&[], Complete));
+        let status = until(&tunnel, |status| status.felix_guard.is_some()).await;
+        assert_eq!(status.felix_guard.as_ref().unwrap().chain, "cali-INPUT");
+    });
+    assert!(host.run("nft list tables").contains("table ip filter"));
+}
+
+#[test]
+fn thousands_of_nodes_are_let_in_at_once() {
+    let Some((host, other)) = two_hosts() else { return };
+    let many = (0..5_000_u32).map(|n| Ipv4Addr::from(0x0a64_0000 + n).into()).chain([KNOWN.into()]).collect();
+    host.block_on(|| async {
+        let list = KnownNodes { nodes: many, completeness: Complete };
+        let tunnel = start(&host, needed(), list);
+        guarding(&tunnel, 5_001).await;
+        let arrived = host.raw_ipip(NODE);
+        send(&other.raw_ipip(KNOWN), 1);
+        assert_eq!(receive(&arrived), [1]);
+    });
+}
