@@ -21,9 +21,9 @@ pub struct Explain {
     /// The longest pool that contains it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolFact>,
-    /// One fact sheet per next hop of the best path.
+    /// The decision over each next hop of the best path, or over our own block.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub next_hops: Vec<NextHopFact>,
+    pub decisions: Vec<DecisionFact>,
     /// What we want in the kernel for it, and whether it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fib: Option<FibRow>,
@@ -44,21 +44,34 @@ pub struct PoolFact {
     pub ipip_mode: String,
 }
 
-/// What the decision between direct and tunnel looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A decision between direct and tunnel, and what it looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionFact {
+    /// The NEXT_HOP; none for our own block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_hop: Option<NextHopFact>,
+    /// `direct`, `tunnel`, `blackhole` or `not_ours`.
+    pub path: String,
+    /// Why: a stable code.
+    pub reason: String,
+    /// The reason in words.
+    pub reason_text: String,
+}
+
+/// What is known of a next hop.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextHopFact {
-    /// The NEXT_HOP.
+    /// The address.
     pub address: String,
     /// Why it counts as a known node; none: it is not one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_node: Option<String>,
-    /// Our own node network.
+    /// Our own node network, when it was looked at or is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_network: Option<String>,
     /// Whether the address lies inside it.
     pub in_node_network: bool,
-    /// `direct` or `tunnel`.
-    pub path: String,
-    /// Why, in words.
-    pub reason: String,
+    /// How the kernel reaches it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached_by: Option<String>,
 }

@@ -27,9 +27,11 @@ pub fn write(out: &mut impl Write, e: &Explain) -> io::Result<()> {
         |p| format!("{}, IPIP {}", p.cidr, p.ipip_mode),
     );
     field(out, "Pool", Tone::Plain, &[pool])?;
-    for hop in &e.next_hops {
-        field(out, "Next hop", Tone::Plain, &[hop_line(hop)])?;
-        field(out, "Decision", Tone::Plain, &[format!("{}: {}", hop.path, hop.reason)])?;
+    for decision in &e.decisions {
+        if let Some(hop) = &decision.next_hop {
+            field(out, "Next hop", Tone::Plain, &hop_lines(hop))?;
+        }
+        field(out, "Decision", Tone::Plain, &[format!("{}: {}", decision.path, decision.reason_text)])?;
     }
     if let Some(row) = &e.fib {
         field(out, "Wanted", Tone::Plain, &[row.route.to_string()])?;
@@ -59,7 +61,7 @@ fn path_lines(path: &RouteRow) -> Vec<String> {
     vec![format!("{from}{next_hop}{as_path}{stale}"), format!("{}: {reason}", path.state)]
 }
 
-fn hop_line(hop: &NextHopFact) -> String {
+fn hop_lines(hop: &NextHopFact) -> Vec<String> {
     let known = hop
         .known_node
         .as_ref()
@@ -69,7 +71,9 @@ fn hop_line(hop: &NextHopFact) -> String {
         (Some(network), false) => format!("outside our network {network}"),
         (None, _) => "we have no network of its family".to_owned(),
     };
-    format!("{} is {known}, {network}", hop.address)
+    let mut lines = vec![format!("{} is {known}, {network}", hop.address)];
+    lines.extend(hop.reached_by.as_ref().map(|by| format!("reached {by}")));
+    lines
 }
 
 fn kernel_lines(fib: Option<&FibRow>, kernel: Option<&KernelRoute>) -> (Tone, Vec<String>) {
@@ -87,7 +91,10 @@ fn kernel_lines(fib: Option<&FibRow>, kernel: Option<&KernelRoute>) -> (Tone, Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{api::protocol::explain::PoolFact, cli::show::rendered};
+    use crate::{
+        api::protocol::explain::{DecisionFact, PoolFact},
+        cli::show::rendered,
+    };
 
     fn kernel_route() -> KernelRoute {
         KernelRoute {
@@ -114,13 +121,17 @@ mod tests {
                 ..RouteRow::default()
             }],
             pool: Some(PoolFact { cidr: "172.16.0.0/16".into(), ipip_mode: "CrossSubnet".into() }),
-            next_hops: vec![NextHopFact {
-                address: "192.168.92.129".into(),
-                known_node: Some("mesh entry".into()),
-                node_network: Some("192.168.92.0/24".into()),
-                in_node_network: true,
+            decisions: vec![DecisionFact {
+                next_hop: Some(NextHopFact {
+                    address: "192.168.92.129".into(),
+                    known_node: Some("mesh".into()),
+                    node_network: Some("192.168.92.0/24".into()),
+                    in_node_network: true,
+                    reached_by: Some("directly on eth0".into()),
+                }),
                 path: "direct".into(),
-                reason: "the next hop is in our own network".into(),
+                reason: "same_subnet".into(),
+                reason_text: "the next hop is in our own network".into(),
             }],
             fib: Some(FibRow { route: kernel_route(), state: "installed".into(), ..FibRow::default() }),
             kernel: Some(kernel_route()),
@@ -133,7 +144,8 @@ mod tests {
 Path        learned from node01 (192.168.92.129) 3m ago, next hop 192.168.92.129
             best: the only path
 Pool        172.16.0.0/16, IPIP CrossSubnet
-Next hop    192.168.92.129 is a known node (mesh entry), inside our network 192.168.92.0/24
+Next hop    192.168.92.129 is a known node (mesh), inside our network 192.168.92.0/24
+            reached directly on eth0
 Decision    direct: the next hop is in our own network
 Wanted      172.16.196.128/26 via 192.168.92.129 dev eth0 proto 179
 Kernel      172.16.196.128/26 via 192.168.92.129 dev eth0 proto 179 (as wanted)

@@ -1,5 +1,9 @@
 //! Codes in words.
 
+use bgp::{
+    decision::{Reason, Step},
+    policy::RejectReason,
+};
 use serde::Serialize;
 
 /// The JSON name of an enum without data.
@@ -24,4 +28,88 @@ pub fn protocol(number: u8) -> String {
         other => return other.to_string(),
     }
     .to_owned()
+}
+
+/// Why a path that is not the best is not.
+#[must_use]
+pub fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Best => "the best",
+        Reason::Lost(step) => lost(step),
+        Reason::NextHopPending => "the reachability of its next hop is not known yet",
+        Reason::NextHopUnreachable => "no route to its next hop",
+        Reason::NextHopOwn => "its next hop is our own address",
+        Reason::AsLoop => "our AS is in its AS path",
+        Reason::OriginatorLoop => "we originated it ourselves (ORIGINATOR_ID)",
+        Reason::ClusterLoop => "it has been through our cluster before (CLUSTER_LIST)",
+        Reason::Rejected(why) => rejected(why),
+    }
+}
+
+fn rejected(reason: RejectReason) -> &'static str {
+    match reason {
+        RejectReason::Policy => "a policy refuses it",
+        RejectReason::ImportNone => "nothing is imported from this peer (import = \"none\")",
+        RejectReason::OutsidePools => "it lies in no pool (import = \"pools\")",
+        RejectReason::OwnBlock => "it equals one of our own blocks",
+        RejectReason::UnknownTunnelNextHop => {
+            "its pool tunnels, and its next hop is no known node (mesh, tunnel.next_hops, iBGP)"
+        }
+        RejectReason::ExportNone => "nothing is exported to this peer (export = \"none\")",
+        RejectReason::NotOwnBlock => "it is no block of ours (export = \"blocks\")",
+        RejectReason::PoolNotExported => "its pool is not exported",
+    }
+}
+
+/// What decided for the best path in this step.
+#[must_use]
+pub fn won(step: Step) -> &'static str {
+    match step {
+        Step::LocalOrigin => "our own",
+        Step::LocalPref => "the highest LOCAL_PREF",
+        Step::AsPathLength => "the shortest AS path",
+        Step::Origin => "the lowest ORIGIN",
+        Step::Med => "the lowest MED",
+        Step::External => "learned over eBGP",
+        Step::IgpCost => "the nearest next hop",
+        Step::RouterId => "the lowest BGP Identifier",
+        Step::ClusterListLength => "the shortest CLUSTER_LIST",
+        Step::PeerAddress => "the lowest peer address",
+        Step::PathId => "the lowest path identifier",
+    }
+}
+
+fn lost(step: Step) -> &'static str {
+    match step {
+        Step::LocalOrigin => "the best is our own",
+        Step::LocalPref => "a lower LOCAL_PREF than the best",
+        Step::AsPathLength => "a longer AS path than the best",
+        Step::Origin => "a higher ORIGIN than the best",
+        Step::Med => "a higher MED than the best",
+        Step::External => "learned over iBGP, the best over eBGP",
+        Step::IgpCost => "its next hop is farther than the best's",
+        Step::RouterId => "a higher BGP Identifier than the best",
+        Step::ClusterListLength => "a longer CLUSTER_LIST than the best",
+        Step::PeerAddress => "a higher peer address than the best",
+        Step::PathId => "a higher path identifier than the best",
+    }
+}
+
+/// Why packets travel as they do.
+#[must_use]
+pub fn decision(reason: fib::decide::Reason) -> &'static str {
+    use fib::decide::Reason;
+    match reason {
+        Reason::LocalBlock => "one of our own blocks: what no pod here answers for is dropped",
+        Reason::LocalAddress => "a block of one address, which its pod's own route serves",
+        Reason::PoolAlways => "the pool tunnels always",
+        Reason::SameSubnet => "the pool tunnels across subnets, and the next hop is in our own",
+        Reason::OtherSubnet => "the pool tunnels across subnets, and the next hop is outside our own",
+        Reason::HostNodeNetwork => "the pool tunnels across subnets, and our own is a single address",
+        Reason::NoNodeNetwork => "the pool tunnels across subnets, and we have none of its family",
+        Reason::PoolNever => "the pool never tunnels",
+        Reason::PoolVxlan => "the pool uses VXLAN, which is left to Felix",
+        Reason::NoPool => "no pool contains it, so it is never tunnelled",
+        Reason::NotIpv4 => "IPIP carries IPv4 only",
+    }
 }
