@@ -10,6 +10,8 @@
 //! ```
 
 pub mod api;
+pub mod autodetect;
 pub mod cli;
+pub mod config;
 pub mod daemon;
 pub mod http;

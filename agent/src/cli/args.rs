@@ -2,8 +2,10 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
+
+use crate::config::Flags;
 
 /// Where the daemon listens for commands unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/siskin/siskin.sock";
@@ -117,21 +119,9 @@ pub struct ConfigArgs {
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// This node's address, with its subnet: 192.168.92.128/24
-    #[arg(long, value_name = "ADDRESS[/LENGTH]")]
-    pub node_address: Option<String>,
-
-    /// A mesh peer, of our AS; with an AS number a peer of its own (may be repeated)
-    #[arg(long = "peer", value_name = "ADDRESS[,AS]", action = ArgAction::Append)]
-    pub peers: Vec<String>,
-
-    /// A block of ours to announce and blackhole: 172.16.241.64/26 (may be repeated)
-    #[arg(long = "block", value_name = "CIDR", action = ArgAction::Append)]
-    pub blocks: Vec<String>,
-
-    /// An address pool and its IPIP mode, Always, CrossSubnet or Never (may be repeated)
-    #[arg(long = "pool", value_name = "CIDR,MODE", action = ArgAction::Append)]
-    pub pools: Vec<String>,
+    /// What goes over the file, or makes it unnecessary.
+    #[command(flatten)]
+    pub flags: Flags,
 }
 
 /// `siskin routes`.
@@ -180,7 +170,7 @@ pub enum ConfigCommand {
     Show {
         /// Where it comes from, when not from the running daemon.
         #[command(flatten)]
-        config: ConfigArgs,
+        config: Box<ConfigArgs>,
         /// Say where each value comes from
         #[arg(long)]
         origin: bool,

@@ -1,0 +1,56 @@
+//! Builds the [`Intent`] out of the merged tree and validates it as a whole.
+//!
+//! A wrong value is remembered by the reader and stood in for, so that the rest is checked too.
+
+mod bgp;
+mod kernel;
+mod node;
+mod peers;
+mod pools;
+mod secret;
+mod tunnel;
+
+use std::path::PathBuf;
+
+use super::{
+    host::Host,
+    intent::{Api, Intent, Log, LogFormat, LogLevel},
+    reader::Reader,
+    values,
+};
+
+/// The intent, sound only when the reader has no problems, and the password files it depends on.
+pub(super) fn intent(reader: &mut Reader, host: &dyn Host) -> (Intent, Vec<PathBuf>) {
+    let mut secrets = secret::Secrets::new(host);
+    let node = node::node(reader, host);
+    let bgp = bgp::bgp(reader);
+    let mesh = bgp::mesh(reader, &node, &mut secrets);
+    let peers = peers::peers(reader, &node, &bgp, &mesh, &mut secrets);
+    let pools = pools::pools(reader);
+    let blocks = pools::blocks(reader, &pools);
+    let tunnel = tunnel::tunnel(reader, &node, &pools);
+    let kernel = kernel::kernel(reader);
+    let intent =
+        Intent { node, bgp, mesh, peers, pools, blocks, tunnel, kernel, api: api(reader), log: log(reader) };
+    (intent, secrets.files)
+}
+
+fn api(reader: &mut Reader) -> Api {
+    let table = reader.table("api");
+    let socket = reader.get(&table, "socket", values::path).map(|s| s.value);
+    let http = reader.get(&table, "http", values::http).and_then(|s| s.value);
+    Api { socket: socket.unwrap_or_default(), http }
+}
+
+fn log(reader: &mut Reader) -> Log {
+    let table = reader.table("log");
+    let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+    let levels = levels.map(|level| (level.name(), level));
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let level = reader.get(&table, "level", |text| values::word(text, &levels));
+    let format = reader.get(&table, "format", |text| values::word(text, &formats));
+    Log {
+        level: level.map_or(LogLevel::Info, |s| s.value),
+        format: format.map_or(LogFormat::Text, |s| s.value),
+    }
+}

@@ -1,0 +1,128 @@
+//! An [`Intent`] as a flat list of keys and values, so that two can be compared in words.
+
+use std::{collections::BTreeMap, fmt::Display};
+
+use bgp::config::{AdminState, Auth, ConnectMode, Install, NextHopMode, Reflection, TtlPolicy};
+use serde::Serialize;
+
+use super::intent::{Intent, Peer, PoolExport};
+
+/// Values by key. Keys are the file's, with the name of the entry in brackets: `peers[tor].asn`.
+#[derive(Default)]
+pub(super) struct Facts(pub(super) BTreeMap<String, String>);
+
+impl Facts {
+    fn add(&mut self, key: &str, value: impl Display) {
+        self.0.insert(key.to_owned(), value.to_string());
+    }
+
+    fn add_if(&mut self, key: &str, value: Option<impl Display>) {
+        self.add(key, value.map_or_else(|| "none".to_owned(), |value| value.to_string()));
+    }
+
+    fn add_list<T: Display>(&mut self, key: &str, values: impl IntoIterator<Item = T>) {
+        let values: Vec<_> = values.into_iter().map(|value| value.to_string()).collect();
+        self.add(key, if values.is_empty() { "none".to_owned() } else { values.join(", ") });
+    }
+}
+
+/// All keys and values of an intent; of secrets only whether there is one.
+pub(super) fn facts(intent: &Intent) -> Facts {
+    let mut facts = Facts::default();
+    speaker(&mut facts, intent);
+    for (name, peer) in &intent.peers {
+        self::peer(&mut facts, name, peer);
+    }
+    for (cidr, pool) in &intent.pools {
+        let key = |name: &str| format!("pools[{cidr}].{name}");
+        facts.add(&key("block_size"), pool.block_size);
+        facts.add(&key("ipip_mode"), pool.ipip_mode);
+        facts.add(&key("export"), pool.export == PoolExport::Allowed);
+    }
+    facts.add_list("local.blocks", &intent.blocks);
+    facts.add_if("tunnel.address", intent.tunnel.address);
+    facts.add("tunnel.mtu", intent.tunnel.mtu.map_or("auto".to_owned(), |mtu| mtu.to_string()));
+    facts.add_list("tunnel.next_hops", &intent.tunnel.next_hops);
+    facts.add("tunnel.guard", word(intent.tunnel.guard));
+    facts.add("kernel.protocol", intent.kernel.protocol);
+    facts.add("kernel.table", intent.kernel.table);
+    facts.add("kernel.metric", intent.kernel.metric);
+    facts.add("api.socket", intent.api.socket.display());
+    facts.add("api.http", intent.api.http.map_or("off".to_owned(), |http| http.to_string()));
+    facts.add("log.level", word(intent.log.level));
+    facts.add("log.format", word(intent.log.format));
+    facts
+}
+
+fn speaker(facts: &mut Facts, intent: &Intent) {
+    let (node, bgp) = (&intent.node, &intent.bgp);
+    facts.add("node.name", &node.name);
+    facts.add_if("node.address", node.address);
+    facts.add_if("node.address6", node.address6);
+    facts.add("node.asn", node.asn);
+    facts.add("node.router_id", node.router_id);
+    facts.add("bgp.listen_port", bgp.listen_port);
+    facts.add("bgp.bind", word(bgp.bind));
+    facts.add_list("bgp.mesh", &intent.mesh.nodes);
+    facts.add("bgp.mesh_password_file", auth(&intent.mesh.auth));
+    facts.add("bgp.hold_time", bgp.hold_time.as_secs());
+    facts.add("bgp.keepalive_time", keepalive(bgp.keepalive_time));
+    facts.add("bgp.connect_retry_time", bgp.connect_retry_time.as_secs());
+    facts.add("bgp.graceful_restart_time", bgp.graceful_restart_time.as_secs());
+    facts.add("bgp.selection_deferral", bgp.selection_deferral.as_secs());
+    facts.add("bgp.open_delay", bgp.open_delay.as_secs());
+}
+
+fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
+    let key = |key: &str| format!("peers[{name}].{key}");
+    facts.add(&key("description"), &peer.description);
+    facts.add(&key("enabled"), peer.admin == AdminState::Up);
+    facts.add(&key("address"), peer.address);
+    facts.add(&key("port"), peer.port);
+    facts.add(&key("asn"), peer.asn);
+    facts.add(&key("source"), peer.source.map_or("any".to_owned(), |source| source.to_string()));
+    facts.add_list(&key("families"), peer.families.iter());
+    facts.add(&key("passive"), peer.mode == ConnectMode::Passive);
+    facts.add(&key("hold_time"), peer.hold_time.as_secs());
+    facts.add(&key("keepalive_time"), keepalive(peer.keepalive_time));
+    let next_hop = match peer.next_hop {
+        NextHopMode::Auto => "auto",
+        NextHopMode::OwnAddress => "self",
+        NextHopMode::Keep => "keep",
+    };
+    facts.add(&key("next_hop"), next_hop);
+    facts.add(&key("route_reflector_client"), peer.reflection == Reflection::Client);
+    facts.add(&key("password"), auth(&peer.auth));
+    let (multihop, security) = match peer.ttl {
+        TtlPolicy::Direct => ("1".to_owned(), "off".to_owned()),
+        TtlPolicy::Multihop(hops) => (hops.to_string(), "off".to_owned()),
+        TtlPolicy::Security(hops) => ("off".to_owned(), hops.to_string()),
+    };
+    facts.add(&key("multihop"), multihop);
+    facts.add(&key("ttl_security"), security);
+    facts.add(&key("import"), word(peer.import));
+    facts.add(&key("export"), word(peer.export));
+    facts.add(&key("install"), peer.install == Install::Forward);
+    let ceiling = peer.max_prefixes.map_or("unlimited".to_owned(), |ceiling| ceiling.to_string());
+    facts.add(&key("max_prefixes"), ceiling);
+}
+
+fn keepalive(time: Option<std::time::Duration>) -> String {
+    time.map_or("a third of the hold time".to_owned(), |time| time.as_secs().to_string())
+}
+
+fn auth(auth: &Auth) -> &str {
+    match auth {
+        Auth::None => "none",
+        Auth::Md5(_) => "set",
+        Auth::Unavailable(_) => "unreadable",
+    }
+}
+
+/// The word a unit variant is serialized as.
+fn word(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}

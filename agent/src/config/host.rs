@@ -1,0 +1,80 @@
+//! The little that a configuration asks of the host it is read on.
+
+use std::{
+    io::{self, Read},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
+    path::Path,
+};
+
+use bgp::types::Family;
+
+use crate::autodetect::{Interface, interfaces};
+
+/// Questions to the host; tests answer them from memory.
+pub trait Host {
+    /// The host's name.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn name(&self) -> io::Result<String>;
+
+    /// Network interfaces with their addresses, in the kernel's order.
+    ///
+    /// # Errors
+    /// Whatever the kernel says.
+    fn interfaces(&self) -> io::Result<Vec<Interface>>;
+
+    /// The address the kernel would send from towards `target`, a name or an address. Sends nothing.
+    ///
+    /// # Errors
+    /// No such name, no address of the family, or no route.
+    fn source_towards(&self, target: &str, family: Family) -> io::Result<IpAddr>;
+
+    /// The content of a small regular file.
+    ///
+    /// # Errors
+    /// Whatever the system says; anything but a regular file, and one above [`SMALL_FILE`] bytes.
+    fn read_small(&self, path: &Path) -> io::Result<Vec<u8>>;
+}
+
+/// Ceiling for [`Host::read_small`], bytes.
+pub(super) const SMALL_FILE: u64 = 64 * 1024;
+
+/// The host this process runs on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThisHost;
+
+impl Host for ThisHost {
+    fn name(&self) -> io::Result<String> {
+        Ok(rustix::system::uname().nodename().to_string_lossy().into_owned())
+    }
+
+    fn interfaces(&self) -> io::Result<Vec<Interface>> {
+        interfaces::list()
+    }
+
+    fn source_towards(&self, target: &str, family: Family) -> io::Result<IpAddr> {
+        let (any, fits): (IpAddr, fn(&SocketAddr) -> bool) = match family {
+            Family::Ipv4Unicast => (Ipv4Addr::UNSPECIFIED.into(), SocketAddr::is_ipv4),
+            Family::Ipv6Unicast => (Ipv6Addr::UNSPECIFIED.into(), SocketAddr::is_ipv6),
+        };
+        let remote = (target, 80).to_socket_addrs()?.find(fits).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, format!("{target} has no {family} address"))
+        })?;
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect(remote)?;
+        Ok(socket.local_addr()?.ip())
+    }
+
+    fn read_small(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let mut content = Vec::new();
+        std::fs::File::open(path)?.take(SMALL_FILE + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > SMALL_FILE {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 64 KiB"));
+        }
+        Ok(content)
+    }
+}

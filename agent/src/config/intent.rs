@@ -1,0 +1,314 @@
+//! The validated whole: what this host shall do, whoever said so.
+//!
+//! Every source (the static file, and later Calico's resources) produces the same [`Intent`]; the daemon
+//! applies the difference between two of them.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use bgp::{
+    config::{AdminState, Auth, ConnectMode, Install, NextHopMode, Reflection, TtlPolicy},
+    types::{Asn, Families, RouterId},
+};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::Serialize;
+
+/// What this host shall do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intent {
+    /// This host.
+    pub node: Node,
+    /// The speaker as a whole.
+    pub bgp: Bgp,
+    /// The node-to-node mesh: internal peers in our AS by address, ourselves left out.
+    pub mesh: Mesh,
+    /// Every other peer by its name.
+    pub peers: BTreeMap<String, Peer>,
+    /// Pools of pod addresses by CIDR; none overlaps another.
+    pub pools: BTreeMap<IpNet, Pool>,
+    /// Blocks this host originates and blackholes, each inside a pool; sorted.
+    pub blocks: Vec<IpNet>,
+    /// The IPIP tunnel.
+    pub tunnel: Tunnel,
+    /// How our routes look in the kernel.
+    pub kernel: Kernel,
+    /// The daemon's own interface.
+    pub api: Api,
+    /// Logging.
+    pub log: Log,
+}
+
+/// This host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Calico's node name.
+    pub name: String,
+    /// IPv4 address with the length of its network, which decides what is in our own subnet.
+    pub address: Option<Ipv4Net>,
+    /// IPv6 address.
+    pub address6: Option<Ipv6Net>,
+    /// Our AS.
+    pub asn: Asn,
+    /// BGP Identifier.
+    pub router_id: RouterId,
+}
+
+impl Node {
+    /// The node's address of the family of `other`.
+    pub fn address_like(&self, other: IpAddr) -> Option<IpAddr> {
+        match other {
+            IpAddr::V4(_) => self.address.map(|net| net.addr().into()),
+            IpAddr::V6(_) => self.address6.map(|net| net.addr().into()),
+        }
+    }
+
+    /// Whether `address` is one of the node's own.
+    pub fn owns(&self, address: IpAddr) -> bool {
+        self.address_like(address) == Some(address)
+    }
+}
+
+/// The speaker as a whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bgp {
+    /// TCP port we listen on.
+    pub listen_port: u16,
+    /// Addresses we listen on.
+    pub bind: Bind,
+    /// Hold time of mesh peers.
+    pub hold_time: Duration,
+    /// KEEPALIVE interval of mesh peers; `None`: a third of the negotiated hold time.
+    pub keepalive_time: Option<Duration>,
+    /// ConnectRetryTimer of all peers.
+    pub connect_retry_time: Duration,
+    /// Restart Time we announce, at most 4095 s; zero: no graceful restart.
+    pub graceful_restart_time: Duration,
+    /// Longest wait for End-of-RIB after a restart.
+    pub selection_deferral: Duration,
+    /// First active open of the mesh side that waits; zero makes both sides open at once.
+    pub open_delay: Duration,
+}
+
+/// Addresses to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bind {
+    /// Every address of the host.
+    Any,
+    /// The node's addresses only.
+    Node,
+}
+
+/// The node-to-node mesh.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mesh {
+    /// The other nodes, sorted.
+    pub nodes: Vec<IpAddr>,
+    /// TCP MD5 of all mesh sessions.
+    pub auth: Auth,
+}
+
+/// A peer outside the mesh.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peer {
+    /// For people.
+    pub description: String,
+    /// Administratively up or down.
+    pub admin: AdminState,
+    /// Address.
+    pub address: IpAddr,
+    /// Port for connections we open.
+    pub port: u16,
+    /// The peer's AS.
+    pub asn: Asn,
+    /// Local address; `None`: the kernel's choice.
+    pub source: Option<IpAddr>,
+    /// Families to announce.
+    pub families: Families,
+    /// Who connects.
+    pub mode: ConnectMode,
+    /// Hold time we propose.
+    pub hold_time: Duration,
+    /// KEEPALIVE interval; `None`: a third of the negotiated hold time.
+    pub keepalive_time: Option<Duration>,
+    /// Next hop towards the peer.
+    pub next_hop: NextHopMode,
+    /// Role in route reflection.
+    pub reflection: Reflection,
+    /// TCP MD5.
+    pub auth: Auth,
+    /// Time To Live.
+    pub ttl: TtlPolicy,
+    /// What is accepted.
+    pub import: ImportRule,
+    /// What is announced.
+    pub export: ExportRule,
+    /// Whether learned routes go to the kernel.
+    pub install: Install,
+    /// Ceiling of accepted prefixes.
+    pub max_prefixes: Option<u32>,
+}
+
+/// What is accepted from a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImportRule {
+    /// Prefixes inside a pool.
+    Pools,
+    /// Nothing.
+    None,
+    /// Everything.
+    All,
+}
+
+/// What is announced to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportRule {
+    /// Our own blocks.
+    Blocks,
+    /// Everything inside an exported pool.
+    Pools,
+    /// Everything.
+    All,
+    /// Nothing.
+    None,
+}
+
+/// A pool of pod addresses (Calico's IPPool).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pool {
+    /// Prefix length of the pool's blocks.
+    pub block_size: u8,
+    /// When to tunnel.
+    pub ipip_mode: IpipMode,
+    /// Whether anything inside is announced to anyone.
+    pub export: PoolExport,
+}
+
+/// When packets towards a pool are tunnelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum IpipMode {
+    /// Whatever the next hop.
+    Always,
+    /// When the next hop lies outside the node's own network.
+    CrossSubnet,
+    /// At no time.
+    Never,
+}
+
+impl fmt::Display for IpipMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Always => "Always",
+            Self::CrossSubnet => "CrossSubnet",
+            Self::Never => "Never",
+        })
+    }
+}
+
+/// Whether a pool's prefixes are announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PoolExport {
+    /// As each peer's rule says.
+    Allowed,
+    /// To nobody.
+    Denied,
+}
+
+/// The IPIP tunnel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tunnel {
+    /// The /32 of tunl0.
+    pub address: Option<Ipv4Addr>,
+    /// MTU; `None`: the underlay's less 20.
+    pub mtu: Option<u32>,
+    /// Networks whose addresses are known nodes, besides mesh and iBGP next hops; sorted.
+    pub next_hops: Vec<Ipv4Net>,
+    /// The outer filter.
+    pub guard: Guard,
+}
+
+/// The filter that lets protocol 4 in from known nodes only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Guard {
+    /// Installed; without it there is no tunnel.
+    On,
+    /// Left out, and said so.
+    Off,
+}
+
+/// How our routes look in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// `rtm_protocol` of our routes.
+    pub protocol: u8,
+    /// Routing table.
+    pub table: u32,
+    /// Metric (RTA_PRIORITY).
+    pub metric: u32,
+}
+
+/// The daemon's own interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// The unix socket.
+    pub socket: PathBuf,
+    /// Metrics, health and JSON over HTTP; `None`: off.
+    pub http: Option<SocketAddr>,
+}
+
+/// Logging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least severe level that is written.
+    pub level: LogLevel,
+    /// Form of a line.
+    pub format: LogFormat,
+}
+
+/// Severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Needs a human now.
+    Error,
+    /// Needs a human soon.
+    Warn,
+    /// The day's events.
+    Info,
+    /// For developers.
+    Debug,
+    /// For developers, per prefix.
+    Trace,
+}
+
+impl LogLevel {
+    /// The level's name, which is also a filter directive of `tracing`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// Form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}

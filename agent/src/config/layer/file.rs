@@ -1,0 +1,182 @@
+//! The file: TOML, every value with its line and column.
+
+use config::{Map, Value, ValueKind};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{Layer, sourced, table};
+use crate::config::{
+    error::{Fault, Problem, nearest},
+    origin::Origin,
+    schema::{Key, Kind, SECTIONS, Section, Shape, section},
+};
+
+/// The layer of this text; `name` is the file's name in positions.
+pub(super) fn layer(name: &str, text: &str) -> Layer {
+    let mut reader = FileReader { name, text, layer: Layer::default() };
+    match DeTable::parse_recoverable(text) {
+        (root, errors) if errors.is_empty() => reader.sections(root.get_ref()),
+        (_, errors) => errors.iter().for_each(|error| reader.syntax(error)),
+    }
+    reader.layer
+}
+
+struct FileReader<'a> {
+    name: &'a str,
+    text: &'a str,
+    layer: Layer,
+}
+
+impl FileReader<'_> {
+    /// The place of a byte offset.
+    fn origin(&self, offset: usize) -> Origin {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Origin::File {
+            path: self.name.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+        }
+    }
+
+    fn problem(&mut self, offset: usize, key: &str, fault: Fault) {
+        let problem = fault.at(&self.origin(offset), key);
+        self.layer.problems.push(problem);
+    }
+
+    fn syntax(&mut self, error: &toml::de::Error) {
+        let offset = error.span().map_or(0, |span| span.start);
+        let what = error.message().replace('\n', ", ");
+        let origin = self.origin(offset);
+        self.layer.problems.push(Problem { origin, key: String::new(), what, remedy: String::new() });
+    }
+
+    fn sections(&mut self, root: &DeTable<'_>) {
+        for (name, value) in root.iter() {
+            let at = name.span().start;
+            match section(name.get_ref()) {
+                Some(section) => self.section(section, at, value),
+                None => {
+                    let known = nearest(name.get_ref(), SECTIONS.iter().map(|s| s.name));
+                    self.problem(at, name.get_ref(), Fault::new("unknown section", known));
+                }
+            }
+        }
+    }
+
+    fn section(&mut self, section: &'static Section, at: usize, value: &Spanned<DeValue<'_>>) {
+        match (section.shape, value.get_ref()) {
+            (Shape::Table, DeValue::Table(entries)) => {
+                for (key, value) in self.entries(section, section.name, entries) {
+                    self.layer.set(section.name, &key, value);
+                }
+            }
+            (Shape::Tables, DeValue::Array(tables)) => {
+                let mut list = Vec::new();
+                for (index, entry) in tables.iter().enumerate() {
+                    let path = format!("{}[{index}]", section.name);
+                    match entry.get_ref() {
+                        DeValue::Table(entries) => {
+                            let values = self.entries(section, &path, entries);
+                            list.push(table(&self.origin(entry.span().start), values));
+                        }
+                        _ => self.problem(entry.span().start, &path, shape_fault(section)),
+                    }
+                }
+                let list = sourced(&self.origin(at), list);
+                self.layer.values.insert(section.name.to_owned(), list);
+            }
+            _ => self.problem(at, section.name, shape_fault(section)),
+        }
+    }
+
+    fn entries(&mut self, section: &Section, path: &str, entries: &DeTable<'_>) -> Map<String, Value> {
+        let mut values = Map::new();
+        for (name, value) in entries.iter() {
+            let full = format!("{path}.{}", name.get_ref());
+            match section.key(name.get_ref()) {
+                Some(key) => {
+                    // A wrong value leaves Nil, so that a required key is not called missing as well.
+                    let read = self.value(key, &full, value);
+                    let nil = || sourced(&self.origin(value.span().start), ValueKind::Nil);
+                    values.insert(key.name.to_owned(), read.unwrap_or_else(nil));
+                }
+                None => {
+                    let known = nearest(name.get_ref(), section.keys.iter().map(|k| k.name));
+                    self.problem(name.span().start, &full, Fault::new("unknown key", known));
+                }
+            }
+        }
+        values
+    }
+
+    fn value(&mut self, key: &Key, path: &str, value: &Spanned<DeValue<'_>>) -> Option<Value> {
+        let at = value.span().start;
+        let origin = self.origin(at);
+        match (key.kind, value.get_ref()) {
+            (Kind::Text | Kind::Secret | Kind::TextOrInteger, DeValue::String(text)) => {
+                Some(sourced(&origin, text.as_ref()))
+            }
+            (Kind::Integer | Kind::TextOrInteger, DeValue::Integer(number)) => {
+                match i64::from_str_radix(number.as_str(), number.radix()) {
+                    Ok(number) => Some(sourced(&origin, number)),
+                    Err(_) => {
+                        self.problem(at, path, Fault::new("the number is out of range", ""));
+                        None
+                    }
+                }
+            }
+            (Kind::Switch, DeValue::Boolean(switch)) => Some(sourced(&origin, *switch)),
+            (Kind::TextList, DeValue::Array(items)) => {
+                let items = items.iter().filter_map(|item| self.item(path, item)).collect::<Vec<_>>();
+                Some(sourced(&origin, items))
+            }
+            (kind, found) => {
+                self.problem(at, path, type_fault(kind, found));
+                None
+            }
+        }
+    }
+
+    fn item(&mut self, path: &str, item: &Spanned<DeValue<'_>>) -> Option<Value> {
+        match item.get_ref() {
+            DeValue::String(text) => Some(sourced(&self.origin(item.span().start), text.as_ref())),
+            found => {
+                self.problem(item.span().start, path, type_fault(Kind::Text, found));
+                None
+            }
+        }
+    }
+}
+
+fn shape_fault(section: &Section) -> Fault {
+    match section.shape {
+        Shape::Table => Fault::new("this is a section", format!("write [{}]", section.name)),
+        Shape::Tables => Fault::new("this is a list of tables", format!("write [[{}]]", section.name)),
+    }
+}
+
+fn type_fault(kind: Kind, found: &DeValue<'_>) -> Fault {
+    let remedy = match (kind, found) {
+        (Kind::Text | Kind::TextOrInteger, DeValue::Float(number)) => {
+            format!("quote it: \"{}\"", number.as_str())
+        }
+        (Kind::Text, DeValue::Integer(number)) => format!("quote it: \"{}\"", number.as_str()),
+        (Kind::Integer, DeValue::String(text)) if text.parse::<i64>().is_ok() => {
+            format!("drop the quotes: {text}")
+        }
+        (Kind::Switch, DeValue::String(text)) if text.parse::<bool>().is_ok() => {
+            format!("drop the quotes: {text}")
+        }
+        (Kind::TextList, DeValue::String(text)) => format!("put it in brackets: [\"{text}\"]"),
+        _ => String::new(),
+    };
+    Fault::new(format!("wants {}, not {}", kind.words(), article(found.type_str())), remedy)
+}
+
+fn article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}

@@ -1,0 +1,95 @@
+//! Inputs to [`Intent`]: the layers merged, read and validated as a whole.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::{
+    build,
+    diff::Pending,
+    error::{ConfigError, Fault, Problem},
+    host::Host,
+    intent::Intent,
+    layer::{self, Flags},
+    origin::Origin,
+    reader::{Reader, Setting},
+};
+
+/// What the user gave us.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// The configuration file.
+    pub file: Option<PathBuf>,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// The command line.
+    pub flags: Flags,
+}
+
+impl Inputs {
+    /// Inputs with the environment of this process; variables that are no UTF-8 are not ours.
+    pub fn of_process(file: Option<PathBuf>, flags: Flags) -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self { file, environment: std::env::vars_os().filter_map(text).collect(), flags }
+    }
+
+    pub(super) fn file_name(&self) -> String {
+        self.file.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+    }
+}
+
+/// A valid configuration.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What this host shall do.
+    pub intent: Intent,
+    /// Every effective value with its place.
+    pub settings: Vec<Setting>,
+    /// What deserves a warning, sorted.
+    pub warnings: Vec<Problem>,
+    /// Files the intent depends on: the configuration and the password files; sorted.
+    pub files: Vec<PathBuf>,
+    /// Changes since the daemon started that wait for a restart; none when it has just started.
+    pub pending: Vec<Pending>,
+}
+
+/// Loads and validates.
+///
+/// Reads files and asks the host; it may block for as long as those take, name resolution included where the
+/// autodetection method asks for it.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn load(inputs: &Inputs, host: &dyn Host) -> Result<Loaded, ConfigError> {
+    let (text, unreadable) = read_file(inputs, host);
+    let (tree, mut problems) = layer::merged(inputs, text.as_deref());
+    problems.extend(unreadable);
+    let mut reader = Reader::new(tree, problems);
+    let (intent, mut files) = build::intent(&mut reader, host);
+    if let Some(error) = ConfigError::of(std::mem::take(&mut reader.problems)) {
+        return Err(error);
+    }
+    files.extend(inputs.file.clone());
+    files.sort();
+    files.dedup();
+    reader.warnings.sort();
+    let settings = reader.sorted_settings();
+    let warnings = reader.warnings;
+    Ok(Loaded { intent, settings, warnings, files, pending: Vec::new() })
+}
+
+fn read_file(inputs: &Inputs, host: &dyn Host) -> (Option<String>, Option<Problem>) {
+    let Some(path) = &inputs.file else { return (None, None) };
+    let place = Origin::File { path: inputs.file_name(), line: 1, column: 1 };
+    let problem = |what: String, remedy: &str| Some(Fault::new(what, remedy).at(&place, ""));
+    match host.read_small(path).map(String::from_utf8) {
+        Ok(Ok(text)) => (Some(text), None),
+        Ok(Err(error)) => {
+            let at = error.utf8_error().valid_up_to();
+            (None, problem(format!("byte {at} is no UTF-8"), "save the file as UTF-8"))
+        }
+        Err(error) => {
+            (None, problem(format!("cannot be read: {error}"), "check the path and its permissions"))
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The configuration: from what users write to a validated [`Intent`].
+//!
+//! `layer` reads the five layers and merges them, `reader` takes the merged tree apart key by key, `build`
+//! validates the whole. [`load`] does all of it; [`Change`] compares two intents; [`watch`] says when to load
+//! again.
+
+mod build;
+mod diff;
+mod error;
+mod facts;
+mod host;
+mod intent;
+mod layer;
+mod load;
+mod origin;
+mod reader;
+mod reference;
+mod reload;
+mod schema;
+mod show;
+mod values;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    diff::{Change, Pending},
+    error::{ConfigError, Problem},
+    host::{Host, ThisHost},
+    intent::*,
+    layer::Flags,
+    load::{Inputs, Loaded, load},
+    origin::Origin,
+    reader::Setting,
+    reference::reference,
+    reload::{Outcome, REDETECT_INTERVAL, Reloader},
+    show::{Origins, check, show, show_json},
+    watch::Watch,
+};

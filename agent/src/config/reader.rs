@@ -1,0 +1,244 @@
+//! Reads the merged tree key by key, keeping every problem and every effective value with its place.
+
+use config::{Map, Value, ValueKind};
+use serde::Serialize;
+
+use super::{
+    error::{Fault, Problem},
+    origin::{Origin, Sourced},
+    schema::{Fallback, Key, Kind, SECTIONS, Section, section},
+};
+
+/// An effective value, as `config show` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// Full name.
+    pub key: String,
+    /// The value as TOML; secrets are hidden.
+    pub value: String,
+    /// Its place.
+    #[serde(serialize_with = "as_text")]
+    pub origin: Origin,
+    /// How it came about, where nobody wrote it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+fn as_text<S: serde::Serializer>(origin: &Origin, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(origin)
+}
+
+/// One table of the merged tree.
+pub(super) struct Entry {
+    /// Its full name: `bgp`, `peers[0]`.
+    pub(super) path: String,
+    /// Where it begins.
+    pub(super) origin: Origin,
+    section: &'static Section,
+    values: Map<String, Value>,
+}
+
+impl Entry {
+    /// The full name of a key.
+    pub(super) fn path(&self, key: &str) -> String {
+        format!("{}.{key}", self.path)
+    }
+
+    /// The place of a key, or of the table where it does not say it.
+    pub(super) fn place(&self, key: &str) -> Origin {
+        self.values.get(key).map_or_else(|| self.origin.clone(), origin_of)
+    }
+
+    /// Whether some layer says this key.
+    pub(super) fn says(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    fn key(&self, key: &str) -> Option<&'static Key> {
+        self.section.key(key)
+    }
+
+    /// The value of a key, or its default.
+    fn value(&self, key: &str) -> Option<Value> {
+        let default = || match self.key(key)?.default {
+            Fallback::Text(text) => Some(Value::new(None, text)),
+            Fallback::Integer(number) => Some(Value::new(None, number)),
+            Fallback::Switch(switch) => Some(Value::new(None, switch)),
+            Fallback::Empty | Fallback::Derived(_) | Fallback::Required => None,
+        };
+        self.values.get(key).cloned().or_else(default)
+    }
+}
+
+/// Reads values, and remembers what it has seen.
+pub(super) struct Reader {
+    tree: Map<String, Value>,
+    /// What is wrong.
+    pub(super) problems: Vec<Problem>,
+    /// What deserves a warning.
+    pub(super) warnings: Vec<Problem>,
+    /// What holds, in the order it was read.
+    pub(super) settings: Vec<Setting>,
+}
+
+impl Reader {
+    pub(super) fn new(tree: Map<String, Value>, problems: Vec<Problem>) -> Self {
+        Self { tree, problems, warnings: Vec::new(), settings: Vec::new() }
+    }
+
+    /// The table of a plain section.
+    pub(super) fn table(&self, name: &'static str) -> Entry {
+        entry(name, name.to_owned(), self.tree.get(name))
+    }
+
+    /// The tables of an array of tables; what they leave unsaid is taken from the table `defaults`.
+    pub(super) fn tables(&self, name: &'static str, defaults: &str) -> Vec<Entry> {
+        let Some(Value { kind: ValueKind::Array(list), .. }) = self.tree.get(name) else {
+            return Vec::new();
+        };
+        let defaults = table_of(self.tree.get(defaults));
+        let entries = list.iter().enumerate().map(|(index, value)| {
+            let mut entry = entry(name, format!("{name}[{index}]"), Some(value));
+            for (key, value) in &defaults {
+                entry.values.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+            entry
+        });
+        entries.collect()
+    }
+
+    /// The value of a key, parsed; `None` when it has none, or a wrong one, which is remembered.
+    pub(super) fn get<T>(
+        &mut self,
+        entry: &Entry,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Option<Sourced<T>> {
+        let Some(value) = entry.value(key) else {
+            if matches!(entry.key(key), Some(Key { default: Fallback::Required, .. })) {
+                let fault = Fault::new("this key is missing", format!("say {key} = ..."));
+                self.problems.push(fault.at(&entry.origin, entry.path(key)));
+            }
+            return None;
+        };
+        if value.kind == ValueKind::Nil {
+            return None;
+        }
+        let origin = origin_of(&value);
+        self.record(entry, key, &value);
+        match parse(&text_of(&value)) {
+            Ok(value) => Some(Sourced { value, origin }),
+            Err(fault) => {
+                self.problems.push(fault.at(&origin, entry.path(key)));
+                None
+            }
+        }
+    }
+
+    /// The items of a list, parsed; wrong ones are remembered and left out.
+    pub(super) fn list<T>(
+        &mut self,
+        entry: &Entry,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, Fault>,
+    ) -> Vec<Sourced<T>> {
+        let Some(value) = entry.value(key) else { return Vec::new() };
+        self.record(entry, key, &value);
+        let ValueKind::Array(items) = value.kind else { return Vec::new() };
+        let mut parsed = Vec::with_capacity(items.len());
+        for item in items {
+            let origin = origin_of(&item);
+            match parse(&text_of(&item)) {
+                Ok(value) => parsed.push(Sourced { value, origin }),
+                Err(fault) => self.problems.push(fault.at(&origin, entry.path(key))),
+            }
+        }
+        parsed
+    }
+
+    /// Remembers a value nobody wrote, and how it came about.
+    pub(super) fn derived(&mut self, entry: &Entry, key: &str, value: &str, why: &str) {
+        let full = entry.path(key);
+        self.settings.retain(|s| s.key != full);
+        let value = match entry.key(key).map(|key| key.kind) {
+            Some(Kind::TextList) => format!("[{}]", quoted(value)),
+            Some(Kind::Integer | Kind::TextOrInteger) if value.parse::<u32>().is_ok() => value.to_owned(),
+            _ => quoted(value),
+        };
+        let setting = Setting { key: full, value, origin: Origin::Default, why: why.to_owned() };
+        self.settings.push(setting);
+    }
+
+    /// The settings in the order of the schema; tables of a list in their own.
+    pub(super) fn sorted_settings(&mut self) -> Vec<Setting> {
+        let mut settings = std::mem::take(&mut self.settings);
+        settings.sort_by_cached_key(|setting| place_in_schema(&setting.key));
+        settings
+    }
+
+    /// Remembers a problem of a key.
+    pub(super) fn problem(&mut self, origin: &Origin, key: impl Into<String>, fault: Fault) {
+        self.problems.push(fault.at(origin, key));
+    }
+
+    /// Remembers a warning about a key.
+    pub(super) fn warning(&mut self, origin: &Origin, key: impl Into<String>, fault: Fault) {
+        self.warnings.push(fault.at(origin, key));
+    }
+
+    fn record(&mut self, entry: &Entry, key: &str, value: &Value) {
+        let shown = match entry.key(key) {
+            Some(Key { kind: Kind::Secret, .. }) => "(hidden)".to_owned(),
+            _ => as_toml(value),
+        };
+        let origin = origin_of(value);
+        self.settings.push(Setting { key: entry.path(key), value: shown, origin, why: String::new() });
+    }
+}
+
+fn entry(name: &'static str, path: String, value: Option<&Value>) -> Entry {
+    static NONE: Section = Section { name: "", shape: super::schema::Shape::Table, keys: &[] };
+    Entry {
+        path,
+        origin: value.map(origin_of).unwrap_or_default(),
+        section: section(name).unwrap_or(&NONE),
+        values: table_of(value),
+    }
+}
+
+/// The index of the section, of the table in its list, and of the key.
+fn place_in_schema(path: &str) -> (Option<usize>, usize, Option<usize>) {
+    let (table, key) = path.split_once('.').unwrap_or((path, ""));
+    let (name, index) = table.split_once('[').unwrap_or((table, ""));
+    let section = SECTIONS.iter().position(|s| s.name == name);
+    let keys = section.and_then(|at| SECTIONS.get(at)).map(|s| s.keys).unwrap_or_default();
+    let index = index.trim_end_matches(']').parse().unwrap_or_default();
+    (section, index, keys.iter().position(|k| k.name == key))
+}
+
+fn table_of(value: Option<&Value>) -> Map<String, Value> {
+    match value.map(|v| &v.kind) {
+        Some(ValueKind::Table(table)) => table.clone(),
+        _ => Map::new(),
+    }
+}
+
+fn origin_of(value: &Value) -> Origin {
+    value.origin().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+fn text_of(value: &Value) -> String {
+    value.to_string()
+}
+
+fn as_toml(value: &Value) -> String {
+    match &value.kind {
+        ValueKind::String(text) => quoted(text),
+        ValueKind::Array(items) => format!("[{}]", items.iter().map(as_toml).collect::<Vec<_>>().join(", ")),
+        _ => value.to_string(),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}

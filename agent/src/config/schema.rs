@@ -1,0 +1,318 @@
+//! The file form as data: every key with its type, default and meaning.
+//!
+//! Whatever must know all keys reads this one table: the check for unknown ones, the layers of defaults and
+//! environment, the order of `config show`, the list of keys that need a restart, the reference page.
+
+/// One `[section]`.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// Its name.
+    pub name: &'static str,
+    /// How often it may stand in a file.
+    pub shape: Shape,
+    /// Its keys in the order they are shown.
+    pub keys: &'static [Key],
+}
+
+/// How often a section may stand in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// `[name]`, once.
+    Table,
+    /// `[[name]]`, any number of times; only in the file, or by flags of its own.
+    Tables,
+}
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Its name within the section.
+    pub name: &'static str,
+    /// The type of its value.
+    pub kind: Kind,
+    /// What holds when nobody says anything.
+    pub default: Fallback,
+    /// When a change takes effect.
+    pub applies: Applies,
+    /// What it means.
+    pub about: &'static str,
+}
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A string.
+    Text,
+    /// A string that is never shown.
+    Secret,
+    /// A whole number.
+    Integer,
+    /// `true` or `false`.
+    Switch,
+    /// A string or a whole number.
+    TextOrInteger,
+    /// An array of strings.
+    TextList,
+}
+
+impl Kind {
+    /// The type in words, for errors and the reference page.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Text | Self::Secret => "a string",
+            Self::Integer => "a whole number",
+            Self::Switch => "true or false",
+            Self::TextOrInteger => "a string or a whole number",
+            Self::TextList => "an array of strings",
+        }
+    }
+}
+
+/// What holds when nobody says anything.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fallback {
+    /// This string.
+    Text(&'static str),
+    /// This number.
+    Integer(i64),
+    /// This switch.
+    Switch(bool),
+    /// The empty list.
+    Empty,
+    /// What these words say.
+    Derived(&'static str),
+    /// Nothing; the key must be given.
+    Required,
+}
+
+/// When a change takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Applies {
+    /// In the running daemon.
+    Live,
+    /// When the daemon is started next; until then the change is reported as pending.
+    Restart,
+}
+
+use Applies::{Live, Restart};
+use Fallback::{Derived, Empty, Integer, Required, Switch, Text};
+
+const fn key(
+    name: &'static str,
+    kind: Kind,
+    default: Fallback,
+    applies: Applies,
+    about: &'static str,
+) -> Key {
+    Key { name, kind, default, applies, about }
+}
+
+/// Every section, in the order they are shown.
+pub(super) const SECTIONS: &[Section] = &[
+    Section { name: "node", shape: Shape::Table, keys: NODE },
+    Section { name: "bgp", shape: Shape::Table, keys: BGP },
+    Section { name: "peers", shape: Shape::Tables, keys: PEERS },
+    Section { name: "pools", shape: Shape::Tables, keys: POOLS },
+    Section { name: "local", shape: Shape::Table, keys: LOCAL },
+    Section { name: "tunnel", shape: Shape::Table, keys: TUNNEL },
+    Section { name: "kernel", shape: Shape::Table, keys: KERNEL },
+    Section { name: "api", shape: Shape::Table, keys: API },
+    Section { name: "log", shape: Shape::Table, keys: LOG },
+];
+
+/// The section of this name.
+pub(super) fn section(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|s| s.name == name)
+}
+
+impl Section {
+    /// The key of this name.
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|k| k.name == name)
+    }
+}
+
+const NODE: &[Key] = &[
+    key("name", Kind::Text, Derived("the host name in lower case"), Live, "Calico's node name"),
+    key(
+        "address",
+        Kind::Text,
+        Text("autodetect"),
+        Live,
+        "IPv4 address with the length of its network, which decides what is in our own subnet; a bare address \
+         looks its length up on the host; `autodetect`, or `none`",
+    ),
+    key("address6", Kind::Text, Text("none"), Live, "IPv6 address, written likewise"),
+    key(
+        "autodetect",
+        Kind::Text,
+        Text("first-found"),
+        Live,
+        "how `address` is detected: `first-found`, `can-reach=HOST`, `interface=RE[,RE]`, \
+         `skip-interface=RE[,RE]`, `cidr=CIDR[,CIDR]`",
+    ),
+    key("autodetect6", Kind::Text, Text("first-found"), Live, "how `address6` is detected"),
+    key("asn", Kind::TextOrInteger, Integer(64512), Live, "our AS number; `\"1.10\"` is read too"),
+    key(
+        "router_id",
+        Kind::Text,
+        Derived("the IPv4 address"),
+        Live,
+        "BGP Identifier; `hash` makes one of the node name, as Calico does",
+    ),
+];
+
+const BGP: &[Key] = &[
+    key("listen_port", Kind::Integer, Integer(179), Restart, "TCP port we listen on"),
+    key("bind", Kind::Text, Text("any"), Restart, "listen on `any` address, or on those of the `node` only"),
+    key(
+        "mesh",
+        Kind::TextList,
+        Empty,
+        Live,
+        "addresses of the node-to-node mesh, all in our AS; our own is skipped, so that all nodes may have the \
+         same list",
+    ),
+    key(
+        "mesh_password_file",
+        Kind::Text,
+        Derived("none"),
+        Live,
+        "file with the TCP MD5 password of the mesh",
+    ),
+    key("hold_time", Kind::Integer, Integer(90), Live, "seconds; 0 (never expire) or 3 to 65535"),
+    key("keepalive_time", Kind::Integer, Derived("a third of the negotiated hold time"), Live, "seconds"),
+    key("connect_retry_time", Kind::Integer, Integer(5), Live, "seconds between attempts to connect"),
+    key(
+        "graceful_restart_time",
+        Kind::Integer,
+        Integer(120),
+        Live,
+        "seconds our peers keep our routes while we restart; 0 to 4095, 0 turns graceful restart off",
+    ),
+    key(
+        "selection_deferral",
+        Kind::Integer,
+        Integer(30),
+        Live,
+        "longest wait in seconds for the peers' routes after our restart",
+    ),
+    key(
+        "open_delay",
+        Kind::Integer,
+        Integer(3),
+        Live,
+        "seconds the mesh side that Calico would make passive waits before its first attempt to connect; 0 \
+         makes collisions of connections happen",
+    ),
+];
+
+const PEERS: &[Key] = &[
+    key("name", Kind::Text, Derived("the address"), Live, "unique name"),
+    key("description", Kind::Text, Text(""), Live, "for people"),
+    key("enabled", Kind::Switch, Switch(true), Live, "`false` keeps the peer administratively down"),
+    key("address", Kind::Text, Required, Live, "IPv4 or IPv6 address"),
+    key("port", Kind::Integer, Integer(179), Live, "TCP port for connections we open"),
+    key("asn", Kind::TextOrInteger, Required, Live, "the peer's AS number"),
+    key("source", Kind::Text, Text("node"), Live, "local address: `node`'s, `any`, or an address"),
+    key("families", Kind::TextList, Derived("that of the address"), Live, "`ipv4`, `ipv6`"),
+    key("passive", Kind::Switch, Switch(false), Live, "wait for the peer to connect"),
+    key("hold_time", Kind::Integer, Derived("bgp.hold_time"), Live, "seconds; 0 or 3 to 65535"),
+    key("keepalive_time", Kind::Integer, Derived("bgp.keepalive_time"), Live, "seconds"),
+    key("next_hop", Kind::Text, Text("auto"), Live, "`auto` (BGP's rules), `self`, `keep`"),
+    key(
+        "route_reflector_client",
+        Kind::Switch,
+        Switch(false),
+        Live,
+        "whether the peer is our client in route reflection; internal peers only",
+    ),
+    key("password", Kind::Secret, Derived("none"), Live, "TCP MD5 password, 1 to 80 bytes"),
+    key(
+        "password_file",
+        Kind::Text,
+        Derived("none"),
+        Live,
+        "file that holds it; unreadable: the peer stays down",
+    ),
+    key("multihop", Kind::Integer, Derived("1, internal peers 64"), Live, "hops to the peer; 1 to 255"),
+    key(
+        "ttl_security",
+        Kind::Integer,
+        Derived("off"),
+        Live,
+        "refuse packets from farther than this many hops (RFC 5082); 1 to 254; not together with `multihop`",
+    ),
+    key(
+        "import",
+        Kind::Text,
+        Derived("pools for internal peers, none for external ones"),
+        Live,
+        "what is accepted: `pools`, `none`, `all`",
+    ),
+    key(
+        "export",
+        Kind::Text,
+        Derived("blocks, pools for route reflector clients"),
+        Live,
+        "what is announced: own `blocks`, `pools`, `all`, `none`",
+    ),
+    key("install", Kind::Switch, Switch(true), Live, "whether learned routes go to the kernel"),
+    key(
+        "max_prefixes",
+        Kind::TextOrInteger,
+        Derived("100000, unlimited where import is all"),
+        Live,
+        "more accepted prefixes than this close the session (Cease 6/1); or `unlimited`",
+    ),
+];
+
+const POOLS: &[Key] = &[
+    key("cidr", Kind::Text, Required, Live, "the pool's addresses; pools do not overlap"),
+    key("block_size", Kind::Integer, Derived("26, IPv6 122"), Live, "prefix length of its blocks"),
+    key("ipip_mode", Kind::Text, Text("Never"), Live, "`Always`, `CrossSubnet`, `Never`; IPv4 only"),
+    key("export", Kind::Switch, Switch(true), Live, "`false`: nothing inside is announced to anyone"),
+];
+
+const LOCAL: &[Key] = &[key(
+    "blocks",
+    Kind::TextList,
+    Empty,
+    Live,
+    "blocks this host originates and blackholes, each inside a pool",
+)];
+
+const TUNNEL: &[Key] = &[
+    key("address", Kind::Text, Derived("none"), Live, "IPv4 address of tunl0, a /32"),
+    key("mtu", Kind::TextOrInteger, Text("auto"), Live, "`auto`: the underlay's less 20; or a number"),
+    key(
+        "next_hops",
+        Kind::TextList,
+        Empty,
+        Live,
+        "networks whose addresses are known nodes, besides the mesh and next hops learned from internal peers",
+    ),
+    key("guard", Kind::Text, Text("on"), Live, "let protocol 4 in from known nodes only; or `off`"),
+];
+
+const KERNEL: &[Key] = &[
+    key(
+        "protocol",
+        Kind::TextOrInteger,
+        Integer(179),
+        Restart,
+        "protocol number of our routes, or a name of rt_protos such as `bird`; never one of the kernel's own",
+    ),
+    key("table", Kind::TextOrInteger, Text("main"), Restart, "routing table, `main` or a number"),
+    key("metric", Kind::Integer, Integer(0), Restart, "metric of our routes"),
+];
+
+const API: &[Key] = &[
+    key("socket", Kind::Text, Text("/run/siskin/siskin.sock"), Restart, "unix socket of the command line"),
+    key("http", Kind::Text, Text("off"), Restart, "ADDRESS:PORT for metrics, health and JSON, or `off`"),
+];
+
+const LOG: &[Key] = &[
+    key("level", Kind::Text, Text("info"), Live, "`error`, `warn`, `info`, `debug`, `trace`"),
+    key("format", Kind::Text, Text("text"), Restart, "`text` or `json`"),
+];

@@ -1,0 +1,216 @@
+use super::*;
+
+#[test]
+fn all_errors_of_a_file_come_at_once_and_in_order() {
+    let text = r#"
+[node]
+asn = 1.10
+addres = "192.168.92.128/24"
+
+[bgp]
+hold_time = 2
+graceful_restart_time = 5000
+listen_prot = 1790
+
+[[peers]]
+address = "10.0.0.1"
+asn = 64600
+multihop = 2
+ttl_security = 1
+
+[[peers]]
+address = "10.0.0.1"
+asn = 0
+
+[[pools]]
+cidr = "172.16.0.1/16"
+
+[local]
+blocks = ["172.16.241.64/26"]
+
+[kernel]
+protocol = "static"
+
+[tunel]
+"#;
+    assert_eq!(
+        problems(text),
+        "\
+siskin.toml:3:7: node.asn: wants a string or a whole number, not a float; quote it: \"1.10\"
+siskin.toml:4:1: node.addres: unknown key; did you mean `address`?
+siskin.toml:7:13: bgp.hold_time: 2 is no hold time; use 0 (never expire) or 3 to 65535 seconds
+siskin.toml:8:25: bgp.graceful_restart_time: 5000 is out of range; use 0 to 4095
+siskin.toml:9:1: bgp.listen_prot: unknown key; did you mean `listen_port`?
+siskin.toml:15:16: peers[0].ttl_security: multihop and ttl_security are both given; drop one: ttl_security counts hops as well
+siskin.toml:19:7: peers[1].asn: AS 0 is reserved (RFC 7607); use 1 to 4294967295
+siskin.toml:22:8: pools[0].cidr: 172.16.0.1/16 has bits set beyond its length; write 172.16.0.0/16
+siskin.toml:28:12: kernel.protocol: protocol static is the kernel's own; use 179, bird or another number above 4: routes of ours must be told from others
+siskin.toml:30:2: tunel: unknown section; did you mean `tunnel`?"
+    );
+}
+
+/// Each file, its only problem.
+fn refused(cases: &[(&str, &str)]) {
+    for (text, problem) in cases {
+        assert_eq!(problems(text), *problem, "of {text}");
+    }
+}
+
+#[test]
+fn a_syntax_error_names_its_place() {
+    refused(&[("[node]\nname = \"a\nasn = 1\n", "siskin.toml:2:10: invalid basic string, expected `\"`")]);
+}
+
+#[test]
+fn a_value_of_another_type_says_how_to_write_it() {
+    refused(&[
+        (
+            "[bgp]\nhold_time = \"90\"",
+            "siskin.toml:2:13: bgp.hold_time: wants a whole number, not a string; drop the quotes: 90",
+        ),
+        (
+            "[bgp]\nmesh = \"10.0.0.1\"",
+            "siskin.toml:2:8: bgp.mesh: wants an array of strings, not a string; put it in brackets: [\"10.0.0.1\"]",
+        ),
+        ("[peers]\nasn = 1", "siskin.toml:1:2: peers: this is a list of tables; write [[peers]]"),
+        ("node = 1", "siskin.toml:1:1: node: this is a section; write [node]"),
+    ]);
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_known_one_however_far() {
+    refused(&[
+        ("[log]\nxyzzy = 1", "siskin.toml:2:1: log.xyzzy: unknown key; the nearest known one is `level`"),
+        ("[bgp]\nport = 1", "siskin.toml:2:1: bgp.port: unknown key; did you mean `listen_port`?"),
+    ]);
+}
+
+#[test]
+fn a_mesh_takes_bare_addresses_once() {
+    refused(&[
+        (
+            "[bgp]\nmesh = [\"192.168.92.129/24\"]",
+            "siskin.toml:2:9: bgp.mesh: `192.168.92.129/24` has a prefix length; write 192.168.92.129",
+        ),
+        (
+            "[bgp]\nmesh = [\"192.168.92.129\",\n\"192.168.92.129\"]",
+            "siskin.toml:3:1: bgp.mesh: 192.168.92.129 is listed twice, first at siskin.toml:2:9; drop one of them",
+        ),
+        (
+            "[bgp]\nmesh = [\"fd00::1\"]",
+            "siskin.toml:2:9: bgp.mesh: the node has no address to reach fd00::1 from; set node.address6",
+        ),
+    ]);
+}
+
+#[test]
+fn pools_do_not_overlap_and_hold_all_blocks() {
+    refused(&[
+        (
+            "[[pools]]\ncidr = \"172.16.0.0/16\"\n[[pools]]\ncidr = \"172.16.8.0/24\"",
+            "siskin.toml:4:8: pools[1].cidr: 172.16.8.0/24 overlaps the pool 172.16.0.0/16; make them one pool or keep them apart",
+        ),
+        (
+            "[[pools]]\ncidr = \"172.16.0.0/16\"\n[local]\nblocks = [\"172.17.0.0/26\"]",
+            "siskin.toml:4:11: local.blocks: 172.17.0.0/26 lies outside every pool; add its pool to [[pools]], which has 172.16.0.0/16",
+        ),
+        (
+            "[[pools]]\ncidr = \"fd00:1::/48\"\nipip_mode = \"Always\"",
+            "siskin.toml:3:13: pools[0].ipip_mode: fd00:1::/48 is IPv6, IPIP carries IPv4; use Never",
+        ),
+        (
+            "[[pools]]\ncidr = \"10.0.0.0/8\"\nblock_size = 16",
+            "siskin.toml:3:14: pools[0].block_size: 16 is out of range; use 20 to 32",
+        ),
+        (
+            "[[pools]]\ncidr = \"10.0.0.0/8\"\nipip_mode = \"Sometimes\"",
+            "siskin.toml:3:13: pools[0].ipip_mode: `Sometimes` is no IPIP mode; use Always, CrossSubnet or Never",
+        ),
+    ]);
+}
+
+#[test]
+fn a_peer_is_another_host_known_once() {
+    let peers =
+        |list: &[&str]| -> String { list.iter().map(|keys| format!("[[peers]]\n{keys}\n")).collect() };
+    refused(&[
+        (
+            &peers(&["address = \"192.168.92.128\"\nasn = 1"]),
+            "siskin.toml:2:11: peers[0].address: 192.168.92.128 is this node's own address; a node is no peer of itself",
+        ),
+        (
+            &peers(&["address = \"10.0.0.1\"\nasn = 1", "address = \"10.0.0.1\"\nasn = 2\nname = \"b\""]),
+            "siskin.toml:5:11: peers[1].address: 10.0.0.1 is a peer already, at siskin.toml:2:11; drop one of them",
+        ),
+        (
+            &peers(&[
+                "address = \"10.0.0.1\"\nasn = 1\nname = \"b\"",
+                "address = \"10.0.0.2\"\nasn = 2\nname = \"b\"",
+            ]),
+            "siskin.toml:8:8: peers[1].name: another peer is called `b`; choose another name",
+        ),
+        (
+            &peers(&["address = \"10.0.0.1\""]),
+            "siskin.toml:1:1: peers[0].asn: this key is missing; say asn = ...",
+        ),
+        (
+            &peers(&["address = \"10.0.0.1\"\nasn = 1\nroute_reflector_client = true"]),
+            "siskin.toml:4:26: peers[0].route_reflector_client: AS 1 is not ours (64512): only internal peers can be clients; drop the key or correct asn",
+        ),
+        (
+            &peers(&["address = \"fe80::1\"\nasn = 1"]),
+            "siskin.toml:2:11: peers[0].address: fe80::1 is a link-local address; use the host's own unicast address",
+        ),
+        (
+            &peers(&["address = \"10.0.0.1\"\nasn = 1\nimport = \"some\""]),
+            "siskin.toml:4:10: peers[0].import: `some` means nothing here; use pools, none or all",
+        ),
+        (
+            &peers(&["address = \"10.0.0.1\"\nasn = 1\nhold_time = 9\nkeepalive_time = 9"]),
+            "siskin.toml:5:18: peers[0].keepalive_time: 9 s is not below the hold time of 9 s; use at most 3 (a third), or drop the key",
+        ),
+    ]);
+}
+
+#[test]
+fn the_kernels_own_protocols_and_tables_are_refused() {
+    let protocol = |value: &str| problems(&format!("[kernel]\nprotocol = {value}"));
+    for (value, name) in [
+        ("0", "unspec"),
+        ("1", "redirect"),
+        ("2", "kernel"),
+        ("3", "boot"),
+        ("4", "static"),
+        ("\"boot\"", "boot"),
+    ] {
+        assert!(protocol(value).contains(&format!("protocol {name} is the kernel's own")), "{value}");
+    }
+    assert!(protocol("256").ends_with("256 is out of range; use 5 to 255"));
+    assert!(protocol("\"brid\"").ends_with("`brid` is no protocol; did you mean `bird`?"));
+    assert!(problems("[kernel]\ntable = \"local\"").ends_with("use main or another number"));
+}
+
+#[test]
+fn a_password_is_given_one_way_and_fits_tcp_md5() {
+    let peer = "[[peers]]\naddress = \"10.0.0.1\"\nasn = 1\n";
+    let long = format!("{peer}password = \"{}\"", "x".repeat(81));
+    let twice = format!("{peer}password = \"x\"\npassword_file = \"/p\"");
+    refused(&[
+        (
+            &long,
+            "siskin.toml:4:12: peers[0].password: the password has 81 bytes; TCP MD5 takes 1 to 80 bytes",
+        ),
+        (
+            &twice,
+            "siskin.toml:5:17: peers[0].password_file: password and password_file are both given; drop one of them",
+        ),
+    ]);
+}
+
+#[test]
+fn a_missing_file_is_one_clear_error() {
+    let error = load(&inputs(&[], Flags::default()), &FakeHost::default()).unwrap_err();
+    let first = error.to_string();
+    assert!(first.lines().any(|line| line
+        == "siskin.toml:1:1: cannot be read: entity not found; check the path and its permissions"));
+}

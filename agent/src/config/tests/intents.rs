@@ -1,0 +1,171 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use bgp::{
+    config::{Auth, Reflection, TtlPolicy},
+    types::{Asn, Families},
+};
+
+use super::*;
+
+const PEER: &str = "[[peers]]\naddress = \"10.0.0.1\"\n";
+
+fn peer(keys: &str) -> Peer {
+    intent(&format!("{PEER}{keys}")).peers.into_values().next().unwrap()
+}
+
+#[test]
+fn an_empty_file_is_a_node_that_knows_itself() {
+    let intent = intent("");
+    assert_eq!(intent.node.name, "master01");
+    assert_eq!(intent.node.address, Some("192.168.92.128/24".parse().unwrap()));
+    assert_eq!(intent.node.address6, None);
+    assert_eq!(intent.node.asn, Asn(64512));
+    assert_eq!(intent.node.router_id.to_string(), "192.168.92.128");
+    assert_eq!(intent.bgp.listen_port, 179);
+    assert_eq!(intent.bgp.hold_time, Duration::from_secs(90));
+    assert_eq!(intent.bgp.open_delay, Duration::from_secs(3));
+    assert_eq!(intent.kernel, Kernel { protocol: 179, table: 254, metric: 0 });
+    assert_eq!(intent.api.socket, Path::new("/run/siskin/siskin.sock"));
+    assert_eq!(intent.api.http, None);
+}
+
+#[test]
+fn the_own_address_in_the_mesh_is_skipped() {
+    let intent = intent("[bgp]\nmesh = [\"192.168.92.129\", \"192.168.92.128\"]");
+    assert_eq!(intent.mesh.nodes, ["192.168.92.129".parse::<IpAddr>().unwrap()]);
+}
+
+#[test]
+fn an_internal_peer_imports_pools_and_may_be_far_away() {
+    let peer = peer("asn = 64512");
+    assert_eq!((peer.import, peer.export), (ImportRule::Pools, ExportRule::Blocks));
+    assert_eq!(peer.ttl, TtlPolicy::Multihop(64));
+    assert_eq!(peer.max_prefixes, Some(100_000));
+    assert_eq!(peer.source, Some("192.168.92.128".parse().unwrap()));
+    assert_eq!(peer.families, Families::from_iter([Family::Ipv4Unicast]));
+}
+
+#[test]
+fn an_external_peer_imports_nothing_and_is_next_door() {
+    let peer = peer("asn = 64600");
+    assert_eq!((peer.import, peer.export), (ImportRule::None, ExportRule::Blocks));
+    assert_eq!(peer.ttl, TtlPolicy::Direct);
+}
+
+#[test]
+fn a_route_reflector_client_gets_the_pools() {
+    let peer = peer("asn = 64512\nroute_reflector_client = true");
+    assert_eq!((peer.reflection, peer.export), (Reflection::Client, ExportRule::Pools));
+}
+
+#[test]
+fn only_an_import_of_everything_has_no_ceiling() {
+    assert_eq!(peer("asn = 1\nimport = \"all\"").max_prefixes, None);
+    assert_eq!(peer("asn = 1\nimport = \"all\"\nmax_prefixes = 5").max_prefixes, Some(5));
+    assert_eq!(peer("asn = 1\nmax_prefixes = \"unlimited\"").max_prefixes, None);
+}
+
+#[test]
+fn every_spelling_of_the_ipip_mode_is_read() {
+    let mode = |text: &str| {
+        let pool = format!("[[pools]]\ncidr = \"10.0.0.0/8\"\nipip_mode = \"{text}\"");
+        intent(&pool).pools.into_values().next().unwrap().ipip_mode
+    };
+    for text in ["", "off", "Never", "OFF"] {
+        assert_eq!(mode(text), IpipMode::Never);
+    }
+    for text in ["CrossSubnet", "cross-subnet", "crosssubnet", "Cross-Subnet"] {
+        assert_eq!(mode(text), IpipMode::CrossSubnet);
+    }
+    for text in ["Always", "always", "ALWAYS"] {
+        assert_eq!(mode(text), IpipMode::Always);
+    }
+}
+
+#[test]
+fn as_numbers_are_read_plain_and_dotted() {
+    assert_eq!(intent("[node]\nasn = \"1.10\"").node.asn, Asn(65546));
+    assert_eq!(intent("[node]\nasn = 4200000000").node.asn, Asn(4_200_000_000));
+    assert_eq!(intent("[node]\nasn = \"64513\"").node.asn, Asn(64513));
+}
+
+#[test]
+fn a_router_id_can_be_the_hash_of_the_name() {
+    // SHA-256("master01") begins 0f..; SHA-256("node-17") is checked against `sha256sum`.
+    let id = |name: &str| {
+        intent(&format!("[node]\nname = \"{name}\"\nrouter_id = \"hash\"")).node.router_id.to_string()
+    };
+    assert_eq!(id("master01"), hash("master01"));
+    assert_eq!(id("node01"), hash("node01"));
+    let firsts: BTreeSet<u8> =
+        (0..64).map(|n| id(&format!("n{n}")).split('.').next().unwrap().parse().unwrap()).collect();
+    assert!(firsts.last().is_some_and(|first| *first <= 223));
+}
+
+fn hash(name: &str) -> String {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(name);
+    let first = if digest[0] > 223 { digest[0] - 32 } else { digest[0] };
+    format!("{first}.{}.{}.{}", digest[1], digest[2], digest[3])
+}
+
+#[test]
+fn a_bare_address_takes_its_length_from_the_host() {
+    let node = intent("[node]\naddress = \"192.168.92.128\"").node;
+    assert_eq!(node.address, Some("192.168.92.128/24".parse().unwrap()));
+}
+
+#[test]
+fn an_address_of_one_is_warned_of() {
+    let all = warnings("[node]\naddress = \"192.168.92.128/32\"");
+    assert_eq!(
+        all,
+        ["siskin.toml:2:11: node.address: 192.168.92.128/32 is a network of one: no other node shares our \
+          subnet; write the real prefix length, or every CrossSubnet pool is tunnelled everywhere"]
+    );
+    let bare = warnings("[node]\naddress = \"10.9.9.9\"");
+    assert!(bare.iter().any(|w| w.contains("10.9.9.9 is no address of this host now")), "{bare:?}");
+    assert!(bare.iter().any(|w| w.contains("is a network of one")), "{bare:?}");
+}
+
+#[test]
+fn a_node_of_ipv6_only_names_its_identifier() {
+    let text = "[node]\naddress = \"none\"\naddress6 = \"fd00::128/64\"\nrouter_id = \"1.1.1.1\"";
+    assert_eq!(intent(text).node.address, None);
+    assert!(problems("[node]\naddress = \"none\"\naddress6 = \"fd00::128/64\"").contains("node.router_id"));
+}
+
+#[test]
+fn a_password_file_loses_its_line_end_and_nothing_else() {
+    let text = format!("{PEER}asn = 1\npassword_file = \"/secret\"");
+    let host = FakeHost::with_file(&text).file("/secret", " s3cret \r\n");
+    let loaded = load(&inputs(&[], Flags::default()), &host).unwrap();
+    assert_eq!(loaded.intent.peers["10.0.0.1"].auth, Auth::Md5((*b" s3cret ").into()));
+    assert_eq!(loaded.files, [PathBuf::from("/secret"), PathBuf::from(FILE)]);
+}
+
+#[test]
+fn an_unreadable_password_keeps_the_peer_down_and_the_rest_valid() {
+    let text = format!("{PEER}asn = 1\npassword_file = \"/gone\"");
+    let Auth::Unavailable(reason) = peer_auth(&text) else { panic!("a session without password") };
+    assert_eq!(reason, "/gone cannot be read: entity not found");
+    assert!(warnings(&text).iter().any(|w| w.contains("peers[0].password_file: /gone cannot be read")));
+}
+
+fn peer_auth(text: &str) -> Auth {
+    intent(text).peers.into_values().next().unwrap().auth
+}
+
+#[test]
+fn a_block_of_another_size_is_warned_of_as_pools_can_be_made_anew() {
+    let text = "[[pools]]\ncidr = \"172.16.0.0/16\"\n[local]\nblocks = [\"172.16.1.0/24\"]";
+    assert_eq!(intent(text).blocks, ["172.16.1.0/24".parse().unwrap()]);
+    assert!(warnings(text)[0].contains("172.16.1.0/24 is no /26"));
+}
+
+#[test]
+fn protocols_are_read_by_name_and_number() {
+    assert_eq!(intent("[kernel]\nprotocol = \"bird\"").kernel.protocol, 12);
+    assert_eq!(intent("[kernel]\nprotocol = 200").kernel.protocol, 200);
+    assert!(warnings("[kernel]\nprotocol = 80")[0].contains("Felix"));
+}
