@@ -1,4 +1,5 @@
 //! The daemon: what runs when `siskin run` is typed.
 
 pub mod events;
+pub mod problems;
 pub mod rows;

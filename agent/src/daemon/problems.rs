@@ -1,0 +1,200 @@
+//! What needs attention, each with its remedy. Pure.
+
+use std::collections::BTreeMap;
+
+use fib::{
+    error::Errno,
+    event::RouteOutcome,
+    view::{FibStatus, State},
+};
+use ipip::{GuardMode, GuardState, Need, Notice, TunnelState, TunnelStatus};
+use ipnet::IpNet;
+
+use super::rows::words;
+use crate::api::protocol::status::{Problem, Severity};
+
+/// Routes in trouble that are remembered, as examples.
+const EXAMPLES: usize = 64;
+
+/// A grave problem.
+#[must_use]
+pub fn error(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+    problem(Severity::Error, code, message, remedy)
+}
+
+/// A lesser one.
+#[must_use]
+pub fn warning(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+    problem(Severity::Warning, code, message, remedy)
+}
+
+fn problem(severity: Severity, code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+    Problem { severity, code: code.to_owned(), message: message.into(), remedy: remedy.into() }
+}
+
+/// The routes that are in trouble, as far as remembered.
+#[derive(Debug, Default)]
+pub struct Troubled(BTreeMap<IpNet, RouteOutcome>);
+
+impl Troubled {
+    /// Takes in what became of a route.
+    pub fn note(&mut self, outcome: RouteOutcome) {
+        let trouble = matches!(outcome.state, Some(State::Failed | State::Conflict));
+        if !trouble {
+            self.0.remove(&outcome.prefix);
+        } else if self.0.len() < EXAMPLES || self.0.contains_key(&outcome.prefix) {
+            self.0.insert(outcome.prefix, outcome);
+        }
+    }
+
+    fn example(&self, state: State) -> Option<&RouteOutcome> {
+        self.0.values().find(|outcome| outcome.state == Some(state))
+    }
+}
+
+/// What is wrong with kernel routes.
+#[must_use]
+pub fn of_routes(status: &FibStatus, troubled: &Troubled) -> Vec<Problem> {
+    let number = |state| status.routes.iter().filter(|c| c.state == state).map(|c| c.routes).sum::<u64>();
+    let mut problems = Vec::new();
+    let failed = number(State::Failed);
+    if failed > 0 {
+        let example = troubled.example(State::Failed);
+        let errno = example.and_then(|o| o.errno);
+        let text = format!(
+            "the kernel refuses {}{}",
+            routes(failed),
+            such_as(example, errno.map(|e| e.to_string()))
+        );
+        problems.push(error("routes_failed", text, remedy_of(errno)));
+    }
+    let conflicts = number(State::Conflict);
+    if conflicts > 0 {
+        let example = troubled.example(State::Conflict);
+        let owner = example.and_then(|o| o.owner).map(|o| format!("held by protocol {}", words::protocol(o)));
+        let text = format!(
+            "{} not written because another's route has the prefix and the metric{}",
+            routes(conflicts),
+            such_as(example, owner)
+        );
+        let remedy = "remove that route, or give ours another `metric` in [kernel]; ours follows by itself";
+        problems.push(error("route_conflict", text, remedy));
+    }
+    problems
+}
+
+fn routes(number: u64) -> String {
+    if number == 1 { "a route".to_owned() } else { format!("{number} routes") }
+}
+
+fn such_as(example: Option<&RouteOutcome>, detail: Option<String>) -> String {
+    let Some(example) = example else { return String::new() };
+    let detail = detail.map(|d| format!(": {d}")).unwrap_or_default();
+    format!(" ({}{detail})", example.prefix)
+}
+
+fn remedy_of(errno: Option<Errno>) -> &'static str {
+    match errno.map(|e| e.0) {
+        Some(libc::EPERM | libc::EACCES) => "run as root, or with CAP_NET_ADMIN",
+        Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EINVAL) => {
+            "its next hop is no neighbour: see `siskin explain` for the prefix, and the host's own addresses"
+        }
+        Some(libc::ENETDOWN | libc::ENODEV) => "bring its device up",
+        _ => "see `siskin fib --diff`; it is tried again by itself",
+    }
+}
+
+/// What is wrong with the tunnel.
+#[must_use]
+pub fn of_tunnel(status: &TunnelStatus, need: Need) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Some(notice) = &status.problem {
+        let severity = if status.state == TunnelState::Down { Severity::Error } else { Severity::Warning };
+        problems.push(of_notice(notice, severity));
+    }
+    problems.extend(status.warnings.iter().map(|w| of_notice(w, Severity::Warning)));
+    if need == Need::Needed && status.guard.mode == GuardMode::Off {
+        problems.push(warning(
+            "guard_off",
+            "the tunnel is not guarded: anyone who reaches this host can send into the pod network",
+            "set guard = \"on\" in [tunnel]",
+        ));
+    }
+    problems
+}
+
+fn of_notice(notice: &Notice, severity: Severity) -> Problem {
+    let remedy = notice.remedy.clone().unwrap_or_else(|| "it is tried again by itself".to_owned());
+    problem(severity, &notice.code, format!("tunnel: {}", notice.message), remedy)
+}
+
+/// The guard in one word or sentence.
+#[must_use]
+pub fn guard(status: &TunnelStatus) -> String {
+    match (status.guard.mode, status.guard.state) {
+        (GuardMode::Off, _) => "OFF: anyone may send into the tunnel".to_owned(),
+        (GuardMode::On, GuardState::InForce) => "on".to_owned(),
+        (GuardMode::On, GuardState::Absent) if status.state == TunnelState::Idle => {
+            "not needed yet".to_owned()
+        }
+        (GuardMode::On, GuardState::Absent) => "missing".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fib::{
+        config::{Programming, TunnelPermission},
+        decide::Verdict,
+        event::TunnelState as FibTunnel,
+        view::{RestartPhase, RouteCount},
+    };
+
+    use super::*;
+
+    fn status(state: State, routes: u64) -> FibStatus {
+        FibStatus {
+            routes: vec![RouteCount { path: Some(Verdict::Direct), state, routes }],
+            queued: 0,
+            next_hops: 0,
+            tunnel: FibTunnel { device: None, permission: TunnelPermission::Granted },
+            restart: RestartPhase::Over,
+            programming: Programming::On,
+            restart_required: vec![],
+        }
+    }
+
+    #[test]
+    fn a_conflict_is_told_with_an_example_and_its_owner() {
+        let mut troubled = Troubled::default();
+        let prefix = "10.0.0.0/26".parse().expect("a prefix");
+        troubled.note(RouteOutcome { prefix, state: Some(State::Conflict), errno: None, owner: Some(4) });
+        let problems = of_routes(&status(State::Conflict, 1), &troubled);
+        assert_eq!(
+            problems.first().map(|p| p.message.as_str()),
+            Some(
+                "a route not written because another's route has the prefix and the metric (10.0.0.0/26: held by protocol static)"
+            )
+        );
+        troubled.note(RouteOutcome { prefix, state: Some(State::Installed), errno: None, owner: None });
+        assert!(troubled.example(State::Conflict).is_none());
+    }
+
+    #[test]
+    fn installed_routes_are_no_problem() {
+        assert_eq!(of_routes(&status(State::Installed, 9), &Troubled::default()), vec![]);
+    }
+
+    #[test]
+    fn a_missing_module_is_an_error_with_the_command_that_helps() {
+        let mut status = TunnelStatus::idle("tunl0");
+        status.state = TunnelState::Down;
+        status.problem = Some(Notice {
+            code: "module_missing".into(),
+            message: "no ipip".into(),
+            remedy: Some("modprobe ipip".into()),
+        });
+        let problems = of_tunnel(&status, Need::Needed);
+        assert_eq!(problems, vec![error("module_missing", "tunnel: no ipip", "modprobe ipip")]);
+    }
+}
