@@ -1,11 +1,14 @@
 //! What can be typed.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
-use crate::config::Flags;
+use crate::config::{Flags, Inputs};
 
 /// Where the daemon listens for commands unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/siskin/siskin.sock";
@@ -122,6 +125,21 @@ pub struct ConfigArgs {
     /// What goes over the file, or makes it unnecessary.
     #[command(flatten)]
     pub flags: Flags,
+}
+
+impl ConfigArgs {
+    /// Whether nothing was typed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.config.is_none() && self.flags == Flags::default()
+    }
+
+    /// These, the environment, and the socket of the command line when there is one.
+    #[must_use]
+    pub fn inputs(&self, socket: Option<&Path>) -> Inputs {
+        let socket = socket.map(|path| path.display().to_string());
+        Inputs::of_process(self.config.clone(), Flags { socket, ..self.flags.clone() })
+    }
 }
 
 /// `siskin routes`.

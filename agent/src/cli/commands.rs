@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -11,21 +11,24 @@ use serde_json::value::RawValue;
 
 use super::{
     EXIT_FAILED, EXIT_INVALID, EXIT_NO_DAEMON,
-    args::{Cli, Command, DEFAULT_SOCKET, RoutesArgs, SideArgs, Target},
+    args::{Cli, Command, ConfigArgs, ConfigCommand, DEFAULT_SOCKET, RoutesArgs, SideArgs, Target},
     output::Stdout,
     show,
 };
-use crate::api::{
-    client::{Answer, ClientError, ask},
-    protocol::{
-        ClearMode, Done, Request, StopMode, Version,
-        event::Event,
-        explain::Explain,
-        fib::{FibRow, FibSelect},
-        peer::PeerRow,
-        route::{RouteQuery, RouteRow, RouteSide},
-        status::Status,
+use crate::{
+    api::{
+        client::{Answer, ClientError, ask},
+        protocol::{
+            ClearMode, ConfigView, Done, Request, StopMode, Version,
+            event::Event,
+            explain::Explain,
+            fib::{FibRow, FibSelect},
+            peer::PeerRow,
+            route::{RouteQuery, RouteRow, RouteSide},
+            status::Status,
+        },
     },
+    config::{self, Loaded, Origins, ThisHost, load},
 };
 
 /// Why a command did not succeed.
@@ -94,6 +97,11 @@ pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
         }
         Command::Stop { drain } => daemon.stop(out, if *drain { StopMode::Drain } else { StopMode::Keep }),
         Command::Version => daemon.version(out),
+        Command::Config { command: ConfigCommand::Check { file } } => check(out, file, cli.json),
+        Command::Config { command: ConfigCommand::Show { config, origin } } => {
+            let origins = if *origin { Origins::Shown } else { Origins::Hidden };
+            daemon.show_config(out, config, origins)
+        }
         _ => Err(Failure::Other(EXIT_FAILED, "not yet".into())),
     }
 }
@@ -230,6 +238,28 @@ impl Daemon {
         if self.json { write_json(out, done) } else { writeln!(out, "{}", done.message) }
     }
 
+    /// Of the running daemon, unless something else was named.
+    fn show_config(
+        &self,
+        out: &mut Stdout,
+        args: &ConfigArgs,
+        origins: Origins,
+    ) -> Result<ExitCode, Failure> {
+        let view = if args.is_empty() {
+            self.ask(&Request::Config)?.only()?
+        } else {
+            config_view(&load(&args.inputs(None), &ThisHost).map_err(Failure::invalid)?)
+        };
+        if self.json {
+            write_json(out, &view.details)?;
+        } else if origins == Origins::Shown {
+            out.write_all(view.toml_with_origins.as_bytes())?;
+        } else {
+            out.write_all(view.toml.as_bytes())?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
     fn version(&self, out: &mut Stdout) -> Result<ExitCode, Failure> {
         let ours = env!("CARGO_PKG_VERSION");
         let daemon = self.ask(&Request::Version).and_then(|a| Ok(a.only::<Version>()?)).ok();
@@ -242,6 +272,32 @@ impl Daemon {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A file is checked as `run -c` would read it.
+fn check(out: &mut Stdout, file: &Path, json: bool) -> Result<ExitCode, Failure> {
+    let args = ConfigArgs { config: Some(file.to_owned()), ..ConfigArgs::default() };
+    let verdict = config::check(file, &args.inputs(None), &ThisHost);
+    if json {
+        let problems: Vec<_> = verdict
+            .as_ref()
+            .err()
+            .map_or_else(Vec::new, |e| e.problems.iter().map(ToString::to_string).collect());
+        write_json(out, &serde_json::json!({ "valid": verdict.is_ok(), "problems": problems }))?;
+        return Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INVALID) });
+    }
+    out.write_all(verdict.map_err(Failure::invalid)?.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A loaded configuration as it is shown.
+#[must_use]
+pub fn config_view(loaded: &Loaded) -> ConfigView {
+    ConfigView {
+        toml: config::show(loaded, Origins::Hidden),
+        toml_with_origins: config::show(loaded, Origins::Shown),
+        details: config::show_json(loaded),
     }
 }
 

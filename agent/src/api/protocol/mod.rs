@@ -59,7 +59,7 @@ pub enum Request {
         #[serde(default)]
         mode: StopMode,
     },
-    /// [`ConfigRow`]s: the configuration in force.
+    /// One [`ConfigView`]: the configuration in force.
     Config,
     /// One [`Version`].
     Version,
@@ -154,18 +154,16 @@ pub struct Done {
     pub message: String,
 }
 
-/// One value of the configuration in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConfigRow {
-    /// The key, dotted: `bgp.listen_port`.
-    pub key: String,
-    /// The value as the file would have it; secrets are hidden.
-    pub value: String,
-    /// The layer it comes from: `default`, a file and line, a variable, a flag.
-    pub origin: String,
-    /// Whether it waits for a restart of the daemon.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub pending_restart: bool,
+/// The configuration in force; secrets are hidden.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigView {
+    /// As a file.
+    pub toml: String,
+    /// The same with the origin of each value as a comment.
+    pub toml_with_origins: String,
+    /// `settings` (key, value, origin), `pending` (keys that wait for a restart) and `warnings`.
+    #[serde(flatten)]
+    pub details: serde_json::Value,
 }
 
 /// Who answers.
