@@ -15,3 +15,4 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod http;
+pub mod translate;

@@ -1,0 +1,115 @@
+//! The speaker's configuration.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use bgp::{
+    config::{
+        AdminState, ConnectMode, Install, NextHopMode, PeerConfig, Reflection, SpeakerConfig, TtlPolicy,
+    },
+    types::{Families, Family, PeerType},
+};
+
+use super::policy::Policies;
+use crate::config::{Bind, ExportRule, ImportRule, Intent, Peer};
+
+/// Hops a mesh session may take: nodes need not share a link.
+const MESH_HOPS: u8 = 64;
+const MESH_MAX_PREFIXES: u32 = 100_000;
+
+pub(super) fn speaker(intent: &Intent) -> SpeakerConfig {
+    let policies = Policies::of(intent);
+    let mesh = intent.mesh.nodes.iter().map(|node| mesh_peer(intent, *node, &policies));
+    let others = intent.peers.iter().map(|(name, peer)| other_peer(intent, name, peer, &policies));
+    let mut peers: Vec<_> = mesh.chain(others).collect();
+    peers.sort_by(|a, b| a.name.cmp(&b.name));
+    SpeakerConfig {
+        asn: intent.node.asn,
+        router_id: intent.node.router_id,
+        cluster_id: intent.node.router_id,
+        listen: listen(intent, &peers),
+        graceful_restart_time: intent.bgp.graceful_restart_time,
+        selection_deferral: intent.bgp.selection_deferral,
+        peers,
+    }
+}
+
+/// One socket for each family the node or a peer has; a host without IPv6 is not asked for it in vain.
+fn listen(intent: &Intent, peers: &[PeerConfig]) -> Vec<SocketAddr> {
+    let (v4, v6) = (intent.node.address, intent.node.address6);
+    let addresses: [Option<IpAddr>; 2] = match intent.bgp.bind {
+        Bind::Node => [v4.map(|net| net.addr().into()), v6.map(|net| net.addr().into())],
+        Bind::Any => {
+            let any_v4 = v4.is_some() || peers.iter().any(|peer| peer.address.is_ipv4());
+            let any_v6 = v6.is_some() || peers.iter().any(|peer| peer.address.is_ipv6());
+            [any_v4.then_some(Ipv4Addr::UNSPECIFIED.into()), any_v6.then_some(Ipv6Addr::UNSPECIFIED.into())]
+        }
+    };
+    addresses.into_iter().flatten().map(|ip| SocketAddr::new(ip, intent.bgp.listen_port)).collect()
+}
+
+fn mesh_peer(intent: &Intent, address: IpAddr, policies: &Policies) -> PeerConfig {
+    let source = intent.node.address_like(address);
+    let family = if address.is_ipv4() { Family::Ipv4Unicast } else { Family::Ipv6Unicast };
+    PeerConfig {
+        name: address.to_string(),
+        address,
+        port: intent.bgp.listen_port,
+        asn: intent.node.asn,
+        source,
+        admin: AdminState::Up,
+        families: Families::from_iter([family]),
+        mode: ConnectMode::Active,
+        hold_time: intent.bgp.hold_time,
+        keepalive_time: intent.bgp.keepalive_time,
+        connect_retry_time: intent.bgp.connect_retry_time,
+        delay_open: None,
+        first_open_delay: first_open_delay(source, address, intent.bgp.open_delay),
+        ttl: TtlPolicy::Multihop(MESH_HOPS),
+        auth: intent.mesh.auth.clone(),
+        next_hop: NextHopMode::Auto,
+        reflection: Reflection::NonClient,
+        import: policies.import(PeerType::Internal, ImportRule::Pools),
+        export: policies.export(ExportRule::Blocks),
+        install: Install::Forward,
+        max_prefixes: Some(MESH_MAX_PREFIXES),
+    }
+}
+
+/// Calico makes the side whose address is the smaller *string* passive; ours waits instead, so that it still
+/// connects when the other side does not.
+fn first_open_delay(own: Option<IpAddr>, peer: IpAddr, delay: Duration) -> Duration {
+    match own {
+        Some(own) if peer.to_string() > own.to_string() => delay,
+        _ => Duration::ZERO,
+    }
+}
+
+fn other_peer(intent: &Intent, name: &str, peer: &Peer, policies: &Policies) -> PeerConfig {
+    let kind = PeerType::of(intent.node.asn, peer.asn);
+    PeerConfig {
+        name: name.to_owned(),
+        address: peer.address,
+        port: peer.port,
+        asn: peer.asn,
+        source: peer.source,
+        admin: peer.admin,
+        families: peer.families,
+        mode: peer.mode,
+        hold_time: peer.hold_time,
+        keepalive_time: peer.keepalive_time,
+        connect_retry_time: intent.bgp.connect_retry_time,
+        delay_open: None,
+        first_open_delay: Duration::ZERO,
+        ttl: peer.ttl,
+        auth: peer.auth.clone(),
+        next_hop: peer.next_hop,
+        reflection: peer.reflection,
+        import: policies.import(kind, peer.import),
+        export: policies.export(peer.export),
+        install: peer.install,
+        max_prefixes: peer.max_prefixes,
+    }
+}

@@ -1,0 +1,74 @@
+//! From the [`Intent`](crate::config::Intent) to what each layer is told. Pure.
+
+mod bgp;
+mod policy;
+
+use std::collections::BTreeSet;
+
+use ::bgp::config::SpeakerConfig;
+use fib::config::{FibConfig, PoolMode, Programming};
+use ipip::{GuardMode, Mtu, Need, TunnelConfig};
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::config::{Guard, Intent, IpipMode};
+
+/// What the speaker is told.
+pub fn speaker(intent: &Intent) -> SpeakerConfig {
+    bgp::speaker(intent)
+}
+
+/// The prefixes the speaker originates.
+pub fn originated(intent: &Intent) -> Vec<IpNet> {
+    intent.blocks.clone()
+}
+
+/// What the FIB layer is told.
+pub fn fib(intent: &Intent, programming: Programming) -> FibConfig {
+    let pools = intent.pools.iter().map(|(cidr, pool)| fib::config::Pool {
+        cidr: *cidr,
+        mode: match pool.ipip_mode {
+            IpipMode::Always => PoolMode::Always,
+            IpipMode::CrossSubnet => PoolMode::CrossSubnet,
+            IpipMode::Never => PoolMode::Never,
+        },
+    });
+    FibConfig {
+        node_network: intent.node.address.map(|net| net.trunc()),
+        pools: pools.collect(),
+        local_blocks: intent.blocks.clone(),
+        protocol: intent.kernel.protocol,
+        table: intent.kernel.table,
+        metric: intent.kernel.metric,
+        programming,
+        ..FibConfig::default()
+    }
+}
+
+/// What the tunnel is told.
+pub fn tunnel(intent: &Intent) -> TunnelConfig {
+    let tunnelling = intent.pools.values().any(|pool| pool.ipip_mode != IpipMode::Never);
+    TunnelConfig {
+        need: if tunnelling { Need::Needed } else { Need::NotNeeded },
+        address: intent.tunnel.address,
+        mtu: intent.tunnel.mtu.map_or(Mtu::Auto, Mtu::Fixed),
+        node_address: intent.node.address.map(|net| net.addr()),
+        guard: match intent.tunnel.guard {
+            Guard::On => GuardMode::On,
+            Guard::Off => GuardMode::Off,
+        },
+        ..TunnelConfig::default()
+    }
+}
+
+/// The nodes that are known without a route: the mesh and `tunnel.next_hops`. Next hops of routes learned from
+/// internal peers come on top while they are there.
+pub fn known_nodes(intent: &Intent) -> BTreeSet<Ipv4Net> {
+    let mesh = intent.mesh.nodes.iter().filter_map(|node| match IpNet::from(*node) {
+        IpNet::V4(node) => Some(node),
+        IpNet::V6(_) => None,
+    });
+    mesh.chain(intent.tunnel.next_hops.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use ::bgp::{
+    config::{Auth, TtlPolicy},
+    policy::{RejectReason, RouteContext, RouteSource, Verdict},
+    types::{Asn, PeerType},
+    wire::attribute::{AsPath, NextHop, Origin, PathAttributes},
+};
+
+use super::*;
+use crate::config::{Flags, Host, Inputs, load};
+
+/// A host that has nothing.
+struct NoHost;
+
+impl Host for NoHost {
+    fn name(&self) -> std::io::Result<String> {
+        Ok("master01".into())
+    }
+
+    fn interfaces(&self) -> std::io::Result<Vec<crate::autodetect::Interface>> {
+        Ok(Vec::new())
+    }
+
+    fn source_towards(&self, _: &str, _: ::bgp::types::Family) -> std::io::Result<std::net::IpAddr> {
+        Err(std::io::ErrorKind::NetworkUnreachable.into())
+    }
+
+    fn read_small(&self, _: &std::path::Path) -> std::io::Result<Vec<u8>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+fn intent(address: &str, mesh: &[&str], pool: &str, set: &[&str]) -> Intent {
+    let flags = Flags {
+        node_address: Some(format!("{address}/24")),
+        mesh: mesh.iter().map(ToString::to_string).collect(),
+        pool: vec![pool.to_owned()],
+        block: vec!["172.16.241.64/26".to_owned()],
+        peer: vec!["192.168.92.1,64600,import=pools,export=pools,name=tor".to_owned()],
+        set: set.iter().map(ToString::to_string).collect(),
+        ..Flags::default()
+    };
+    load(&Inputs { flags, environment: BTreeMap::new(), file: None }, &NoHost).unwrap().intent
+}
+
+fn scenario(pool: &str) -> SpeakerConfig {
+    speaker(&intent("192.168.92.128", &["192.168.92.129"], pool, &[]))
+}
+
+/// What the policy of a peer says of a prefix with a next hop.
+fn verdict(speaker: &SpeakerConfig, peer: &str, import: bool, route: (&str, &str, RouteSource)) -> Verdict {
+    let peer = speaker.peers.iter().find(|p| p.name == peer).unwrap();
+    let (prefix, next_hop, source) = route;
+    let attributes = PathAttributes {
+        origin: Origin::Igp,
+        as_path: AsPath::default(),
+        next_hop: NextHop::V4(next_hop.parse().unwrap()),
+        med: None,
+        local_pref: None,
+        atomic_aggregate: Default::default(),
+        rare: None,
+    };
+    let context = RouteContext {
+        prefix: prefix.parse().unwrap(),
+        attributes: &attributes,
+        peer: PeerType::of(Asn(64512), peer.asn),
+        source,
+    };
+    if import { peer.import.evaluate(&context).verdict } else { peer.export.evaluate(&context).verdict }
+}
+
+fn import(speaker: &SpeakerConfig, peer: &str, prefix: &str, next_hop: &str) -> Verdict {
+    verdict(speaker, peer, true, (prefix, next_hop, RouteSource::Learned))
+}
+
+fn export(speaker: &SpeakerConfig, peer: &str, prefix: &str, source: RouteSource) -> Verdict {
+    verdict(speaker, peer, false, (prefix, "192.168.92.129", source))
+}
+
+const MESH: &str = "192.168.92.129";
+
+#[test]
+fn the_side_that_calico_would_make_passive_waits_before_it_connects() {
+    let delay = |own: &str, other: &str, set: &[&str]| {
+        speaker(&intent(own, &[other], "172.16.0.0/16", set)).peers[0].first_open_delay
+    };
+    assert_eq!(delay("192.168.92.128", "192.168.92.129", &[]), Duration::from_secs(3));
+    assert_eq!(delay("192.168.92.129", "192.168.92.128", &[]), Duration::ZERO);
+    // As strings: "10.0.0.10" < "10.0.0.9".
+    assert_eq!(delay("10.0.0.10", "10.0.0.9", &[]), Duration::from_secs(3));
+    assert_eq!(delay("10.0.0.9", "10.0.0.10", &[]), Duration::ZERO);
+    assert_eq!(delay("10.0.0.10", "10.0.0.9", &["bgp.open_delay=0"]), Duration::ZERO);
+}
+
+#[test]
+fn mesh_sessions_are_bound_to_the_node_address() {
+    let speaker = scenario("172.16.0.0/16,Always");
+    let peer = speaker.peers.iter().find(|p| p.name == MESH).unwrap();
+    assert_eq!(peer.source, Some("192.168.92.128".parse().unwrap()));
+    assert_eq!((peer.asn, peer.ttl), (Asn(64512), TtlPolicy::Multihop(64)));
+    assert_eq!(peer.auth, Auth::None);
+}
+
+#[test]
+fn a_received_route_that_equals_an_own_block_is_refused_and_a_longer_one_is_not() {
+    let speaker = scenario("172.16.0.0/16,Always");
+    let own = Verdict::Reject(RejectReason::OwnBlock);
+    assert_eq!(import(&speaker, MESH, "172.16.241.64/26", MESH), own);
+    assert_eq!(import(&speaker, MESH, "172.16.241.70/32", MESH), Verdict::Accept);
+    assert_eq!(import(&speaker, MESH, "172.16.196.128/26", MESH), Verdict::Accept);
+}
+
+#[test]
+fn only_prefixes_inside_pools_are_imported() {
+    let speaker = scenario("172.16.0.0/16,Never");
+    let outside = Verdict::Reject(RejectReason::OutsidePools);
+    assert_eq!(import(&speaker, MESH, "172.0.0.0/8", MESH), outside);
+    assert_eq!(import(&speaker, "tor", "0.0.0.0/0", "192.168.92.1"), outside);
+}
+
+#[test]
+fn a_router_that_readvertises_blocks_is_refused_where_tunnels_are_needed() {
+    let unknown = Verdict::Reject(RejectReason::UnknownTunnelNextHop);
+    let router = |mode: &str, next_hop: &str| {
+        let speaker = scenario(&format!("172.16.0.0/16,{mode}"));
+        import(&speaker, "tor", "172.16.196.128/26", next_hop)
+    };
+    assert_eq!(router("Always", "192.168.92.1"), unknown);
+    assert_eq!(router("CrossSubnet", "192.168.92.1"), unknown);
+    assert_eq!(router("Never", "192.168.92.1"), Verdict::Accept);
+    assert_eq!(router("Always", MESH), Verdict::Accept);
+    let set = ["tunnel.next_hops=10.9.0.0/24"];
+    let speaker = speaker(&intent("192.168.92.128", &[MESH], "172.16.0.0/16,Always", &set));
+    assert_eq!(import(&speaker, "tor", "172.16.196.128/26", "10.9.0.7"), Verdict::Accept);
+}
+
+#[test]
+fn a_mesh_peer_gets_own_blocks_only_and_a_router_what_it_is_given() {
+    let speaker = scenario("172.16.0.0/16,Always");
+    let not_own = Verdict::Reject(RejectReason::NotOwnBlock);
+    assert_eq!(export(&speaker, MESH, "172.16.241.64/26", RouteSource::Local), Verdict::Accept);
+    assert_eq!(export(&speaker, MESH, "172.16.196.128/26", RouteSource::Learned), not_own);
+    assert_eq!(export(&speaker, "tor", "172.16.196.128/26", RouteSource::Learned), Verdict::Accept);
+}
+
+#[test]
+fn nothing_of_a_pool_that_is_not_exported_goes_out() {
+    let speaker = scenario("172.16.0.0/16,Always,export=false");
+    let kept = Verdict::Reject(RejectReason::PoolNotExported);
+    for peer in [MESH, "tor"] {
+        assert_eq!(export(&speaker, peer, "172.16.241.64/26", RouteSource::Local), kept);
+    }
+}
+
+#[test]
+fn a_changed_mode_changes_policies_only() {
+    let (before, after) = (scenario("172.16.0.0/16,Always"), scenario("172.16.0.0/16,Never"));
+    let changed: Vec<_> = before.peers.iter().zip(&after.peers).filter(|(a, b)| a != b).collect();
+    let names: Vec<_> = changed.iter().map(|(a, _)| a.name.as_str()).collect();
+    assert_eq!(names, ["tor"], "only an external peer asks whether tunnels are needed");
+    assert_eq!(scenario("172.16.0.0/16,Always"), before);
+}
+
+#[test]
+fn peers_with_the_same_words_share_their_policies() {
+    let all = ["10.0.0.1", "10.0.0.2"];
+    let speaker = speaker(&intent("192.168.92.128", &all, "172.16.0.0/16", &[]));
+    assert!(std::sync::Arc::ptr_eq(&speaker.peers[0].export, &speaker.peers[1].export));
+}
+
+#[test]
+fn only_families_in_use_are_listened_on() {
+    let speaker = scenario("172.16.0.0/16");
+    assert_eq!(speaker.listen, ["0.0.0.0:179".parse().unwrap()]);
+    let bound =
+        intent("192.168.92.128", &[], "172.16.0.0/16", &["bgp.bind=node", "node.address6=fd00::1/64"]);
+    let listen = super::speaker(&bound).listen;
+    assert_eq!(listen, ["192.168.92.128:179".parse().unwrap(), "[fd00::1]:179".parse().unwrap()]);
+}
+
+#[test]
+fn the_fib_and_the_tunnel_are_told_of_pools_and_node() {
+    let intent = intent("192.168.92.128", &[MESH], "172.16.0.0/16,CrossSubnet", &["tunnel.mtu=1400"]);
+    let fib = fib(&intent, Programming::On);
+    assert_eq!(fib.node_network, Some("192.168.92.0/24".parse().unwrap()));
+    assert_eq!(fib.pools[0].mode, PoolMode::CrossSubnet);
+    assert_eq!(fib.local_blocks, ["172.16.241.64/26".parse().unwrap()]);
+    let tunnel = tunnel(&intent);
+    assert_eq!((tunnel.need, tunnel.mtu), (Need::Needed, Mtu::Fixed(1400)));
+    assert_eq!(known_nodes(&intent), BTreeSet::from(["192.168.92.129/32".parse().unwrap()]));
+}
+
+#[test]
+fn no_tunnel_is_needed_where_every_pool_is_never() {
+    assert_eq!(tunnel(&intent("10.0.0.1", &[], "172.16.0.0/16,Never", &[])).need, Need::NotNeeded);
+}
