@@ -20,9 +20,11 @@ use crate::{
     netlink::Netlink,
     nft::Nft,
     observe,
-    plan::{AddressGoal, AdminState, Desired, GuardView, Observed, Plan, Present, Refusal, Step, plan},
+    plan::{
+        AddressGoal, AdminState, Desired, Device, GuardView, Observed, Plan, Present, Refusal, Step, plan,
+    },
     status::{FelixGuard, GuardState, GuardStatus, TunnelState, TunnelStatus},
-    watch::Interest,
+    watch::{Interest, Scope},
 };
 
 /// Rounds of planning per call: the second finds what the first could not foresee (the device that loading the module
@@ -99,10 +101,11 @@ impl Keeper {
         &mut self,
         config: &TunnelConfig,
         known: Option<&KnownNodes>,
+        scope: Scope,
     ) -> Result<(), Error> {
         self.take_in(config, known);
-        let mut guard = self.look().await?;
-        self.look_for_felix().await;
+        let mut guard = self.look(scope).await?;
+        self.look_for_felix(scope).await;
         self.membership.expire(self.start.elapsed());
         for _ in 0..ROUNDS {
             let desired = self.desired(config);
@@ -112,8 +115,9 @@ impl Keeper {
                 return self.conclude(refusal, guard, desired);
             }
             let done = execute(&self.netlink, &self.nft, &steps).await;
-            guard = self.look().await?;
-            if steps.iter().any(|step| matches!(step, Step::ChangeGuard(_))) && done.is_ok() {
+            let wrote = steps.iter().any(Step::concerns_the_guard);
+            guard = self.look(if wrote { Scope::Everything } else { Scope::Links }).await?;
+            if wrote && done.is_ok() {
                 self.remember_rules();
             }
             done?;
@@ -124,7 +128,7 @@ impl Keeper {
 
     /// Takes down what was set up.
     pub(crate) async fn flush(&mut self) -> Result<(), Error> {
-        let guard = self.look().await?;
+        let guard = self.look(Scope::Everything).await?;
         if self.responsibility == Responsibility::Taken {
             let Plan { steps, .. } = plan(&Desired::Removed(self.environment.kind), &self.observed, None);
             execute(&self.netlink, &self.nft, &steps).await?;
@@ -182,20 +186,28 @@ impl Keeper {
         }
     }
 
-    /// Looks at everything. The inner result says why the guard cannot be seen.
-    async fn look(&mut self) -> Result<Result<(), Error>, Error> {
+    /// Looks at the kernel. The inner result says why the guard cannot be seen.
+    async fn look(&mut self, scope: Scope) -> Result<Result<(), Error>, Error> {
         let node_address = self.config.as_ref().and_then(|config| config.node_address);
-        self.observed =
-            observe::links(&self.netlink, &self.environment, node_address, self.last_index).await?;
-        if let Some(device) = &self.observed.device {
+        let links = observe::links(&self.netlink, &self.environment, node_address, self.last_index).await?;
+        let last_view = std::mem::take(&mut self.observed.guard);
+        self.observed = links;
+        if let Some(device) = self.own_device() {
             self.last_index = Some(device.index);
         }
         self.sysctls = observe::sysctls(&self.environment.device);
-        if self.responsibility == Responsibility::None && self.adoption == Adoption::Done {
+        let is_enough = scope == Scope::Links && last_view != GuardView::Unknown;
+        if is_enough || (self.responsibility == Responsibility::None && self.adoption == Adoption::Done) {
+            self.observed.guard = last_view;
             return Ok(Ok(()));
         }
         let guard = observe::guard(&self.nft).await;
         Ok(guard.map(|view| self.see_guard(view)))
+    }
+
+    /// The device, if it is of our kind.
+    fn own_device(&self) -> Option<&Device> {
+        self.observed.device.as_ref().filter(|device| device.kind == self.environment.kind.kernel_name())
     }
 
     fn see_guard(&mut self, view: GuardView) {
@@ -211,9 +223,10 @@ impl Keeper {
     }
 
     /// Failing to find out is no harm: it is told only for the operator's sake.
-    async fn look_for_felix(&mut self) {
+    async fn look_for_felix(&mut self, scope: Scope) {
         let is_fresh = |(at, _): &(Instant, _)| at.elapsed() < FELIX_INTERVAL;
-        if self.responsibility == Responsibility::Taken && !self.felix.as_ref().is_some_and(is_fresh) {
+        let taken = self.responsibility == Responsibility::Taken && scope == Scope::Everything;
+        if taken && !self.felix.as_ref().is_some_and(is_fresh) {
             self.felix = Some((Instant::now(), self.nft.felix_guard().await.unwrap_or_default()));
         }
     }
@@ -295,8 +308,7 @@ impl Keeper {
     }
 
     fn state(&self, problem: Option<&Error>) -> TunnelState {
-        let ours = |device: &&crate::plan::Device| device.kind == self.environment.kind.kernel_name();
-        let up = self.observed.device.as_ref().filter(ours).is_some_and(|d| d.admin == AdminState::Up);
+        let up = self.own_device().is_some_and(|device| device.admin == AdminState::Up);
         match (self.responsibility, up, problem) {
             (Responsibility::None, ..) => TunnelState::Idle,
             (Responsibility::Taken, true, None) => TunnelState::Up,

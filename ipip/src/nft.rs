@@ -58,10 +58,13 @@ impl Nft {
             child.map_err(|source| Error::NftMissing { program: self.program.clone(), source })?;
         let stdin = child.stdin.take();
         let talk = async {
-            if let (Some(mut stdin), Some(document)) = (stdin, document) {
-                stdin.write_all(document.to_string().as_bytes()).await?;
-            }
-            child.wait_with_output().await
+            let written = match (stdin, document) {
+                (Some(mut stdin), Some(document)) => stdin.write_all(document.to_string().as_bytes()).await,
+                _ => Ok(()),
+            };
+            let output = child.wait_with_output().await?;
+            // An nft that fails without reading says why; the broken pipe does not.
+            if output.status.success() { written.map(|()| output) } else { Ok(output) }
         };
         let output = timeout(PATIENCE, talk).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let output = output.map_err(|error| Error::Nft { stderr: error.to_string() })?;

@@ -171,6 +171,13 @@ fn bring_up(present: &Present, observed: &Observed, rules: Option<&[Value]>) -> 
     Plan { steps, refusal }
 }
 
+impl Step {
+    /// Whether it changes the guard.
+    pub(crate) fn concerns_the_guard(&self) -> bool {
+        matches!(self, Self::ChangeGuard(_) | Self::RemoveGuard)
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

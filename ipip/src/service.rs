@@ -13,7 +13,7 @@ use crate::{
     error::Error,
     keeper::Keeper,
     status::TunnelStatus,
-    watch::Watch,
+    watch::{Scope, Watch},
 };
 
 /// Events come in bunches: this long after the first all of them are dealt with at once.
@@ -48,7 +48,7 @@ pub(crate) struct Service {
 }
 
 enum Event {
-    Look,
+    Look(Scope),
     Configured,
     Asked(Request),
     End,
@@ -79,14 +79,14 @@ impl Service {
                     let _ = answer.send(flushed);
                 }
                 Event::Asked(Request::Refresh(answer)) => {
-                    wake = self.look().await;
+                    wake = self.look(Scope::Everything).await;
                     let _ = answer.send(self.status.borrow().clone());
                 }
                 Event::Configured => {
                     self.config = self.inbox.config.borrow_and_update().clone();
-                    wake = self.look().await;
+                    wake = self.look(Scope::Everything).await;
                 }
-                Event::Look => wake = self.look().await,
+                Event::Look(scope) => wake = self.look(scope).await,
             }
             self.watch.care_for(self.keeper.interest());
         }
@@ -99,21 +99,21 @@ impl Service {
         };
         tokio::select! {
             heard = self.inbox.config.changed() => unless_ended(heard, Event::Configured),
-            heard = self.inbox.known.changed() => unless_ended(heard, Event::Look),
+            heard = self.inbox.known.changed() => unless_ended(heard, Event::Look(Scope::Everything)),
             request = self.inbox.requests.recv() => request.map_or(Event::End, Event::Asked),
-            () = self.watch.changed() => {
+            scope = self.watch.changed() => {
                 sleep(DEBOUNCE).await;
-                Event::Look
+                Event::Look(scope)
             }
-            () = sleep_until(wake) => Event::Look,
+            () = sleep_until(wake) => Event::Look(Scope::Everything),
         }
     }
 
     /// A round of care. Returns when the next is due.
-    async fn look(&mut self) -> Instant {
+    async fn look(&mut self, scope: Scope) -> Instant {
         let known = self.inbox.known.borrow_and_update().clone();
         let problem = match &self.config {
-            Some(config) => self.keeper.keep(config, known.as_ref()).await.err(),
+            Some(config) => self.keeper.keep(config, known.as_ref(), scope).await.err(),
             None => None,
         };
         self.publish(problem.as_ref());

@@ -1,7 +1,7 @@
 //! Hearing of changes in the kernel: links and addresses over rtnetlink, our table over nfnetlink.
 //!
 //! Events say only *that* something of ours may have changed; what the state is, is read anew. So they collapse into
-//! one notification, and a lost event (an overrun) is just another.
+//! one notification of each kind, and a lost event (an overrun) is just another.
 
 use std::{collections::BTreeSet, io, net::IpAddr, net::Ipv4Addr, sync::Arc};
 
@@ -33,9 +33,19 @@ pub(crate) struct Interest {
     pub(crate) links: BTreeSet<u32>,
 }
 
+/// What to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Links and addresses: the guard is as it was last seen, so there is no need to wait for nft.
+    Links,
+    /// The guard too.
+    Everything,
+}
+
 /// A watch that ends when it is dropped.
 pub(crate) struct Watch {
-    changed: Arc<Notify>,
+    links: Arc<Notify>,
+    guard: Arc<Notify>,
     interest: watch::Sender<Interest>,
     _tasks: JoinSet<()>,
 }
@@ -43,13 +53,13 @@ pub(crate) struct Watch {
 impl Watch {
     /// Starts watching the network namespace of this thread.
     pub(crate) fn start(interest: Interest) -> io::Result<Self> {
-        let changed = Arc::new(Notify::new());
+        let (links, guard) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let interest = watch::Sender::new(interest);
         let mut tasks = JoinSet::new();
         let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr];
         let (connection, _, mut messages) = rtnetlink::new_multicast_connection(&groups)?;
         tasks.spawn(connection);
-        let (notify, cares) = (changed.clone(), interest.subscribe());
+        let (notify, cares) = (links.clone(), interest.subscribe());
         tasks.spawn(async move {
             while let Some((message, _)) = messages.next().await {
                 if cares.borrow().matches(&message) {
@@ -58,10 +68,10 @@ impl Watch {
             }
         });
         match guard_socket() {
-            Ok(socket) => drop(tasks.spawn(watch_guard(socket, changed.clone()))),
+            Ok(socket) => drop(tasks.spawn(watch_guard(socket, guard.clone()))),
             Err(error) => debug!(%error, "no nftables events: the guard is looked at from time to time"),
         }
-        Ok(Self { changed, interest, _tasks: tasks })
+        Ok(Self { links, guard, interest, _tasks: tasks })
     }
 
     /// Says what matters from now on.
@@ -73,9 +83,13 @@ impl Watch {
         });
     }
 
-    /// Waits for the next change. Changes since the last call count; the future may be dropped at any time.
-    pub(crate) async fn changed(&self) {
-        self.changed.notified().await;
+    /// Waits for the next change and says what to look at. Changes since the last call count; the future may be dropped
+    /// at any time.
+    pub(crate) async fn changed(&self) -> Scope {
+        tokio::select! {
+            () = self.guard.notified() => Scope::Everything,
+            () = self.links.notified() => Scope::Links,
+        }
     }
 }
 

@@ -24,6 +24,9 @@ use rustix::{
 
 pub(crate) const NODE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 100);
 
+/// What "within a second" is on this machine: an emulated one (QEMU without KVM) is many times slower.
+pub(crate) const A_SECOND: Duration = Duration::from_secs(1);
+
 /// A network namespace held by a process that ends when our end of its standard input closes.
 pub(crate) struct Namespace {
     holder: Child,
