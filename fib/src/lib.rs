@@ -9,17 +9,19 @@
 //!   -> event     next hops gone or back, routes that could not be installed
 //! ```
 //!
-//! `decide`, `resolve` and `table` are pure; `kernel` and `service` do the IO, on a thread of their own, so
+//! [`decide`], [`resolve`] and [`table`] are pure; [`kernel`] and [`service`] do the IO, on a thread of their own, so
 //! that a slow kernel holds up nobody else. The laws they keep: a change is one atomic replacement, a route of somebody
 //! else is never touched, nothing adopted at start is deleted before [`service::FibHandle::end_restart`].
-
-#![allow(dead_code, reason = "the thread that serves the handle is the next commit")]
 
 pub mod config;
 pub mod decide;
 pub mod error;
 pub mod event;
+pub mod kernel;
+pub mod lock;
 pub mod metrics;
+pub mod resolve;
 pub mod route;
 pub mod service;
+pub mod table;
 pub mod view;

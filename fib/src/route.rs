@@ -53,14 +53,16 @@ pub enum Path {
     Blackhole,
     /// Send them on through one of these legs, at least one, sorted.
     Unicast(SmallVec<[Leg; 1]>),
+    /// Something we never ask for: only ever found in the kernel.
+    Other,
 }
 
 impl Path {
     /// The legs; none for a blackhole.
     pub fn legs(&self) -> &[Leg] {
         match self {
-            Self::Blackhole => &[],
             Self::Unicast(legs) => legs,
+            Self::Blackhole | Self::Other => &[],
         }
     }
 }
@@ -101,8 +103,8 @@ pub struct KernelRoute {
     pub metric: u32,
     /// The type of service; zero for any.
     pub tos: u8,
-    /// What it does, when it is of a kind we could have made.
-    pub path: Option<Path>,
+    /// What it does.
+    pub path: Path,
     /// The kernel's number of its kind (`RTN_*`).
     pub kind: u8,
 }

@@ -225,6 +225,8 @@ pub struct FibStatus {
     pub routes: Vec<RouteCount>,
     /// Changes waiting to be sent.
     pub queued: u64,
+    /// Bytes that the routes take here.
+    pub bytes: u64,
     /// Next hops followed, for whomever.
     pub next_hops: u64,
     /// The tunnel device.

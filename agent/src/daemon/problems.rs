@@ -156,6 +156,7 @@ mod tests {
         FibStatus {
             routes: vec![RouteCount { path: Some(Verdict::Direct), state, routes }],
             queued: 0,
+            bytes: 0,
             next_hops: 0,
             tunnel: FibTunnel { device: None, permission: TunnelPermission::Granted },
             restart: RestartPhase::Over,

@@ -27,7 +27,7 @@ pub(crate) enum Command {
     Routes(Option<IpNet>, usize, oneshot::Sender<RoutePage>),
     Diff(Option<IpNet>, usize, oneshot::Sender<Result<DiffPage, FibError>>),
     Explain(IpNet, oneshot::Sender<Result<Explanation, FibError>>),
-    Status(oneshot::Sender<FibStatus>),
+    Status(oneshot::Sender<Result<FibStatus, FibError>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -69,7 +69,7 @@ impl FibHandle {
     ///
     /// # Errors
     ///
-    /// At the first: when another daemon programs this table, or the kernel does not let itself be read.
+    /// At the first: when the kernel does not let itself be read. It may then be repeated.
     pub async fn configure(&self, config: FibConfig) -> Result<Configured, FibError> {
         self.ask(|reply| Command::Configure(Box::new(config), reply)).await?
     }
@@ -100,7 +100,7 @@ impl FibHandle {
         self.ask(Command::Flush).await?
     }
 
-    /// Waits until everything handed over so far has been sent to the kernel and answered, refusals included.
+    /// Waits until everything handed over so far has been sent to the kernel and answered, if only by a refusal.
     pub async fn settle(&self) -> Result<(), FibError> {
         self.ask(Command::Settle).await
     }
@@ -122,7 +122,7 @@ impl FibHandle {
 
     /// The whole in a few numbers.
     pub async fn status(&self) -> Result<FibStatus, FibError> {
-        self.ask(Command::Status).await
+        self.ask(Command::Status).await?
     }
 
     /// The counters, without a visit to the thread.

@@ -1,5 +1,10 @@
 //! The FIB thread and the handle to it.
 
+mod engine;
 mod handle;
+mod links;
+mod pace;
+mod thread;
 
 pub use handle::{ApplyPermit, FibHandle};
+pub use thread::start;

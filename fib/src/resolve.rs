@@ -1,0 +1,329 @@
+//! The kernel's answers for next hops, and which of them to ask for again.
+//!
+//! Routes need them (a direct route goes where its next hop goes), and BGP does (RFC 4271 section 9.1.2.1). An answer
+//! through a route of our own or through the tunnel device counts as none: it would make reachability depend on itself.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+use smallvec::SmallVec;
+
+use crate::{
+    event::Reachability,
+    route::{Leg, Onlink},
+};
+
+/// The kernel's answer: the route that leads to an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// The route's destination.
+    pub by: IpNet,
+    /// The routing table.
+    pub table: u32,
+    /// Who put it there.
+    pub protocol: u8,
+    /// Its metric.
+    pub metric: u32,
+    /// Its living legs; none when it leads nowhere (a local address, a blackhole).
+    pub legs: SmallVec<[Leg; 1]>,
+}
+
+/// Which answers do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exclusion {
+    /// Our protocol number.
+    pub protocol: u8,
+    /// Our table.
+    pub table: u32,
+    /// The index of the tunnel device.
+    pub tunnel: Option<u32>,
+}
+
+impl Exclusion {
+    fn excludes(&self, lookup: &Lookup) -> bool {
+        let ours = lookup.protocol == self.protocol && lookup.table == self.table;
+        ours || lookup.legs.iter().any(|leg| Some(leg.device) == self.tunnel)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Watch {
+    /// Whether the owner of the FIB layer asked for it.
+    reported: Option<Option<Reachability>>,
+    /// `None` before the first answer.
+    answer: Option<Answer>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Answer {
+    lookup: Option<Lookup>,
+    usable: bool,
+}
+
+/// The next hops followed.
+#[derive(Debug, Default)]
+pub struct Resolver {
+    watches: BTreeMap<IpAddr, Watch>,
+    dirty: BTreeSet<IpAddr>,
+    exclusion: Exclusion,
+}
+
+impl Resolver {
+    /// Says which answers do not count; those already there are judged anew. Returns the next hops whose way changed.
+    pub fn exclude(&mut self, exclusion: Exclusion) -> Vec<IpAddr> {
+        self.exclusion = exclusion;
+        let mut changed = Vec::new();
+        for (address, watch) in &mut self.watches {
+            let Some(answer) = &mut watch.answer else { continue };
+            let usable = answer.lookup.as_ref().is_some_and(|lookup| usable(lookup, &exclusion));
+            if usable != answer.usable {
+                answer.usable = usable;
+                changed.push(*address);
+            }
+        }
+        changed
+    }
+
+    /// Follows a next hop for the owner of the FIB layer.
+    pub fn watch(&mut self, address: IpAddr) {
+        self.follow(address);
+        if let Some(watch) = self.watches.get_mut(&address) {
+            watch.reported.get_or_insert(None);
+        }
+    }
+
+    /// Ends [`Self::watch`]; it is still followed while routes need it.
+    pub fn unwatch(&mut self, address: IpAddr) {
+        if let Some(watch) = self.watches.get_mut(&address) {
+            watch.reported = None;
+        }
+    }
+
+    /// Follows a next hop that a route needs.
+    pub fn follow(&mut self, address: IpAddr) {
+        if let std::collections::btree_map::Entry::Vacant(place) = self.watches.entry(address) {
+            place.insert(Watch::default());
+            self.dirty.insert(address);
+        }
+    }
+
+    /// Forgets what neither a route nor the owner needs.
+    pub fn retain(&mut self, needed_by_routes: &BTreeSet<IpAddr>) {
+        self.watches.retain(|address, watch| watch.reported.is_some() || needed_by_routes.contains(address));
+        let watches = &self.watches;
+        self.dirty.retain(|address| watches.contains_key(address));
+    }
+
+    /// A route to this prefix came, went or changed: answers for addresses within may differ.
+    pub fn route_changed(&mut self, prefix: IpNet) {
+        let (first, last) = (prefix.network(), prefix.broadcast());
+        self.dirty.extend(self.watches.range(first..=last).map(|(address, _)| *address));
+    }
+
+    /// Anything may have changed.
+    pub fn all_changed(&mut self) {
+        self.dirty.extend(self.watches.keys());
+    }
+
+    /// One next hop is doubtful.
+    pub fn doubt(&mut self, address: IpAddr) {
+        if self.watches.contains_key(&address) {
+            self.dirty.insert(address);
+        }
+    }
+
+    /// Whether any next hop waits to be asked for.
+    pub fn has_work(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// The next one to ask the kernel for.
+    pub fn next_lookup(&mut self) -> Option<IpAddr> {
+        self.dirty.pop_first()
+    }
+
+    /// Takes the kernel's answer. Returns whether the way to the next hop changed.
+    pub fn answer(&mut self, address: IpAddr, lookup: Option<Lookup>) -> Changed {
+        let Some(watch) = self.watches.get_mut(&address) else { return Changed::No };
+        let usable = lookup.as_ref().is_some_and(|lookup| usable(lookup, &self.exclusion));
+        let answer = Some(Answer { lookup, usable });
+        if watch.answer == answer {
+            return Changed::No;
+        }
+        watch.answer = answer;
+        Changed::Yes
+    }
+
+    /// Whether an answer has come.
+    pub fn is_answered(&self, address: IpAddr) -> bool {
+        self.watches.get(&address).is_some_and(|watch| watch.answer.is_some())
+    }
+
+    /// The answer as BGP takes it: unreachable until there is one.
+    pub fn reachability(&self, address: IpAddr) -> Reachability {
+        match self.usable(address) {
+            Some(lookup) => Reachability::Reachable { metric: lookup.metric },
+            None => Reachability::Unreachable,
+        }
+    }
+
+    /// The answers the owner has not been told, in order of address. What is returned counts as told.
+    pub fn take_news(&mut self) -> Vec<(IpAddr, Reachability)> {
+        let mut news = Vec::new();
+        for (address, watch) in &mut self.watches {
+            let (Some(reported), Some(answer)) = (&mut watch.reported, &watch.answer) else { continue };
+            let now = match &answer.lookup {
+                Some(lookup) if answer.usable => Reachability::Reachable { metric: lookup.metric },
+                _ => Reachability::Unreachable,
+            };
+            if *reported != Some(now) {
+                *reported = Some(now);
+                news.push((*address, now));
+            }
+        }
+        news
+    }
+
+    /// The legs of a direct route to this next hop; none when it cannot be reached.
+    pub fn legs(&self, address: IpAddr) -> impl Iterator<Item = Leg> {
+        let legs = self.usable(address).into_iter().flat_map(|lookup| lookup.legs.iter());
+        legs.map(move |leg| Leg { gateway: Some(leg.gateway.unwrap_or(address)), ..*leg })
+    }
+
+    /// The kernel's answer as it came.
+    pub fn lookup(&self, address: IpAddr) -> Option<&Lookup> {
+        self.watches.get(&address)?.answer.as_ref()?.lookup.as_ref()
+    }
+
+    /// Whether any answer leads through this device.
+    pub fn uses_device(&self, device: u32) -> bool {
+        let answers = self.watches.values().filter_map(|watch| watch.answer.as_ref()?.lookup.as_ref());
+        answers.flat_map(|lookup| &lookup.legs).any(|leg| leg.device == device)
+    }
+
+    /// How many next hops are followed.
+    pub fn len(&self) -> usize {
+        self.watches.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.watches.is_empty()
+    }
+
+    fn usable(&self, address: IpAddr) -> Option<&Lookup> {
+        let answer = self.watches.get(&address)?.answer.as_ref()?;
+        answer.lookup.as_ref().filter(|_| answer.usable)
+    }
+}
+
+/// Whether an answer differs from the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It is the same.
+    No,
+    /// It differs.
+    Yes,
+}
+
+fn usable(lookup: &Lookup, exclusion: &Exclusion) -> bool {
+    !lookup.legs.is_empty() && !exclusion.excludes(lookup)
+}
+
+/// A leg on a link, as a lookup of a neighbour shows it.
+pub fn on_link(device: u32) -> Leg {
+    Leg { gateway: None, device, onlink: Onlink::No, weight: 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: &str = "192.168.92.129";
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn lookup(by: &str, protocol: u8, leg: Leg) -> Option<Lookup> {
+        let legs = SmallVec::from_elem(leg, 1);
+        Some(Lookup { by: by.parse().unwrap(), table: 254, protocol, metric: 7, legs })
+    }
+
+    fn resolver() -> Resolver {
+        let mut resolver = Resolver::default();
+        resolver.exclude(Exclusion { protocol: 179, table: 254, tunnel: Some(9) });
+        resolver
+    }
+
+    #[test]
+    fn a_neighbour_is_its_own_gateway_and_a_gateway_is_kept() {
+        let mut r = resolver();
+        for (address, leg) in
+            [(NODE, on_link(2)), ("10.9.9.9", Leg { gateway: Some(ip("192.168.92.1")), ..on_link(2) })]
+        {
+            r.follow(ip(address));
+            r.answer(ip(address), lookup("0.0.0.0/0", 2, leg));
+        }
+        assert_eq!(r.legs(ip(NODE)).next().unwrap().gateway, Some(ip(NODE)));
+        assert_eq!(r.legs(ip("10.9.9.9")).next().unwrap().gateway, Some(ip("192.168.92.1")));
+    }
+
+    #[test]
+    fn answers_through_our_own_routes_or_the_tunnel_are_unreachable() {
+        let mut r = resolver();
+        r.watch(ip(NODE));
+        let expected = [
+            (lookup("192.168.92.0/24", 2, on_link(2)), Reachability::Reachable { metric: 7 }),
+            (lookup("192.168.92.0/24", 179, on_link(2)), Reachability::Unreachable),
+            (lookup("192.168.92.0/24", 2, on_link(9)), Reachability::Unreachable),
+            (None, Reachability::Unreachable),
+        ];
+        for (answer, reachability) in expected {
+            r.answer(ip(NODE), answer);
+            assert_eq!(r.reachability(ip(NODE)), reachability);
+        }
+    }
+
+    #[test]
+    fn news_is_told_once_and_to_watchers_only() {
+        let mut r = resolver();
+        r.watch(ip(NODE));
+        r.follow(ip("10.0.0.1"));
+        assert_eq!(r.take_news(), []);
+        r.answer(ip(NODE), None);
+        r.answer(ip("10.0.0.1"), None);
+        assert_eq!(r.take_news(), [(ip(NODE), Reachability::Unreachable)]);
+        assert_eq!(r.take_news(), []);
+        r.unwatch(ip(NODE));
+        r.watch(ip(NODE));
+        assert_eq!(r.take_news(), [(ip(NODE), Reachability::Unreachable)]);
+    }
+
+    #[test]
+    fn a_route_change_doubts_only_the_next_hops_within_it() {
+        let mut r = resolver();
+        for address in [NODE, "192.168.93.1", "fd00::1"] {
+            r.follow(ip(address));
+        }
+        while r.next_lookup().is_some() {}
+        r.route_changed("192.168.92.0/24".parse().unwrap());
+        assert_eq!((r.next_lookup(), r.next_lookup()), (Some(ip(NODE)), None));
+        r.route_changed("::/0".parse().unwrap());
+        assert_eq!((r.next_lookup(), r.next_lookup()), (Some(ip("fd00::1")), None));
+    }
+
+    #[test]
+    fn a_new_tunnel_index_judges_old_answers_anew() {
+        let mut r = resolver();
+        r.follow(ip(NODE));
+        r.answer(ip(NODE), lookup("0.0.0.0/0", 2, on_link(5)));
+        let exclusion = Exclusion { protocol: 179, table: 254, tunnel: Some(5) };
+        assert_eq!(r.exclude(exclusion), [ip(NODE)]);
+        assert!(r.exclude(exclusion).is_empty());
+        assert_eq!(r.reachability(ip(NODE)), Reachability::Unreachable);
+    }
+}

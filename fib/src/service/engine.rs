@@ -1,0 +1,443 @@
+//! Table, resolver and kernel put together: everything the FIB thread does, one bounded turn at a time.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use ipnet::IpNet;
+use tracing::{debug, info, warn};
+
+use super::{links::Links, pace::Pace};
+use crate::{
+    config::{FibConfig, TunnelPermission},
+    error::Errno,
+    event::{FibEvent, TunnelState},
+    kernel::{BATCH, Kernel, Notice},
+    metrics::{FibMetrics, ResyncReason},
+    resolve::{Changed, Resolver},
+    route::RouteChange,
+    table::{Action, Request, RouteNotice, Table, Touch},
+    view::{Configured, DiffPage, Explanation, FibStatus, FlushReport, RoutePage},
+};
+
+/// How long answers may stay doubtful so that a burst of notices leads to one round of lookups.
+const LOOKUP_DELAY: Duration = Duration::from_millis(10);
+/// How soon an unanswered lookup is repeated.
+const LOOKUP_RETRY: Duration = Duration::from_millis(250);
+/// Lookups in one turn.
+const LOOKUPS: usize = 256;
+/// Outcomes in one event.
+const OUTCOMES: usize = 1024;
+
+/// The FIB layer without its thread.
+pub(crate) struct Engine<K> {
+    kernel: K,
+    config: FibConfig,
+    configured: Configured,
+    table: Table,
+    resolver: Resolver,
+    links: Links,
+    pace: Pace,
+    lookups_due: Option<Instant>,
+    told_tunnel: Option<TunnelState>,
+    sweep_at: usize,
+    batch: Vec<Request>,
+    refused: Vec<(usize, Errno)>,
+    metrics: Arc<FibMetrics>,
+}
+
+impl<K: Kernel> Engine<K> {
+    /// Reads the kernel and adopts what it finds of ours.
+    pub(crate) async fn start(
+        now: Instant,
+        config: FibConfig,
+        mut kernel: K,
+        metrics: Arc<FibMetrics>,
+    ) -> io::Result<Self> {
+        let mut links = Links::default();
+        links.replace(kernel.links().await?);
+        let mut resolver = Resolver::default();
+        let table = Table::new(&config, &resolver);
+        resolver.exclude(table.exclusion());
+        let mut engine = Self {
+            kernel,
+            config,
+            configured: Configured::default(),
+            table,
+            resolver,
+            links,
+            pace: Pace::new(now),
+            lookups_due: None,
+            told_tunnel: None,
+            sweep_at: 1024,
+            batch: Vec::with_capacity(BATCH),
+            refused: Vec::new(),
+            metrics,
+        };
+        engine.tunnel_device(now);
+        let adopted = engine.compare(now, ResyncReason::Start).await?;
+        engine.metrics.adopted.fetch_add(adopted, Relaxed);
+        info!(adopted, "adopted the routes of our protocol");
+        Ok(engine)
+    }
+
+    /// Applies another configuration.
+    pub(crate) fn configure(&mut self, now: Instant, config: FibConfig) -> Configured {
+        let restart_required = self.config.restart_keys(&config);
+        let FibConfig { protocol, table, metric, .. } = self.config;
+        self.config = FibConfig { protocol, table, metric, ..config };
+        self.table.configure(&self.config, &self.resolver);
+        self.tunnel_device(now);
+        self.configured = Configured { restart_required };
+        self.configured.clone()
+    }
+
+    /// Says whether the tunnel device may be used.
+    pub(crate) fn tunnel_permission(&mut self, permission: TunnelPermission) {
+        self.config.tunnel.permission = permission;
+        self.table.tunnel_permission(permission, &self.resolver);
+    }
+
+    /// Takes changes. New next hops are looked up first, so that each route is decided once.
+    pub(crate) fn apply(&mut self, now: Instant, changes: &[RouteChange]) {
+        for address in changes.iter().flat_map(|change| &change.next_hops).map(|next_hop| next_hop.address) {
+            self.follow(now, address);
+        }
+        changes.iter().for_each(|change| self.table.apply(change, &self.resolver));
+    }
+
+    /// Follows a next hop for the owner.
+    pub(crate) fn watch(&mut self, now: Instant, address: IpAddr) {
+        self.resolver.watch(address);
+        self.follow(now, address);
+    }
+
+    /// Ends [`Self::watch`].
+    pub(crate) fn unwatch(&mut self, address: IpAddr) {
+        self.resolver.unwatch(address);
+    }
+
+    /// Sweeps what is stale, now and from now on.
+    pub(crate) fn end_restart(&mut self) {
+        self.table.end_restart();
+    }
+
+    /// Takes a notice of the kernel.
+    pub(crate) fn notice(&mut self, now: Instant, notice: Notice) {
+        match notice {
+            Notice::Route(route) => self.route_notice(now, &route),
+            Notice::Link(link) => {
+                let index = link.index;
+                let relevant = self.is_relevant(index);
+                if self.links.update(link) {
+                    self.tunnel_device(now);
+                    if relevant {
+                        self.underlay_changed(now);
+                    }
+                }
+            }
+            Notice::LinkGone(index) => {
+                let relevant = self.is_relevant(index);
+                self.links.remove(index);
+                self.tunnel_device(now);
+                if relevant {
+                    self.underlay_changed(now);
+                }
+            }
+            Notice::Address(index) if self.is_relevant(index) => self.underlay_changed(now),
+            Notice::Address(_) => {}
+            Notice::Rule => self.doubt_all(now),
+            Notice::Overrun => self.overrun(now),
+        }
+    }
+
+    /// One bounded turn of work.
+    pub(crate) async fn turn(&mut self, now: Instant) {
+        if self.lookups_due.is_some_and(|due| due <= now) {
+            self.lookups(now);
+        }
+        self.program(now);
+        if let Some(reason) = self.pace.due(now) {
+            self.resync(now, reason).await;
+        }
+        if self.resolver.len() > self.sweep_at {
+            self.sweep();
+        }
+    }
+
+    /// Whether another turn has something to do at once.
+    pub(crate) fn has_work(&self, now: Instant) -> bool {
+        self.table.has_work(now) || self.next_time() <= now
+    }
+
+    /// Whether everything known has been done; refusals that wait for their time do not count.
+    pub(crate) fn is_settled(&self, now: Instant) -> bool {
+        let suspicious = self.pace.next() <= now + Duration::from_millis(500);
+        !self.table.has_work(now) && self.lookups_due.is_none() && !suspicious
+    }
+
+    /// When [`Self::turn`] has something to do again, work aside.
+    pub(crate) fn next_time(&self) -> Instant {
+        let times = [Some(self.pace.next()), self.lookups_due, self.table.next_retry()];
+        times.into_iter().flatten().min().unwrap_or_else(|| self.pace.next())
+    }
+
+    /// How many changes wait.
+    pub(crate) fn queued(&self) -> usize {
+        self.table.queued()
+    }
+
+    /// What the owner has not been told.
+    pub(crate) fn take_events(&mut self) -> Vec<FibEvent> {
+        let news = self.resolver.take_news().into_iter();
+        let mut events: Vec<_> =
+            news.map(|(address, reachability)| FibEvent::NextHop { address, reachability }).collect();
+        let tunnel = self.table.tunnel();
+        if self.told_tunnel != Some(tunnel) {
+            self.told_tunnel = Some(tunnel);
+            events.push(FibEvent::Tunnel(tunnel));
+        }
+        let outcomes = self.table.take_outcomes(OUTCOMES);
+        if !outcomes.is_empty() {
+            events.push(FibEvent::Routes(outcomes));
+        }
+        events
+    }
+
+    /// Removes everything of ours.
+    pub(crate) async fn flush(&mut self, now: Instant) -> io::Result<FlushReport> {
+        let before = self.metrics.deleted.load(Relaxed);
+        self.table.flush(&self.resolver);
+        for _ in 0..3 {
+            while self.table.has_work(now) {
+                self.program(now);
+            }
+            if self.compare(now, ResyncReason::Mismatch).await? == 0 {
+                break;
+            }
+        }
+        let removed = self.metrics.deleted.load(Relaxed) - before;
+        Ok(FlushReport { removed, failed: self.table.leftovers() })
+    }
+
+    /// A page of routes.
+    pub(crate) fn routes(&self, from: Option<IpNet>, limit: usize) -> RoutePage {
+        self.table.routes(from, limit, &self.links)
+    }
+
+    /// A page of differences with the kernel as it is now.
+    pub(crate) async fn diff(&mut self, from: Option<IpNet>, limit: usize) -> io::Result<DiffPage> {
+        let dump = self.kernel.dump().await?;
+        Ok(self.table.diff(from, limit, &dump, &self.links))
+    }
+
+    /// Explains a route, with the kernel as it is now.
+    pub(crate) async fn explain(&mut self, prefix: IpNet) -> io::Result<Explanation> {
+        let dump = self.kernel.dump().await?;
+        Ok(self.table.explain(prefix, &self.resolver, &dump, &self.links))
+    }
+
+    /// The whole in a few numbers.
+    pub(crate) fn status(&self) -> FibStatus {
+        FibStatus {
+            routes: self.table.counts(),
+            queued: self.table.queued() as u64,
+            bytes: self.table.mem_size() as u64,
+            next_hops: self.resolver.len() as u64,
+            tunnel: self.table.tunnel(),
+            restart: self.table.restart(),
+            programming: self.table.programming(),
+            restart_required: self.configured.restart_required.clone(),
+        }
+    }
+
+    fn route_notice(&mut self, now: Instant, notice: &RouteNotice) {
+        let route = notice.route();
+        debug!(prefix = %route.prefix, protocol = route.protocol, table = route.table, "a route changed");
+        self.resolver.route_changed(route.prefix);
+        self.plan_lookups(now);
+        if self.table.observe(notice) == Touch::Ours {
+            self.metrics.repaired.fetch_add(u64::from(route.protocol == self.config.protocol), Relaxed);
+            self.pace.suspect(now, ResyncReason::ForeignChange);
+        }
+    }
+
+    /// The kernel drops routes of a link or address that goes without a word: only a comparison tells.
+    fn underlay_changed(&mut self, now: Instant) {
+        self.doubt_all(now);
+        self.pace.suspect(now, ResyncReason::LinkChange);
+    }
+
+    fn overrun(&mut self, now: Instant) {
+        warn!("the kernel's notifications came faster than they were read; comparing everything");
+        self.doubt_all(now);
+        self.pace.suspect(now, ResyncReason::Overrun);
+    }
+
+    fn doubt_all(&mut self, now: Instant) {
+        self.resolver.all_changed();
+        self.plan_lookups(now);
+    }
+
+    fn plan_lookups(&mut self, now: Instant) {
+        if self.resolver.has_work() {
+            self.lookups_due.get_or_insert(now + LOOKUP_DELAY);
+        }
+    }
+
+    fn is_relevant(&self, index: u32) -> bool {
+        self.table.uses_device(index) || self.resolver.uses_device(index)
+    }
+
+    fn tunnel_device(&mut self, now: Instant) {
+        let device = self.links.up(&self.config.tunnel.device);
+        if device == self.table.tunnel().device {
+            return;
+        }
+        self.table.tunnel_device(device, &self.resolver);
+        let changed = self.resolver.exclude(self.table.exclusion());
+        self.next_hops_changed(changed.into_iter().collect());
+        self.underlay_changed(now);
+    }
+
+    fn follow(&mut self, now: Instant, address: IpAddr) {
+        self.resolver.follow(address);
+        if !self.resolver.is_answered(address) && self.lookup(address).is_err() {
+            self.lookups_due.get_or_insert(now + LOOKUP_RETRY);
+        }
+    }
+
+    fn lookups(&mut self, now: Instant) {
+        let mut changed = BTreeSet::new();
+        self.lookups_due = None;
+        for _ in 0..LOOKUPS {
+            let Some(address) = self.resolver.next_lookup() else { break };
+            match self.lookup(address) {
+                Ok(Changed::Yes) => _ = changed.insert(address),
+                Ok(Changed::No) => {}
+                Err(error) => {
+                    warn!(%address, %error, "looking a next hop up failed; trying again");
+                    self.resolver.doubt(address);
+                    self.lookups_due = Some(now + LOOKUP_RETRY);
+                    break;
+                }
+            }
+        }
+        if self.resolver.has_work() {
+            self.lookups_due.get_or_insert(now);
+        }
+        self.next_hops_changed(changed);
+    }
+
+    fn lookup(&mut self, address: IpAddr) -> io::Result<Changed> {
+        self.metrics.lookups.fetch_add(1, Relaxed);
+        let lookup = self.kernel.lookup(address)?;
+        Ok(self.resolver.answer(address, lookup))
+    }
+
+    fn next_hops_changed(&mut self, changed: BTreeSet<IpAddr>) {
+        if !changed.is_empty() {
+            self.table.next_hops_changed(&changed, &self.resolver);
+        }
+    }
+
+    /// Sends one batch and takes its results.
+    fn program(&mut self, now: Instant) {
+        self.table.take_batch(now, BATCH, &mut self.batch);
+        if self.batch.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        self.metrics.batches.fetch_add(1, Relaxed);
+        let sent = self.kernel.program(self.table.paths(), &self.batch, &mut self.refused);
+        let busy = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.metrics.busy_nanoseconds.fetch_add(busy, Relaxed);
+        match sent {
+            Ok(()) => self.complete(now),
+            Err(error) => {
+                warn!(%error, "a batch was not answered; comparing everything");
+                self.metrics.error(Errno::from(&error));
+                self.table.lost(&self.batch);
+                self.pace.suspect(now, ResyncReason::Timeout);
+            }
+        }
+    }
+
+    fn complete(&mut self, now: Instant) {
+        let completion = self.table.complete(now, &self.batch, &self.refused);
+        self.count();
+        for request in self.batch.iter().filter(|request| request.action != Action::Replace) {
+            self.resolver.route_changed(request.slot.prefix);
+        }
+        completion.doubtful.into_iter().for_each(|address| self.resolver.doubt(address));
+        self.plan_lookups(now);
+        if let Some(reason) = completion.resync {
+            self.pace.suspect(now, reason);
+        }
+    }
+
+    fn count(&self) {
+        let mut done = [0u64; 3];
+        self.batch.iter().for_each(|request| done[request.action as usize] += 1);
+        for (index, errno) in &self.refused {
+            self.metrics.error(*errno);
+            if let Some(request) = self.batch.get(*index) {
+                done[request.action as usize] -= 1;
+                debug!(prefix = %request.slot.prefix, action = ?request.action, %errno, "the kernel refused");
+            }
+        }
+        let [created, replaced, deleted] = done;
+        self.metrics.created.fetch_add(created, Relaxed);
+        self.metrics.replaced.fetch_add(replaced, Relaxed);
+        self.metrics.deleted.fetch_add(deleted, Relaxed);
+    }
+
+    async fn resync(&mut self, now: Instant, reason: ResyncReason) {
+        match self.compare(now, reason).await {
+            Ok(_) if reason == ResyncReason::Interval => {
+                self.doubt_all(now);
+                self.sweep();
+            }
+            Ok(_) => {}
+            Err(error) => {
+                warn!(%error, "reading the kernel's routes failed; trying again");
+                self.pace.failed(now);
+            }
+        }
+    }
+
+    /// Compares with the kernel. Returns how many routes of ours it holds.
+    async fn compare(&mut self, now: Instant, reason: ResyncReason) -> io::Result<u64> {
+        let began = Instant::now();
+        self.metrics.resync(reason);
+        if matches!(reason, ResyncReason::Interval | ResyncReason::Overrun) {
+            let links = self.kernel.links().await?;
+            self.links.replace(links);
+            self.tunnel_device(now);
+        }
+        let dump = self.kernel.dump().await?;
+        let comparison = self.table.compare(dump);
+        self.metrics.repaired.fetch_add(comparison.differences, Relaxed);
+        if reason == ResyncReason::LinkChange {
+            self.table.retry_all();
+        }
+        self.pace.compared(now, began.elapsed());
+        debug!(
+            ?reason,
+            held = comparison.held,
+            differences = comparison.differences,
+            "compared with the kernel"
+        );
+        Ok(comparison.held)
+    }
+
+    fn sweep(&mut self) {
+        let needed = self.table.sweep_unused();
+        self.resolver.retain(&needed);
+        self.sweep_at = 2 * self.resolver.len() + 1024;
+    }
+}

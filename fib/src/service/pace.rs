@@ -1,0 +1,81 @@
+//! When to compare with the kernel: at an interval, and soon after a suspicion, but never so often that it matters.
+
+use std::time::{Duration, Instant};
+
+use crate::metrics::ResyncReason;
+
+const INTERVAL: Duration = Duration::from_secs(60);
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+const SHORTEST_GAP: Duration = Duration::from_millis(100);
+
+/// Plans comparisons.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    due: Instant,
+    reason: ResyncReason,
+    earliest: Instant,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { due: now + INTERVAL, reason: ResyncReason::Interval, earliest: now }
+    }
+
+    /// Something is suspicious. A burst of suspicions leads to one comparison.
+    pub(super) fn suspect(&mut self, now: Instant, reason: ResyncReason) {
+        let wait = match reason {
+            ResyncReason::Start | ResyncReason::Interval => Duration::ZERO,
+            ResyncReason::Mismatch => Duration::from_millis(20),
+            ResyncReason::LinkChange => Duration::from_millis(50),
+            ResyncReason::Overrun | ResyncReason::Timeout => Duration::from_millis(100),
+            ResyncReason::ForeignChange => Duration::from_millis(500),
+        };
+        let due = (now + wait).max(self.earliest);
+        if due < self.due {
+            (self.due, self.reason) = (due, reason);
+        }
+    }
+
+    /// The reason to compare now, if there is one.
+    pub(super) fn due(&self, now: Instant) -> Option<ResyncReason> {
+        (self.due <= now).then_some(self.reason)
+    }
+
+    /// When there will be one.
+    pub(super) fn next(&self) -> Instant {
+        self.due
+    }
+
+    /// A comparison ended; the next one waits at least ten times as long as it took.
+    pub(super) fn compared(&mut self, now: Instant, took: Duration) {
+        self.earliest = now + took.saturating_mul(10).max(SHORTEST_GAP);
+        (self.due, self.reason) = (now + INTERVAL, ResyncReason::Interval);
+    }
+
+    /// A comparison failed.
+    pub(super) fn failed(&mut self, now: Instant) {
+        self.due = now + AFTER_FAILURE;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_of_suspicions_leads_to_one_comparison_and_slow_ones_are_rarer() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        assert_eq!(pace.due(start), None);
+        pace.suspect(start, ResyncReason::ForeignChange);
+        pace.suspect(start, ResyncReason::LinkChange);
+        pace.suspect(start, ResyncReason::ForeignChange);
+        let at = pace.next();
+        assert_eq!((at - start, pace.due(at)), (Duration::from_millis(50), Some(ResyncReason::LinkChange)));
+        pace.compared(at, Duration::from_millis(30));
+        pace.suspect(at, ResyncReason::Mismatch);
+        assert_eq!(pace.next() - at, Duration::from_millis(300));
+        pace.compared(at, Duration::from_millis(1));
+        assert_eq!(pace.due(at + INTERVAL), Some(ResyncReason::Interval));
+    }
+}

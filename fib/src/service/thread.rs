@@ -1,0 +1,281 @@
+//! The FIB thread: commands in, notices in, turns of work between them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    io,
+    net::IpAddr,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use ipnet::IpNet;
+use tokio::{
+    runtime,
+    sync::{mpsc, oneshot},
+    time::sleep_until,
+};
+use tracing::{error, warn};
+
+use super::{
+    engine::Engine,
+    handle::{Command, FibHandle},
+};
+use crate::{
+    config::{FibConfig, TunnelPermission},
+    error::FibError,
+    event::FibEvent,
+    kernel::{Monitor, Netlink, Notice, Target},
+    metrics::FibMetrics,
+    route::RouteChange,
+    view::{Configured, RoutePage},
+};
+
+/// Commands that may wait.
+const COMMANDS: usize = 64;
+/// Events that may wait.
+const EVENTS: usize = 256;
+/// Commands taken before the kernel gets its turn.
+const COMMANDS_PER_TURN: usize = 16;
+/// Queued changes beyond which no command is taken: who hands over more has to wait.
+const QUEUE_LIMIT: usize = 16 << 10;
+/// How long a stop may take.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Starts the FIB thread in the network namespace of the calling thread. It does nothing before
+/// [`FibHandle::configure`]. The table must be locked ([`crate::lock::TableLock`]) by the caller.
+///
+/// # Errors
+///
+/// When there can be no thread.
+pub fn start() -> io::Result<(FibHandle, mpsc::Receiver<FibEvent>)> {
+    let (commands, inbox) = mpsc::channel(COMMANDS);
+    let (events, outbox) = mpsc::channel(EVENTS);
+    let metrics = Arc::new(FibMetrics::default());
+    let handle = FibHandle::new(commands, Arc::clone(&metrics));
+    let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let run = move || {
+        let thread = Thread::new(inbox, events, metrics);
+        runtime.block_on(thread.run());
+    };
+    thread::Builder::new().name("fib".into()).spawn(run)?;
+    Ok((handle, outbox))
+}
+
+/// The work, once there is a configuration.
+struct Running {
+    engine: Engine<Netlink>,
+    monitor: Monitor,
+}
+
+/// What came before the configuration.
+#[derive(Default)]
+struct Early {
+    changes: BTreeMap<IpNet, RouteChange>,
+    watched: BTreeSet<IpAddr>,
+    permission: Option<TunnelPermission>,
+    restart_ended: bool,
+}
+
+struct Thread {
+    inbox: mpsc::Receiver<Command>,
+    events: mpsc::Sender<FibEvent>,
+    metrics: Arc<FibMetrics>,
+    unsent: VecDeque<FibEvent>,
+    settling: Vec<oneshot::Sender<()>>,
+    stopping: Option<oneshot::Sender<()>>,
+    early: Early,
+}
+
+/// What woke the thread.
+enum Woken {
+    Command(Option<Command>),
+    Noticed(io::Result<()>),
+    Room,
+    Time,
+}
+
+impl Thread {
+    fn new(inbox: mpsc::Receiver<Command>, events: mpsc::Sender<FibEvent>, metrics: Arc<FibMetrics>) -> Self {
+        let (unsent, settling) = (VecDeque::new(), Vec::new());
+        Self { inbox, events, metrics, unsent, settling, stopping: None, early: Early::default() }
+    }
+
+    async fn run(mut self) {
+        let Some(mut running) = self.wait_for_configuration().await else { return };
+        let mut notices = Vec::new();
+        loop {
+            let now = Instant::now();
+            running.engine.turn(now).await;
+            self.report(&mut running.engine);
+            if self.stopping.is_some() {
+                return self.stop(running.engine).await;
+            }
+            match self.wait(&mut running, &mut notices).await {
+                Woken::Command(None) => return self.stop(running.engine).await,
+                Woken::Command(Some(command)) => self.commands(&mut running.engine, command).await,
+                Woken::Noticed(Ok(())) => {
+                    let now = Instant::now();
+                    notices.drain(..).for_each(|notice| running.engine.notice(now, notice));
+                }
+                Woken::Noticed(Err(error)) => {
+                    error!(%error, "the notification socket is broken; relying on comparisons");
+                    running.engine.notice(Instant::now(), Notice::Overrun);
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                Woken::Room | Woken::Time => {}
+            }
+        }
+    }
+
+    async fn wait(&mut self, running: &mut Running, notices: &mut Vec<Notice>) -> Woken {
+        let now = Instant::now();
+        let busy = running.engine.has_work(now);
+        let next = if busy { now } else { running.engine.next_time() };
+        let receiving = running.engine.queued() < QUEUE_LIMIT;
+        let pause =
+            async { if busy { tokio::task::yield_now().await } else { sleep_until(next.into()).await } };
+        tokio::select! {
+            biased;
+            noticed = running.monitor.next(notices) => Woken::Noticed(noticed),
+            command = self.inbox.recv(), if receiving => Woken::Command(command),
+            permit = self.events.reserve(), if !self.unsent.is_empty() => {
+                if let (Ok(permit), Some(event)) = (permit, self.unsent.pop_front()) {
+                    permit.send(event);
+                }
+                Woken::Room
+            }
+            () = pause => Woken::Time,
+        }
+    }
+
+    /// Takes a command and those that have come with it, so that batches get full.
+    async fn commands(&mut self, engine: &mut Engine<Netlink>, first: Command) {
+        self.command(engine, first).await;
+        for _ in 1..COMMANDS_PER_TURN {
+            match self.inbox.try_recv() {
+                Ok(command) => self.command(engine, command).await,
+                Err(_) => break,
+            }
+        }
+    }
+
+    async fn command(&mut self, engine: &mut Engine<Netlink>, command: Command) {
+        let now = Instant::now();
+        match command {
+            Command::Apply(changes) => engine.apply(now, &changes),
+            Command::Configure(config, reply) => answer(reply, Ok(engine.configure(now, *config))),
+            Command::TunnelPermission(permission) => engine.tunnel_permission(permission),
+            Command::Watch(address) => engine.watch(now, address),
+            Command::Unwatch(address) => engine.unwatch(address),
+            Command::EndRestart => engine.end_restart(),
+            Command::Flush(reply) => answer(reply, engine.flush(now).await.map_err(FibError::from)),
+            Command::Settle(reply) => self.settling.push(reply),
+            Command::Routes(from, limit, reply) => answer(reply, engine.routes(from, limit)),
+            Command::Diff(from, limit, reply) => {
+                answer(reply, engine.diff(from, limit).await.map_err(FibError::from));
+            }
+            Command::Explain(prefix, reply) => {
+                answer(reply, engine.explain(prefix).await.map_err(FibError::from))
+            }
+            Command::Status(reply) => answer(reply, Ok(engine.status())),
+            Command::Stop(reply) => self.stopping = Some(reply),
+        }
+    }
+
+    /// Passes on what has happened. What finds no room waits here, and nothing is added to it meanwhile.
+    fn report(&mut self, engine: &mut Engine<Netlink>) {
+        if self.unsent.is_empty() {
+            self.unsent.extend(engine.take_events());
+        }
+        while let Some(event) = self.unsent.pop_front() {
+            match self.events.try_send(event) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(event)) => {
+                    self.unsent.push_front(event);
+                    break;
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => self.unsent.clear(),
+            }
+        }
+        if !self.settling.is_empty() && engine.is_settled(Instant::now()) {
+            self.settling.drain(..).for_each(|reply| answer(reply, ()));
+        }
+    }
+
+    /// Sends what is due. Routes stay.
+    async fn stop(self, mut engine: Engine<Netlink>) {
+        let began = Instant::now();
+        while engine.queued() > 0 && engine.has_work(began) && began.elapsed() < STOP_TIMEOUT {
+            engine.turn(Instant::now()).await;
+        }
+        if let Some(reply) = self.stopping {
+            answer(reply, ());
+        }
+    }
+
+    async fn wait_for_configuration(&mut self) -> Option<Running> {
+        while let Some(command) = self.inbox.recv().await {
+            match command {
+                Command::Configure(config, reply) => match self.begin(*config).await {
+                    Ok(running) => {
+                        answer(reply, Ok(Configured::default()));
+                        return Some(running);
+                    }
+                    Err(error) => answer(reply, Err(error.into())),
+                },
+                Command::Stop(reply) => {
+                    answer(reply, ());
+                    return None;
+                }
+                command => self.early.take(command),
+            }
+        }
+        None
+    }
+
+    async fn begin(&mut self, config: FibConfig) -> io::Result<Running> {
+        let target = Target { protocol: config.protocol, table: config.table, metric: config.metric };
+        let (kernel, monitor) = Netlink::open(target)?;
+        let now = Instant::now();
+        let mut engine = Engine::start(now, config, kernel, Arc::clone(&self.metrics)).await?;
+        std::mem::take(&mut self.early).replay(now, &mut engine);
+        Ok(Running { engine, monitor })
+    }
+}
+
+impl Early {
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Apply(changes) => {
+                self.changes.extend(changes.into_iter().map(|change| (change.prefix, change)));
+            }
+            Command::Watch(address) => _ = self.watched.insert(address),
+            Command::Unwatch(address) => _ = self.watched.remove(&address),
+            Command::TunnelPermission(permission) => self.permission = Some(permission),
+            Command::EndRestart => self.restart_ended = true,
+            Command::Settle(reply) => answer(reply, ()),
+            Command::Routes(_, _, reply) => answer(reply, RoutePage::default()),
+            Command::Flush(reply) => answer(reply, Err(FibError::NotConfigured)),
+            Command::Diff(_, _, reply) => answer(reply, Err(FibError::NotConfigured)),
+            Command::Explain(_, reply) => answer(reply, Err(FibError::NotConfigured)),
+            Command::Status(reply) => answer(reply, Err(FibError::NotConfigured)),
+            Command::Configure(..) | Command::Stop(_) => warn!("a command was lost before the configuration"),
+        }
+    }
+
+    fn replay(self, now: Instant, engine: &mut Engine<Netlink>) {
+        self.permission.into_iter().for_each(|permission| engine.tunnel_permission(permission));
+        self.watched.into_iter().for_each(|address| engine.watch(now, address));
+        let changes: Vec<_> = self.changes.into_values().collect();
+        engine.apply(now, &changes);
+        if self.restart_ended {
+            engine.end_restart();
+        }
+    }
+}
+
+/// Whoever asked may have gone away meanwhile.
+fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    let _ = reply.send(value);
+}

@@ -1,0 +1,242 @@
+//! What we want against what the kernel holds, prefix by prefix, and the requests that close the gap.
+//!
+//! Everything goes through the same few steps, whatever set it off (a change from BGP, a new configuration, another
+//! answer for a next hop, a notification, a dump): the entry's two sides are brought up to date, and if they differ the
+//! prefix is queued; [`Table::take_batch`] turns the queue into requests, [`Table::complete`] takes the results.
+//!
+//! A kernel slot is (table, prefix, type of service, metric). Empty by our view: create, exclusively. Held by ours
+//! alone: one atomic replacement. Holding anyone else's route: nothing is sent until it goes.
+
+mod compare;
+mod entry;
+pub mod intern;
+mod prefixes;
+mod retry;
+mod sync;
+mod views;
+mod want;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+pub use self::{
+    compare::{Comparison, RouteNotice, Touch},
+    sync::{Action, Completion, Request, Slot},
+    views::DeviceNames,
+};
+use self::{entry::Entry, intern::Interner, prefixes::Prefixes, retry::Retries};
+use crate::{
+    config::{FibConfig, Programming, TunnelPermission},
+    decide::Decider,
+    event::TunnelState,
+    resolve::{Exclusion, Resolver},
+    route::{NextHopSet, Path, RouteChange},
+    view::RestartPhase,
+};
+
+/// The metric the kernel gives an IPv6 route that asks for none (`IP6_RT_PRIO_USER`).
+const IPV6_DEFAULT_METRIC: u32 = 1024;
+
+/// Desired and actual state of one routing table.
+#[derive(Debug)]
+pub struct Table {
+    protocol: u8,
+    table: u32,
+    metric: u32,
+    programming: Programming,
+    decider: Decider,
+    blocks: BTreeSet<IpNet>,
+    tunnel: TunnelState,
+    restart: RestartPhase,
+    entries: Prefixes<Entry>,
+    sets: Interner<NextHopSet>,
+    paths: Interner<Path>,
+    /// Protocol numbers of the routes of others in slots that we use or would use.
+    foreign: FxHashMap<IpNet, SmallVec<[u8; 4]>>,
+    /// Routes of ours in slots that we do not use: swept when the restart is over.
+    strays: Vec<sync::Stray>,
+    queue: VecDeque<IpNet>,
+    retries: Retries,
+    troubles: BTreeSet<IpNet>,
+    comparison: compare::Phase,
+}
+
+impl Table {
+    /// An empty table. Nothing is requested of the kernel before the first [`Table::compare`].
+    pub fn new(config: &FibConfig, resolver: &Resolver) -> Self {
+        let mut table = Self {
+            protocol: config.protocol,
+            table: config.table,
+            metric: config.metric,
+            programming: config.programming,
+            decider: Decider::default(),
+            blocks: BTreeSet::new(),
+            tunnel: TunnelState { device: None, permission: config.tunnel.permission },
+            restart: RestartPhase::Underway,
+            entries: Prefixes::default(),
+            sets: Interner::default(),
+            paths: Interner::default(),
+            foreign: FxHashMap::default(),
+            strays: Vec::new(),
+            queue: VecDeque::new(),
+            retries: Retries::default(),
+            troubles: BTreeSet::new(),
+            comparison: compare::Phase::Never,
+        };
+        table.configure(config, resolver);
+        table
+    }
+
+    /// Applies a configuration and queues what it changes. Protocol, table and metric stay as they were.
+    pub fn configure(&mut self, config: &FibConfig, resolver: &Resolver) {
+        self.decider = Decider::new(config);
+        self.programming = config.programming;
+        self.tunnel.permission = config.tunnel.permission;
+        let blocks: BTreeSet<_> = config.local_blocks.iter().map(IpNet::trunc).collect();
+        for gone in self.blocks.difference(&blocks) {
+            if let Some(entry) = self.entries.get_mut(*gone) {
+                entry.marks.block = false;
+            }
+        }
+        for block in &blocks {
+            self.entries.entry(*block).marks.block = true;
+        }
+        self.blocks = blocks;
+        self.refresh_all(resolver);
+    }
+
+    /// Takes one wish and queues what it changes. Its next hops should be followed by the resolver already.
+    pub fn apply(&mut self, change: &RouteChange, resolver: &Resolver) {
+        let prefix = change.prefix.trunc();
+        if change.next_hops.is_empty() && self.entries.get(prefix).is_none() {
+            return;
+        }
+        let next_hops = (!change.next_hops.is_empty()).then(|| self.sets.intern(&normal(&change.next_hops)));
+        self.entries.entry(prefix).next_hops = next_hops;
+        self.refresh(prefix, resolver);
+    }
+
+    /// The tunnel device came, went, or changed its index.
+    pub fn tunnel_device(&mut self, device: Option<u32>, resolver: &Resolver) {
+        if self.tunnel.device != device {
+            self.tunnel.device = device;
+            self.refresh_all(resolver);
+        }
+    }
+
+    /// The tunnel device may, or may no longer, be used.
+    pub fn tunnel_permission(&mut self, permission: TunnelPermission, resolver: &Resolver) {
+        if self.tunnel.permission != permission {
+            self.tunnel.permission = permission;
+            self.refresh_all(resolver);
+        }
+    }
+
+    /// The way to some next hops changed.
+    pub fn next_hops_changed(&mut self, changed: &BTreeSet<IpAddr>, resolver: &Resolver) {
+        let mut affected = self.sets.marks();
+        let concerned = |set: &NextHopSet| set.iter().any(|next_hop| changed.contains(&next_hop.address));
+        self.sets.iter().filter(|(_, set)| concerned(set)).for_each(|(id, _)| affected.insert(id));
+        let uses = |entry: &Entry| entry.next_hops.is_some_and(|set| affected.contains(set));
+        let prefixes: Vec<_> =
+            self.entries.iter().filter(|(_, e)| uses(e)).map(|(prefix, _)| prefix).collect();
+        prefixes.into_iter().for_each(|prefix| self.refresh(prefix, resolver));
+    }
+
+    /// The restart is over: adopted routes that nobody asked for are deleted, now and from now on.
+    pub fn end_restart(&mut self) {
+        self.restart = RestartPhase::Over;
+        let mut stale = Vec::new();
+        for (prefix, entry) in self.entries.iter_mut() {
+            entry.marks.adopted = false;
+            if !entry.is_asked_for() {
+                stale.push(prefix);
+            }
+        }
+        stale.into_iter().for_each(|prefix| self.enqueue(prefix));
+    }
+
+    /// Nobody asks for anything any more: every route of ours is queued for deletion.
+    pub fn flush(&mut self, resolver: &Resolver) {
+        self.blocks.clear();
+        for (_, entry) in self.entries.iter_mut() {
+            entry.next_hops = None;
+            entry.marks.block = false;
+        }
+        self.end_restart();
+        self.refresh_all(resolver);
+    }
+
+    /// The answers that must not count for next hops.
+    pub fn exclusion(&self) -> Exclusion {
+        Exclusion { protocol: self.protocol, table: self.table, tunnel: self.tunnel.device }
+    }
+
+    /// The tunnel device as last told.
+    pub fn tunnel(&self) -> TunnelState {
+        self.tunnel
+    }
+
+    /// Whether the restart is over.
+    pub fn restart(&self) -> RestartPhase {
+        self.restart
+    }
+
+    /// Whether the kernel may be written to.
+    pub fn programming(&self) -> Programming {
+        self.programming
+    }
+
+    /// The paths that requests refer to.
+    pub fn paths(&self) -> &Interner<Path> {
+        &self.paths
+    }
+
+    /// Whether any route of ours, held or wanted, leads through this device.
+    pub fn uses_device(&self, device: u32) -> bool {
+        self.paths.iter().flat_map(|(_, path)| path.legs()).any(|leg| leg.device == device)
+    }
+
+    /// Forgets paths and sets that no route has any more. Returns the next hops that routes have.
+    pub fn sweep_unused(&mut self) -> BTreeSet<IpAddr> {
+        let (mut sets, mut paths) = (self.sets.marks(), self.paths.marks());
+        for (_, entry) in self.entries.iter() {
+            entry.next_hops.into_iter().for_each(|set| sets.insert(set));
+            entry.wanted.into_iter().chain(entry.actual).for_each(|path| paths.insert(path));
+        }
+        self.strays.iter().for_each(|stray| paths.insert(stray.path));
+        self.sets.sweep(&sets);
+        self.paths.sweep(&paths);
+        self.sets.iter().flat_map(|(_, set)| set.iter().map(|next_hop| next_hop.address)).collect()
+    }
+
+    fn refresh_all(&mut self, resolver: &Resolver) {
+        let prefixes: Vec<_> = self.entries.iter().map(|(prefix, _)| prefix).collect();
+        prefixes.into_iter().for_each(|prefix| self.refresh(prefix, resolver));
+    }
+
+    fn slot(&self, prefix: IpNet) -> Slot {
+        let metric = match (prefix, self.metric) {
+            (IpNet::V6(_), 0) => IPV6_DEFAULT_METRIC,
+            (_, metric) => metric,
+        };
+        Slot { prefix, metric, tos: 0 }
+    }
+}
+
+/// Sorted by address, each address once.
+fn normal(next_hops: &NextHopSet) -> NextHopSet {
+    let mut normal = next_hops.clone();
+    normal.sort_unstable();
+    normal.dedup_by_key(|next_hop| next_hop.address);
+    normal
+}

@@ -1,0 +1,242 @@
+//! Rows, differences and explanations.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+
+use super::{Table, compare::slot_of, entry::Entry};
+use crate::{
+    config::Programming,
+    decide::{Decision, Fact, Verdict},
+    resolve::{Lookup, Resolver},
+    route::{KernelRoute, Leg, Path},
+    view::{
+        Cause, DecisionView, DiffAction, DiffEntry, DiffPage, Explanation, KernelRouteView, LegView,
+        ResolutionView, RestartPhase, RouteCount, RoutePage, RouteView, State,
+    },
+};
+
+/// Names of devices by index.
+pub trait DeviceNames {
+    /// The name, when it is known.
+    fn name(&self, index: u32) -> Option<&str>;
+}
+
+impl Table {
+    /// At most `limit` routes from a prefix on.
+    pub fn routes(&self, from: Option<IpNet>, limit: usize, names: &impl DeviceNames) -> RoutePage {
+        let mut entries = self.entries.iter_from(from);
+        let routes =
+            entries.by_ref().take(limit).map(|(prefix, entry)| self.view(prefix, entry, names)).collect();
+        RoutePage { routes, next: entries.next().map(|(prefix, _)| prefix) }
+    }
+
+    /// Routes counted by path and state.
+    pub fn counts(&self) -> Vec<RouteCount> {
+        let mut counts = BTreeMap::new();
+        for (_, entry) in self.entries.iter() {
+            *counts.entry((entry.decision.map(|d| d.verdict), entry.state())).or_default() += 1;
+        }
+        counts.into_iter().map(|((path, state), routes)| RouteCount { path, state, routes }).collect()
+    }
+
+    /// Bytes that the routes themselves take.
+    pub fn mem_size(&self) -> usize {
+        self.entries.mem_size() + self.queue.capacity() * size_of::<IpNet>()
+    }
+
+    /// At most `limit` differences between what is wanted and this dump, from a prefix on.
+    pub fn diff(
+        &self,
+        from: Option<IpNet>,
+        limit: usize,
+        dump: &[KernelRoute],
+        names: &impl DeviceNames,
+    ) -> DiffPage {
+        let mut held: BTreeMap<IpNet, Vec<&KernelRoute>> = BTreeMap::new();
+        for route in dump.iter().filter(|route| self.concerns_us(route)) {
+            held.entry(route.prefix).or_default().push(route);
+        }
+        let ours = |routes: &[&KernelRoute]| routes.iter().any(|route| route.protocol == self.protocol);
+        let mut prefixes: BTreeSet<_> = self.entries.iter_from(from).map(|(prefix, _)| prefix).collect();
+        prefixes.extend(held.iter().filter(|(_, routes)| ours(routes)).map(|(prefix, _)| *prefix));
+        let due = prefixes.into_iter().filter(|prefix| from.is_none_or(|from| *prefix >= from));
+        let mut differences = due.filter_map(|prefix| {
+            self.difference(prefix, held.get(&prefix).map(Vec::as_slice).unwrap_or_default(), names)
+        });
+        let entries = differences.by_ref().take(limit).collect();
+        DiffPage { entries, next: differences.next().map(|entry| entry.prefix) }
+    }
+
+    /// Explains the longest route that contains the prefix.
+    pub fn explain(
+        &self,
+        prefix: IpNet,
+        resolver: &Resolver,
+        dump: &[KernelRoute],
+        names: &impl DeviceNames,
+    ) -> Explanation {
+        let found = self.entries.longest_match(prefix.trunc());
+        let slot = self.slot(found.map_or(prefix.trunc(), |(prefix, _)| prefix));
+        let in_slot = dump.iter().filter(|route| route.table == self.table && slot_of(route) == slot);
+        Explanation {
+            route: found.map(|(prefix, entry)| self.view(prefix, entry, names)),
+            decisions: found
+                .map_or_else(Vec::new, |(prefix, entry)| self.decisions(prefix, entry, resolver, names)),
+            kernel: in_slot.map(|route| kernel_view(route, names)).collect(),
+        }
+    }
+
+    fn decisions(
+        &self,
+        prefix: IpNet,
+        entry: &Entry,
+        resolver: &Resolver,
+        names: &impl DeviceNames,
+    ) -> Vec<DecisionView> {
+        if entry.marks.block {
+            let mut facts = Vec::new();
+            let decision = self.decider.local_block(prefix, &mut facts);
+            return vec![DecisionView { next_hop: None, decision, facts, resolution: None }];
+        }
+        let next_hops = entry.next_hops.and_then(|set| self.sets.get(set)).into_iter().flatten();
+        let decided = next_hops.map(|next_hop| {
+            let mut facts: Vec<Fact> = Vec::new();
+            let decision = self.decider.route(prefix, next_hop.address, &mut facts);
+            let resolution = resolution(next_hop.address, resolver, names);
+            DecisionView { next_hop: Some(next_hop.address), decision, facts, resolution: Some(resolution) }
+        });
+        decided.collect()
+    }
+
+    fn view(&self, prefix: IpNet, entry: &Entry, names: &impl DeviceNames) -> RouteView {
+        let path = entry.actual.or(entry.wanted).and_then(|path| self.paths.get(path));
+        let state = entry.state();
+        RouteView {
+            prefix,
+            path: entry.decision.map(|decision: Decision| decision.verdict),
+            reason: entry.decision.map(|decision| decision.reason),
+            legs: path.map_or_else(Vec::new, |path| legs(path.legs(), names)),
+            state,
+            cause: self.cause(entry, state),
+            errno: entry.errno(),
+            owner: self.owner(prefix),
+        }
+    }
+
+    fn cause(&self, entry: &Entry, state: State) -> Option<Cause> {
+        match state {
+            State::Stale if entry.marks.adopted && self.restart == RestartPhase::Underway => {
+                Some(Cause::RestartUnderway)
+            }
+            State::Stale | State::Pending => Some(entry.cause.unwrap_or(Cause::Queued)),
+            _ => entry.cause,
+        }
+    }
+
+    fn difference(
+        &self,
+        prefix: IpNet,
+        held: &[&KernelRoute],
+        names: &impl DeviceNames,
+    ) -> Option<DiffEntry> {
+        let slot = self.slot(prefix);
+        let entry = self.entries.get(prefix);
+        let wanted = entry.and_then(|entry| entry.wanted).and_then(|path| self.paths.get(path));
+        let mut ours = held.iter().filter(|route| route.protocol == self.protocol);
+        let in_slot = ours.clone().find(|route| slot_of(route) == slot);
+        let foreign = held.iter().any(|route| route.protocol != self.protocol);
+        let action = match (wanted, in_slot) {
+            (Some(wanted), Some(route)) if *wanted == route.path && ours.all(|r| slot_of(r) == slot) => {
+                return None;
+            }
+            (Some(wanted), Some(route)) if *wanted == route.path => DiffAction::Remove,
+            (Some(_), _) if foreign => DiffAction::Conflict,
+            (Some(_), Some(_)) => DiffAction::Replace,
+            (Some(_), None) => DiffAction::Add,
+            (None, _) if entry.is_some_and(|entry| entry.is_asked_for() && !left_alone(entry)) => {
+                DiffAction::Wait
+            }
+            (None, Some(_)) => DiffAction::Remove,
+            (None, None) if ours.next().is_some() => DiffAction::Remove,
+            (None, None) => return None,
+        };
+        Some(DiffEntry {
+            prefix,
+            action,
+            wanted: wanted.map(|path| self.wanted_view(prefix, path, names)),
+            held: held.iter().map(|route| kernel_view(route, names)).collect(),
+            cause: self.diff_cause(action, entry),
+        })
+    }
+
+    fn diff_cause(&self, action: DiffAction, entry: Option<&Entry>) -> Option<Cause> {
+        match action {
+            DiffAction::Conflict => Some(Cause::ForeignRoute),
+            _ if self.programming == Programming::DryRun => Some(Cause::DryRun),
+            DiffAction::Remove if self.restart == RestartPhase::Underway => Some(Cause::RestartUnderway),
+            _ => entry.and_then(|entry| self.cause(entry, entry.state())),
+        }
+    }
+
+    fn wanted_view(&self, prefix: IpNet, path: &Path, names: &impl DeviceNames) -> KernelRouteView {
+        KernelRouteView {
+            kind: kind(path, 0),
+            dst: prefix,
+            protocol: self.protocol,
+            metric: self.slot(prefix).metric,
+            legs: legs(path.legs(), names),
+        }
+    }
+
+    fn concerns_us(&self, route: &KernelRoute) -> bool {
+        let ours = route.protocol == self.protocol;
+        route.table == self.table && (ours || slot_of(route) == self.slot(route.prefix))
+    }
+}
+
+fn left_alone(entry: &Entry) -> bool {
+    entry.decision.is_some_and(|decision| decision.verdict == Verdict::NotOurs)
+}
+
+fn resolution(address: IpAddr, resolver: &Resolver, names: &impl DeviceNames) -> ResolutionView {
+    let lookup: Option<&Lookup> = resolver.lookup(address);
+    ResolutionView {
+        reachability: resolver.reachability(address),
+        by: lookup.map(|lookup| lookup.by),
+        protocol: lookup.map(|lookup| lookup.protocol),
+        legs: lookup.map_or_else(Vec::new, |lookup| legs(&lookup.legs, names)),
+    }
+}
+
+fn kernel_view(route: &KernelRoute, names: &impl DeviceNames) -> KernelRouteView {
+    KernelRouteView {
+        kind: kind(&route.path, route.kind),
+        dst: route.prefix,
+        protocol: route.protocol,
+        metric: route.metric,
+        legs: legs(route.path.legs(), names),
+    }
+}
+
+fn kind(path: &Path, number: u8) -> String {
+    match path {
+        Path::Blackhole => "blackhole".into(),
+        Path::Unicast(_) => "unicast".into(),
+        Path::Other if number == libc::RTN_UNICAST => "unicast".into(),
+        Path::Other => number.to_string(),
+    }
+}
+
+fn legs(legs: &[Leg], names: &impl DeviceNames) -> Vec<LegView> {
+    let view = |leg: &Leg| LegView {
+        gateway: leg.gateway,
+        device: names.name(leg.device).map_or_else(|| leg.device.to_string(), Into::into),
+        onlink: leg.onlink,
+        weight: leg.weight,
+    };
+    legs.iter().map(view).collect()
+}

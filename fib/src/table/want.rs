@@ -1,0 +1,122 @@
+//! From the next hops of a prefix to the path the kernel is to hold, or why there is none.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use smallvec::SmallVec;
+
+use super::{Table, intern::Id};
+use crate::{
+    config::TunnelPermission,
+    decide::{Decision, Verdict},
+    resolve::Resolver,
+    route::{Leg, NextHop, Onlink, Path},
+    view::Cause,
+};
+
+/// What follows from the configuration and the next hops' answers.
+struct Want {
+    decision: Option<Decision>,
+    path: Option<Id<Path>>,
+    cause: Option<Cause>,
+}
+
+impl Table {
+    /// Brings the wanted side of a prefix up to date and queues it if the kernel's side differs.
+    pub(super) fn refresh(&mut self, prefix: IpNet, resolver: &Resolver) {
+        let want = self.want(prefix, resolver);
+        let Some(entry) = self.entries.get_mut(prefix) else { return };
+        let same = entry.wanted == want.path && entry.decision == want.decision;
+        if same && entry.cause == Some(Cause::KernelError) && self.retries.is_waiting(prefix) {
+            return;
+        }
+        (entry.wanted, entry.decision, entry.cause) = (want.path, want.decision, want.cause);
+        entry.errno = None;
+        self.retries.forget(prefix);
+        self.enqueue(prefix);
+    }
+
+    fn want(&mut self, prefix: IpNet, resolver: &Resolver) -> Want {
+        let nothing = Want { decision: None, path: None, cause: None };
+        let Some(entry) = self.entries.get(prefix) else { return nothing };
+        if entry.marks.block {
+            let decision = self.decider.local_block(prefix, &mut ());
+            let path = (decision.verdict == Verdict::Blackhole).then(|| self.paths.intern(&Path::Blackhole));
+            return Want { decision: Some(decision), path, cause: None };
+        }
+        match entry.next_hops.and_then(|set| self.sets.get(set)) {
+            Some(set) => {
+                let (decision, legs, cause) = self.legs(prefix, set, resolver);
+                let path = (!legs.is_empty()).then(|| self.paths.intern(&Path::Unicast(legs)));
+                Want { decision, cause: if path.is_some() { None } else { cause }, path }
+            }
+            None => nothing,
+        }
+    }
+
+    /// The legs that can be used now, the decision over the first next hop, and why a leg is missing if one is.
+    fn legs(
+        &self,
+        prefix: IpNet,
+        next_hops: &[NextHop],
+        resolver: &Resolver,
+    ) -> (Option<Decision>, SmallVec<[Leg; 1]>, Option<Cause>) {
+        let (mut first, mut legs, mut missing) = (None, SmallVec::new(), None);
+        for next_hop in next_hops {
+            let decision = self.decider.route(prefix, next_hop.address, &mut ());
+            first.get_or_insert(decision);
+            match decision.verdict {
+                Verdict::Direct => missing = direct(prefix, *next_hop, resolver, &mut legs).or(missing),
+                Verdict::Tunnel => match self.tunnel_device_for_use() {
+                    Ok(device) => legs.push(tunnelled(*next_hop, device)),
+                    Err(cause) => missing = Some(cause),
+                },
+                Verdict::Blackhole | Verdict::NotOurs => {}
+            }
+        }
+        (first, normal(legs), missing)
+    }
+
+    fn tunnel_device_for_use(&self) -> Result<u32, Cause> {
+        match (self.tunnel.permission, self.tunnel.device) {
+            (TunnelPermission::Withheld, _) => Err(Cause::TunnelWithheld),
+            (TunnelPermission::Granted, None) => Err(Cause::TunnelDown),
+            (TunnelPermission::Granted, Some(device)) => Ok(device),
+        }
+    }
+}
+
+/// Adds the legs of the kernel's resolution, or says why there are none.
+fn direct(
+    prefix: IpNet,
+    next_hop: NextHop,
+    resolver: &Resolver,
+    legs: &mut SmallVec<[Leg; 1]>,
+) -> Option<Cause> {
+    let before = legs.len();
+    let fits = |leg: &Leg| !matches!((prefix, leg.gateway), (IpNet::V6(_), Some(IpAddr::V4(_))));
+    let weighted = |leg: Leg| Leg { weight: next_hop.weight.max(1).saturating_mul(leg.weight.max(1)), ..leg };
+    legs.extend(resolver.legs(next_hop.address).filter(fits).map(weighted));
+    (legs.len() == before).then_some(Cause::NextHopUnreachable)
+}
+
+/// A tunnelled route's gateway is the next hop itself, not what leads to it.
+fn tunnelled(next_hop: NextHop, device: u32) -> Leg {
+    Leg { gateway: Some(next_hop.address), device, onlink: Onlink::Yes, weight: next_hop.weight.max(1) }
+}
+
+/// Sorted, each way once (its weights added), and an only leg of weight 1.
+fn normal(mut legs: SmallVec<[Leg; 1]>) -> SmallVec<[Leg; 1]> {
+    legs.sort_unstable();
+    legs.dedup_by(|next, kept| {
+        let same = Leg { weight: kept.weight, ..*next } == *kept;
+        if same {
+            kept.weight = kept.weight.saturating_add(next.weight);
+        }
+        same
+    });
+    if let [only] = legs.as_mut_slice() {
+        only.weight = 1;
+    }
+    legs
+}
