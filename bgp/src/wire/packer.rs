@@ -246,6 +246,3 @@ fn next_hop_field(next_hop: NextHop) -> Vec<u8> {
     field.push(0);
     field
 }
-
-#[cfg(test)]
-mod tests;

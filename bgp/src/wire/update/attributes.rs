@@ -278,18 +278,18 @@ impl<'a> Attributes<'a> {
         Some(RouteItem::Reach { attributes: Arc::new(attributes), nlri })
     }
 
-    /// RFC 6793 section 4.2.3.
+    /// RFC 6793 section 4.2.3: an AGGREGATOR that a 2-octet speaker replaced since makes what stands beside it
+    /// stale.
     fn merge_as4(&mut self) {
         let aggregator = self.rare.as_mut().and_then(|rare| rare.aggregator.as_mut());
-        match aggregator {
-            Some(aggregator) if aggregator.asn != Asn::TRANS => return,
-            Some(aggregator) => *aggregator = self.as4_aggregator.unwrap_or(*aggregator),
-            None => {}
+        if let (Some(aggregator), Some(as4_aggregator)) = (aggregator, self.as4_aggregator) {
+            if aggregator.asn != Asn::TRANS {
+                return;
+            }
+            *aggregator = as4_aggregator;
         }
-        if let (Some(path), Some(as4_path)) =
-            (self.as_path.take_if(|_| self.as4_path.is_some()), &self.as4_path)
-        {
-            self.as_path = Some(path.merge(as4_path));
+        if let Some(as4_path) = &self.as4_path {
+            self.as_path = self.as_path.take().map(|path| path.merge(as4_path));
         }
     }
 

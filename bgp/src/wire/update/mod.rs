@@ -119,6 +119,3 @@ fn assemble(withdrawn: Option<NlriList>, nlri: Option<NlriList>, mut attributes:
     }
     Update { items, malformed }
 }
-
-#[cfg(test)]
-mod tests;
