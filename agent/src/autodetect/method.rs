@@ -1,6 +1,6 @@
 //! Calico's `IP_AUTODETECTION_METHOD`.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::LazyLock};
 
 use ipnet::IpNet;
 use regex::bytes::{Regex, RegexBuilder};
@@ -8,6 +8,8 @@ use regex::bytes::{Regex, RegexBuilder};
 /// Interfaces no node address is looked for on, unless the method names interfaces itself.
 const EXCLUDED: &str = "^docker|^cbr|^dummy|^podman|^virbr|^lxcbr|^veth|^lo|^br-|^cali|^tunl|^flannel|^kube-ipvs\
     |^cni|^vxlan\\.calico|^vxlan-v6\\.calico|^wireguard\\.cali|^wg-v6\\.cali|^nodelocaldns";
+
+static USUAL: LazyLock<Option<Regex>> = LazyLock::new(|| regex(EXCLUDED).ok());
 
 /// How the node's address is found.
 #[derive(Clone, Debug)]
@@ -127,7 +129,7 @@ impl Round<'_> {
         match self {
             Self::Matching(regex) => regex.is_match(name.as_bytes()),
             Self::Other { skip, .. } => {
-                let usual = regex(EXCLUDED).is_ok_and(|usual| usual.is_match(name.as_bytes()));
+                let usual = USUAL.as_ref().is_some_and(|usual| usual.is_match(name.as_bytes()));
                 !usual && !skip.iter().any(|regex| regex.is_match(name.as_bytes()))
             }
         }

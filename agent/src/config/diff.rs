@@ -20,6 +20,8 @@ pub struct Change {
     pub applied: Vec<String>,
     /// What changes at the next start, sorted by key.
     pub pending: Vec<Pending>,
+    /// What of it deserves a warning: the node's own address moved.
+    pub warnings: Vec<String>,
 }
 
 /// A changed key that waits for a restart.
@@ -43,8 +45,20 @@ impl Change {
         intent.kernel = running.kernel;
         intent.api = running.api.clone();
         intent.log.format = running.log.format;
-        Self { applied: applied(running, &intent), intent, pending }
+        Self { applied: applied(running, &intent), warnings: moved(running, &intent), intent, pending }
     }
+}
+
+fn moved(running: &Intent, new: &Intent) -> Vec<String> {
+    let (old, new) = (&running.node, &new.node);
+    let mut lines = Vec::new();
+    if old.address != new.address {
+        lines.push("node.address has changed: sessions bound to it start anew".to_owned());
+    }
+    if old.address6 != new.address6 {
+        lines.push("node.address6 has changed: sessions bound to it start anew".to_owned());
+    }
+    lines
 }
 
 /// Whether a key of [`Facts`] waits for a restart.

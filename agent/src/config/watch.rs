@@ -15,7 +15,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use sha2::{Digest, Sha256};
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, sleep_until, timeout_at},
+    time::{Instant, sleep, timeout},
 };
 
 use super::host::Host;
@@ -86,21 +86,14 @@ impl<H: Host> Watch<H> {
 
     /// Waits for an event and for quiet after it, or for the next poll.
     async fn quiet_moment(&mut self) {
-        let poll = if self.notifier.is_some() { POLL } else { POLL_ONLY };
         if self.notifier.is_none() {
-            return sleep(poll).await;
+            return sleep(POLL_ONLY).await;
         }
-        if timeout_at(Instant::now() + poll, self.events.recv()).await.is_err() {
+        if timeout(POLL, self.events.recv()).await.is_err() {
             return;
         }
         let patience = Instant::now() + PATIENCE;
-        while let Ok(Some(())) = timeout_at((Instant::now() + QUIET).min(patience), self.events.recv()).await
-        {
-            if Instant::now() >= patience {
-                return;
-            }
-        }
-        sleep_until(Instant::now()).await;
+        while Instant::now() < patience && timeout(QUIET, self.events.recv()).await.is_ok() {}
     }
 
     /// Looks at every file, and says whether one has changed.
@@ -145,3 +138,6 @@ fn directory(file: &Path) -> PathBuf {
         _ => PathBuf::from("."),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,3 +145,30 @@ fn secrets_are_never_shown() {
     }
     assert!(show(&loaded, Origins::Shown).contains("password = (hidden)"));
 }
+
+proptest::proptest! {
+    #[test]
+    fn the_highest_layer_that_speaks_is_heard(layers: [Option<u16>; 4]) {
+        let [calico, file, ours, flag] = layers.map(|asn| asn.map(|asn| u32::from(asn) + 100_000));
+        let mut environment = BTreeMap::new();
+        environment.extend(calico.map(|asn| ("AS".to_owned(), asn.to_string())));
+        environment.extend(ours.map(|asn| ("SISKIN__NODE__ASN".to_owned(), asn.to_string())));
+        let text = file.map(|asn| format!("[node]\nasn = {asn}")).unwrap_or_default();
+        let flags = Flags { asn: flag.map(|asn| asn.to_string()), ..Flags::default() };
+        let inputs = Inputs { file: Some(FILE.into()), environment, flags };
+        let loaded = load(&inputs, &FakeHost::with_file(&text)).unwrap();
+        let wanted = flag.or(ours).or(file).or(calico).unwrap_or(64512);
+        proptest::prop_assert_eq!(loaded.intent.node.asn.0, wanted);
+    }
+
+    #[test]
+    fn no_text_panics_and_every_error_has_a_place(
+        text in r#"(\[{1,2}(node|bgp|peers|pools|local|tunnel)\]{1,2}\n|[a-z_]{1,8} ?= ?[^\n]{0,12}\n|cidr = "[0-9a-f.:/]{0,12}"\n|address = "[0-9a-f.:/]{0,12}"\n|asn = [0-9"]{1,4}\n){0,8}"#
+    ) {
+        if let Err(error) = load(&inputs(&[], Flags::default()), &FakeHost::with_file(&text)) {
+            for problem in error.problems {
+                proptest::prop_assert!(!problem.what.is_empty());
+            }
+        }
+    }
+}

@@ -87,6 +87,7 @@ fn a_detected_address_changes_but_never_to_none() {
 
     host.interfaces = vec![interface(2, "eth0", &["192.168.92.7/24"])];
     let Outcome::Changed(change) = reloader.reload(&host) else { panic!("the address changed") };
+    assert_eq!(change.warnings, ["node.address has changed: sessions bound to it start anew"]);
     assert!(change.applied.contains(&"node.address: 192.168.92.128/24 -> 192.168.92.7/24".to_owned()));
 
     host.interfaces = Vec::new();

@@ -1,0 +1,149 @@
+use std::{fs, os::unix::fs::symlink};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::{Flags, Inputs, IpipMode, Outcome, Reloader, ThisHost, load};
+
+const LONG: Duration = Duration::from_secs(8);
+
+/// A directory with a configuration, and its watch.
+struct Scene {
+    dir: TempDir,
+    watch: Watch<ThisHost>,
+}
+
+fn text(mode: &str) -> String {
+    format!(
+        "[node]\naddress = \"192.0.2.1/24\"\n[[pools]]\ncidr = \"172.16.0.0/16\"\nipip_mode = \"{mode}\"\n"
+    )
+}
+
+impl Scene {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("siskin.toml");
+        fs::write(&file, text("Always")).unwrap();
+        Self { watch: Watch::new(ThisHost, &[file]), dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path("siskin.toml")
+    }
+
+    async fn changes(&mut self) -> bool {
+        timeout(LONG, self.watch.changed()).await.is_ok()
+    }
+
+    async fn stays(&mut self) -> bool {
+        timeout(QUIET * 3, self.watch.changed()).await.is_err()
+    }
+}
+
+#[tokio::test]
+async fn a_write_in_place_is_seen() {
+    let mut scene = Scene::new();
+    fs::write(scene.file(), text("Never")).unwrap();
+    assert!(scene.changes().await);
+    assert!(scene.stays().await);
+}
+
+#[tokio::test]
+async fn a_rename_over_the_file_is_seen_each_time() {
+    let mut scene = Scene::new();
+    for mode in ["Never", "CrossSubnet"] {
+        fs::write(scene.path(".siskin.toml.swp"), text(mode)).unwrap();
+        fs::rename(scene.path(".siskin.toml.swp"), scene.file()).unwrap();
+        assert!(scene.changes().await);
+    }
+}
+
+#[tokio::test]
+async fn the_symlink_swap_of_a_kubernetes_config_map_is_seen_each_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let publish = |version: &str, mode: &str| {
+        fs::create_dir(path(version)).unwrap();
+        fs::write(path(version).join("siskin.toml"), text(mode)).unwrap();
+        symlink(version, path("..data_tmp")).unwrap();
+        fs::rename(path("..data_tmp"), path("..data")).unwrap();
+    };
+    publish("..2026_01", "Always");
+    symlink("..data/siskin.toml", path("siskin.toml")).unwrap();
+    let mut watch = Watch::new(ThisHost, &[path("siskin.toml")]);
+    for (version, old, mode) in [("..2026_02", "..2026_01", "Never"), ("..2026_03", "..2026_02", "Always")] {
+        publish(version, mode);
+        fs::remove_dir_all(path(old)).unwrap();
+        assert!(timeout(LONG, watch.changed()).await.is_ok(), "{version}");
+    }
+}
+
+#[tokio::test]
+async fn a_half_written_file_is_looked_at_when_it_is_finished() {
+    use std::io::Write;
+    let mut scene = Scene::new();
+    let whole = text("Never");
+    let (first, second) = whole.split_at(40);
+    let path = scene.file();
+    let (first, second) = (first.to_owned(), second.to_owned());
+    let writer = tokio::spawn(async move {
+        let mut file = fs::File::create(path).unwrap();
+        file.write_all(first.as_bytes()).unwrap();
+        sleep(QUIET / 4).await;
+        file.write_all(second.as_bytes()).unwrap();
+    });
+    assert!(scene.changes().await);
+    writer.await.unwrap();
+    assert_eq!(fs::read_to_string(scene.file()).unwrap(), whole);
+    assert!(scene.stays().await, "the half was not reported by itself");
+}
+
+#[tokio::test]
+async fn a_file_left_half_written_is_refused_and_taken_when_it_is_whole() {
+    let mut scene = Scene::new();
+    let flags = Flags { node_name: Some("n".into()), ..Flags::default() };
+    let inputs = Inputs { file: Some(scene.file()), flags, ..Inputs::default() };
+    let mut reloader = Reloader::new(inputs.clone(), load(&inputs, &ThisHost).unwrap());
+
+    fs::write(scene.file(), text("Never").trim_end_matches("er\"\n")).unwrap();
+    assert!(scene.changes().await);
+    assert!(matches!(reloader.reload(&ThisHost), Outcome::Refused(_)));
+    let mode = |reloader: &Reloader| reloader.loaded().intent.pools.values().next().unwrap().ipip_mode;
+    assert_eq!(mode(&reloader), IpipMode::Always);
+
+    fs::write(scene.file(), text("Never")).unwrap();
+    assert!(scene.changes().await);
+    assert!(matches!(reloader.reload(&ThisHost), Outcome::Changed(_)));
+    assert_eq!(mode(&reloader), IpipMode::Never);
+}
+
+#[tokio::test]
+async fn other_files_and_rewrites_of_the_same_content_are_no_change() {
+    let mut scene = Scene::new();
+    fs::write(scene.path("neighbour"), "x").unwrap();
+    fs::write(scene.file(), text("Always")).unwrap();
+    assert!(scene.stays().await);
+}
+
+#[tokio::test]
+async fn a_password_file_that_appears_is_seen() {
+    let mut scene = Scene::new();
+    let files = [scene.file(), scene.path("password")];
+    scene.watch.set_files(&files);
+    fs::write(scene.path("password"), "secret").unwrap();
+    assert!(scene.changes().await);
+    fs::remove_file(scene.path("password")).unwrap();
+    assert!(scene.changes().await);
+}
+
+#[tokio::test]
+async fn without_inotify_the_files_are_polled() {
+    let mut scene = Scene::new();
+    scene.watch.notifier = None;
+    fs::write(scene.file(), text("Never")).unwrap();
+    assert!(scene.changes().await);
+}
