@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     policy::Policy,
-    types::{Asn, Families, RouterId},
+    types::{Asn, Families, Family, RouterId},
 };
 
 /// A whole speaker. Peers are matched by [`PeerConfig::name`] when a new configuration is applied.
@@ -75,6 +75,51 @@ pub struct PeerConfig {
     pub install: Install,
     /// Ceiling for accepted prefixes; beyond it Cease 6/1 and a timed retry. A warning comes at 75 %.
     pub max_prefixes: Option<u32>,
+}
+
+impl SpeakerConfig {
+    /// A speaker without listening sockets and peers, with graceful restart (120 s).
+    pub fn new(asn: Asn, router_id: RouterId) -> Self {
+        Self {
+            asn,
+            router_id,
+            cluster_id: router_id,
+            listen: Vec::new(),
+            graceful_restart_time: Duration::from_secs(120),
+            selection_deferral: Duration::from_secs(30),
+            peers: Vec::new(),
+        }
+    }
+}
+
+impl PeerConfig {
+    /// A peer on port 179 with the usual timers, speaking its address's family, whose policies accept everything.
+    pub fn new(name: &str, address: IpAddr, asn: Asn) -> Self {
+        let family = if address.is_ipv4() { Family::Ipv4Unicast } else { Family::Ipv6Unicast };
+        Self {
+            name: name.to_owned(),
+            address,
+            port: 179,
+            asn,
+            source: None,
+            admin: AdminState::Up,
+            families: Families::from_iter([family]),
+            mode: ConnectMode::Active,
+            hold_time: Duration::from_secs(90),
+            keepalive_time: None,
+            connect_retry_time: Duration::from_secs(5),
+            delay_open: None,
+            first_open_delay: Duration::ZERO,
+            ttl: TtlPolicy::Multihop(64),
+            auth: Auth::None,
+            next_hop: NextHopMode::Auto,
+            reflection: Reflection::NonClient,
+            import: Arc::default(),
+            export: Arc::default(),
+            install: Install::Forward,
+            max_prefixes: None,
+        }
+    }
 }
 
 /// Administrative state.

@@ -173,28 +173,53 @@ impl fmt::Display for DownReport {
 }
 
 impl DownReport {
+    /// As [`Failure`] has it, with the peer's address where it helps.
     fn failure(&self, f: &mut fmt::Formatter<'_>, failure: &Failure) -> fmt::Result {
         let peer = self.peer;
-        match failure {
-            Failure::Transport(TransportError::NoRoute) => write!(f, "no route to {peer}"),
-            Failure::Transport(TransportError::Refused) => write!(f, "connection refused by {peer}"),
-            Failure::Transport(TransportError::NoAnswer) if self.md5 == Md5::Used => {
+        match (failure, self.md5) {
+            (Failure::Transport(TransportError::NoRoute), _) => write!(f, "no route to {peer}"),
+            (Failure::Transport(TransportError::Refused), _) => write!(f, "connection refused by {peer}"),
+            (Failure::Transport(TransportError::NoAnswer), Md5::Used) => {
                 write!(f, "no answer from {peer} (filtered, or the MD5 keys differ)")
             }
-            Failure::Transport(TransportError::NoAnswer) => {
+            (Failure::Transport(TransportError::NoAnswer), Md5::Unused) => {
                 write!(f, "no answer from {peer} (filtered, or it wants an MD5 key)")
             }
-            Failure::Transport(TransportError::SourceUnavailable) => {
+            (Failure::Transport(TransportError::SourceUnavailable), _) => {
                 write!(f, "the source address for {peer} is not on this host")
             }
-            Failure::Transport(TransportError::Closed) => write!(f, "connection closed by {peer}"),
-            Failure::Transport(TransportError::Reset) => write!(f, "connection reset by {peer}"),
-            Failure::Transport(TransportError::Other) => write!(f, "connection to {peer} failed"),
-            Failure::Sent { notification, peer } => rejected(f, notification, *peer, "us"),
-            Failure::Received { notification, peer } => rejected(f, notification, *peer, "the peer"),
-            Failure::PeerRestarted => f.write_str("the peer has restarted"),
-            Failure::SendHold => f.write_str("send hold timer expired: the peer reads nothing"),
-            Failure::Stopped(_) => f.write_str("stopped on purpose"),
+            (Failure::Transport(TransportError::Closed), _) => write!(f, "connection closed by {peer}"),
+            (Failure::Transport(TransportError::Reset), _) => write!(f, "connection reset by {peer}"),
+            (Failure::Transport(TransportError::Other), _) => write!(f, "connection to {peer} failed"),
+            _ => fmt::Display::fmt(failure, f),
+        }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRoute => "no route to the peer",
+            Self::Refused => "connection refused",
+            Self::NoAnswer => "no answer",
+            Self::SourceUnavailable => "the source address is not on this host",
+            Self::Closed => "connection closed by the peer",
+            Self::Reset => "connection reset",
+            Self::Other => "connection failed",
+        })
+    }
+}
+
+/// One clause for people.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transport(error) => fmt::Display::fmt(error, f),
+            Self::Sent { notification, peer } => rejected(f, notification, *peer, "us"),
+            Self::Received { notification, peer } => rejected(f, notification, *peer, "the peer"),
+            Self::PeerRestarted => f.write_str("the peer has restarted"),
+            Self::SendHold => f.write_str("send hold timer expired: the peer reads nothing"),
+            Self::Stopped(_) => f.write_str("stopped on purpose"),
         }
     }
 }

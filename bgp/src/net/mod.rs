@@ -1,3 +1,35 @@
 //! Sockets and tasks: the only part of the crate that does IO.
+//!
+//! ```text
+//!              listener (one task per address)
+//!                  | accepted connections of configured peers
+//!                  v
+//!   socket <-> peer (one task per peer: fsm, framing, decoding, KEEPALIVE, HoldTimer)
+//!                  | one bounded channel: session up, down, RouteBatch     ^ outbox, one per session: bytes
+//!                  v                                                       |
+//!              speaker (one task: owns core::Core) ------------------------'
+//!                  |  ^
+//!   events, best   v  | commands
+//!              SpeakerHandle
+//! ```
+//!
+//! Nothing waits for a slower neighbour with its hands full: a peer task whose batch the core cannot take yet goes
+//! on with timers and KEEPALIVEs and leaves its socket unread; the core hands a peer bytes only while its outbox
+//! has room, and best routes only while whoever installs them asks for more.
 
+mod admission;
+mod clock;
+mod connect;
+mod handle;
+mod link;
+mod listener;
+mod outbox;
+mod peer;
+mod snapshot;
+mod speaker;
 pub mod sys;
+
+pub use handle::{Clear, ShutdownMode, SpeakerError, SpeakerHandle};
+pub use listener::ListenState;
+pub use snapshot::{MessageCounts, PeerSnapshot, SessionSnapshot};
+pub use speaker::{Outputs, SpeakerEvent, SpeakerOptions, start};

@@ -1,0 +1,238 @@
+//! The way into a running speaker.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::PoisonError,
+};
+
+use ipnet::IpNet;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    listener::{ListenState, ListenStates},
+    snapshot::PeerSnapshot,
+};
+use crate::{
+    config::SpeakerConfig,
+    core::{AdjRibIn, AdvertisedRoute, Core, Explanation, Page, RouteView},
+    event::Reachability,
+    types::{Families, Family, Now, PeerId},
+};
+
+/// Most routes in one page.
+const LONGEST_PAGE: usize = 4096;
+
+/// A running speaker; clones speak to the same one. It ends, as with [`ShutdownMode::Keep`], when the last is gone.
+#[derive(Clone, Debug)]
+pub struct SpeakerHandle {
+    commands: mpsc::Sender<Command>,
+    listen_states: ListenStates,
+}
+
+/// Why a speaker did not do what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpeakerError {
+    /// It has ended.
+    #[error("the speaker has ended")]
+    Ended,
+    /// There is no such peer.
+    #[error("there is no peer named {0:?}")]
+    UnknownPeer(String),
+}
+
+/// How the speaker leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownMode {
+    /// It will be back: sessions with graceful restart close without a word, so that the peers keep our routes;
+    /// others with Cease 6/2.
+    Keep,
+    /// It leaves for good: Cease 6/2, as a Hard Reset where the N bit was negotiated (RFC 8538).
+    Drain,
+}
+
+/// What is cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clear {
+    /// The session: Cease 6/4, then set up anew.
+    Session,
+    /// The peer is asked for all its routes again (RFC 2918).
+    Inbound,
+    /// The peer is sent all its routes again.
+    Outbound,
+}
+
+/// A question to the core, and the way of its answer.
+pub(super) type Query = Box<dyn FnOnce(&Core, Now) + Send>;
+
+pub(super) enum Command {
+    Reconfigure(Box<SpeakerConfig>),
+    Originate(BTreeSet<IpNet>),
+    NextHop(IpAddr, Reachability),
+    RestartBest,
+    Forwarding(Families),
+    Peers(oneshot::Sender<Vec<PeerSnapshot>>),
+    Query(Query),
+    Clear { peer: String, clear: Clear, found: oneshot::Sender<bool> },
+    Shutdown { mode: ShutdownMode, done: oneshot::Sender<()> },
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Command")
+    }
+}
+
+type Result<T> = std::result::Result<T, SpeakerError>;
+
+impl SpeakerHandle {
+    pub(super) fn new(commands: mpsc::Sender<Command>, listen_states: ListenStates) -> Self {
+        Self { commands, listen_states }
+    }
+
+    /// Puts a new configuration in force; only what differs is touched.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`], as of every method.
+    pub async fn reconfigure(&self, config: SpeakerConfig) -> Result<()> {
+        self.send(Command::Reconfigure(Box::new(config))).await
+    }
+
+    /// Replaces the set of prefixes we originate.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn originate(&self, prefixes: BTreeSet<IpNet>) -> Result<()> {
+        self.send(Command::Originate(prefixes)).await
+    }
+
+    /// Answers [`SpeakerEvent::WatchNextHop`](super::SpeakerEvent::WatchNextHop).
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn next_hop(&self, address: IpAddr, reachability: Reachability) -> Result<()> {
+        self.send(Command::NextHop(address, reachability)).await
+    }
+
+    /// Has all best routes handed out once more.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn restart_best(&self) -> Result<()> {
+        self.send(Command::RestartBest).await
+    }
+
+    /// Says whose forwarding state is preserved (F bit) in OPENs from now on.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn set_forwarding(&self, families: Families) -> Result<()> {
+        self.send(Command::Forwarding(families)).await
+    }
+
+    /// All peers, ascending by index.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn peers(&self) -> Result<Vec<PeerSnapshot>> {
+        self.ask(Command::Peers).await
+    }
+
+    /// The addresses to accept connections on, and whether that works.
+    pub fn listeners(&self) -> BTreeMap<SocketAddr, ListenState> {
+        self.listen_states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks into the core; `question` holds everything up while it runs.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn query<T, Q>(&self, question: Q) -> Result<T>
+    where
+        T: Send + 'static,
+        Q: FnOnce(&Core, Now) -> T + Send + 'static,
+    {
+        self.ask(|answer| {
+            // The asker may have gone away meanwhile.
+            Command::Query(Box::new(move |core, now| drop(answer.send(question(core, now)))))
+        })
+        .await
+    }
+
+    /// A page of the Loc-RIB from behind `after`, with everything that lost.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn loc_rib(&self, family: Family, after: Option<IpNet>, max: usize) -> Result<Page<RouteView>> {
+        self.query(move |core, _| core.loc_rib(family, after, max.min(LONGEST_PAGE))).await
+    }
+
+    /// A page of what a peer has sent.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn adj_rib_in(
+        &self,
+        peer: PeerId,
+        part: AdjRibIn,
+        family: Family,
+        after: Option<IpNet>,
+        max: usize,
+    ) -> Result<Page<RouteView>> {
+        self.query(move |core, _| core.adj_rib_in(peer, part, family, after, max.min(LONGEST_PAGE))).await
+    }
+
+    /// A page of what a peer has been sent.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn adj_rib_out(
+        &self,
+        peer: PeerId,
+        family: Family,
+        after: Option<IpNet>,
+        max: usize,
+    ) -> Result<Page<AdvertisedRoute>> {
+        self.query(move |core, _| core.adj_rib_out(peer, family, after, max.min(LONGEST_PAGE))).await
+    }
+
+    /// The longest known prefix that contains `within`, decided over once more with every step told.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn explain(&self, within: IpNet) -> Result<Option<Explanation>> {
+        self.query(move |core, _| core.lookup(within).and_then(|prefix| core.explain(prefix))).await
+    }
+
+    /// Clears a peer.
+    ///
+    /// # Errors
+    /// [`SpeakerError::UnknownPeer`] or [`SpeakerError::Ended`].
+    pub async fn clear(&self, peer: &str, clear: Clear) -> Result<()> {
+        let name = peer.to_owned();
+        match self.ask(|found| Command::Clear { peer: name, clear, found }).await? {
+            true => Ok(()),
+            false => Err(SpeakerError::UnknownPeer(peer.to_owned())),
+        }
+    }
+
+    /// Ends the speaker; returns once the peers have had the chance to hear of it.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`] when it had ended before.
+    pub async fn shut_down(&self, mode: ShutdownMode) -> Result<()> {
+        self.ask(|done| Command::Shutdown { mode, done }).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(command(sender)).await?;
+        receiver.await.map_err(|_| SpeakerError::Ended)
+    }
+
+    async fn send(&self, command: Command) -> Result<()> {
+        self.commands.send(command).await.map_err(|_| SpeakerError::Ended)
+    }
+}

@@ -1,0 +1,166 @@
+//! One TCP connection of a peer: unread and unsent octets.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    os::fd::AsFd,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_util::task::TaskTracker;
+
+use super::{outbox::Outbox, sys};
+use crate::{
+    fsm::{ConnectionId, Outgoing},
+    wire::{DecodeContext, encode},
+};
+
+/// Octets read at once.
+pub(super) const READ: usize = 64 * 1024;
+/// Messages gathered for one write.
+const GATHER: usize = 16;
+/// How long a connection stays open so that the peer can read the last message.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A connection whose TCP is up.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: ConnectionId,
+    stream: TcpStream,
+    /// The beginning of a message whose rest has not come yet.
+    pub(super) partial: BytesMut,
+    pub(super) context: DecodeContext,
+    output: VecDeque<Bytes>,
+    /// Octets of the front of `output` that are sent already.
+    started: Started,
+    /// Where routes come from once the session is up.
+    pub(super) outbox: Option<Outbox>,
+    farewell: Farewell,
+}
+
+/// Whether the last word to the peer is among the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Farewell {
+    NotSaid,
+    Queued,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Started {
+    No,
+    Yes,
+}
+
+impl Link {
+    pub(super) fn new(id: ConnectionId, stream: TcpStream, context: DecodeContext) -> Self {
+        Self {
+            id,
+            stream,
+            partial: BytesMut::new(),
+            context,
+            output: VecDeque::new(),
+            started: Started::No,
+            outbox: None,
+            farewell: Farewell::NotSaid,
+        }
+    }
+
+    /// Reads what has come, at most [`READ`] octets; zero means that the peer has closed.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Whether the kernel holds octets that nobody has read.
+    pub(super) fn has_unread(&self) -> bool {
+        sys::unread(self.stream.as_fd()).is_ok_and(|count| count > 0)
+    }
+
+    /// Queues a message of the state machine, before all routes whose sending has not begun.
+    pub(super) fn send(&mut self, message: &Outgoing) {
+        let mut bytes = BytesMut::new();
+        match message {
+            Outgoing::Open(open) => {
+                if let Err(error) = open.encode(&mut bytes) {
+                    tracing::error!(%error, "cannot encode OPEN");
+                }
+            }
+            Outgoing::Keepalive => encode::keepalive(&mut bytes),
+            Outgoing::Notification(notification) => {
+                encode::notification(notification, &mut bytes);
+                self.output.truncate(usize::from(self.started == Started::Yes));
+                self.farewell = Farewell::Queued;
+            }
+        }
+        self.output.push_back(bytes.freeze());
+    }
+
+    /// Queues whole messages.
+    pub(super) fn queue(&mut self, messages: impl IntoIterator<Item = Bytes>) {
+        self.output.extend(messages.into_iter().filter(|bytes| !bytes.is_empty()));
+    }
+
+    /// Whether everything queued has been sent.
+    pub(super) fn is_drained(&self) -> bool {
+        self.output.is_empty()
+    }
+
+    /// Sends some of what is queued and says how much; pending also when there is nothing.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.output.is_empty() {
+            return Poll::Pending;
+        }
+        let mut slices = [IoSlice::new(&[]); GATHER];
+        let filled =
+            slices.iter_mut().zip(&self.output).map(|(slice, bytes)| *slice = IoSlice::new(bytes)).count();
+        let slices = slices.get(..filled).unwrap_or_default();
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
+        self.advance(written);
+        Poll::Ready(if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) })
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        while let Some(front) = self.output.front_mut() {
+            if written < front.len() {
+                front.advance(written);
+                self.started = if written > 0 { Started::Yes } else { self.started };
+                return;
+            }
+            written = written.saturating_sub(front.len());
+            self.output.pop_front();
+            self.started = Started::No;
+        }
+    }
+
+    /// Closes the connection: at once, or in the background when the peer should read a NOTIFICATION first.
+    pub(super) fn close(self, background: &TaskTracker) {
+        if self.farewell == Farewell::Queued {
+            background.spawn(self.linger());
+        }
+    }
+
+    /// Lets the peer read the last message before the connection closes: closing with unread input at once would
+    /// reset it and take the NOTIFICATION with it.
+    async fn linger(mut self) {
+        let farewell = async {
+            while let Some(mut bytes) = self.output.pop_front() {
+                self.stream.write_all_buf(&mut bytes).await?;
+            }
+            self.stream.shutdown().await?;
+            let mut rest = [0; 4096];
+            while self.stream.read(&mut rest).await? > 0 {}
+            io::Result::Ok(())
+        };
+        // Whether the peer read it or the time is up, there is nothing left to do.
+        drop(timeout(LINGER, farewell).await);
+    }
+}

@@ -1,0 +1,146 @@
+//! From octets to messages to batches of routes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::{Bytes, BytesMut};
+use tracing::{error, warn};
+
+use super::{News, PeerTask};
+use crate::{
+    fsm::{ConnectionId, Received},
+    net::snapshot::count,
+    types::Now,
+    wire::{
+        DecodeContext, ErrorKind, Message, Notification, RouteRefresh, Update, decode, encode, framer,
+        message::MessageType, update::Malformed,
+    },
+};
+
+impl PeerTask {
+    /// Octets have come.
+    pub(super) fn received(&mut self, id: ConnectionId, chunk: &[u8]) {
+        let now = self.clock.now();
+        count(&self.shared.counters.octets_received, chunk.len());
+        self.fsm.handle_bytes(now, id);
+        let mut carried = self.link_mut(id).map(|link| std::mem::take(&mut link.partial)).unwrap_or_default();
+        let rest = if carried.is_empty() {
+            self.messages(now, id, chunk)
+        } else {
+            carried.extend_from_slice(chunk);
+            self.messages(now, id, &carried)
+        };
+        let partial = BytesMut::from(rest);
+        if let Some(link) = self.link_mut(id) {
+            link.partial = partial;
+        }
+        self.flush_batch();
+    }
+
+    /// Takes every whole message and returns what is left over.
+    fn messages<'a>(&mut self, now: Now, id: ConnectionId, mut octets: &'a [u8]) -> &'a [u8] {
+        while let Some(longest) = self.link_mut(id).map(|link| link.context.max_message) {
+            match framer::message_length(octets, longest) {
+                Ok(Some(length)) => {
+                    let Some((message, rest)) = octets.split_at_checked(length) else { break };
+                    octets = rest;
+                    self.message(now, id, message);
+                }
+                Ok(None) => break,
+                Err(notification) => {
+                    self.fsm.handle_malformed(now, id, notification);
+                    self.settle();
+                }
+            }
+        }
+        octets
+    }
+
+    fn message(&mut self, now: Now, id: ConnectionId, octets: &[u8]) {
+        count(&self.shared.counters.received, 1);
+        let is_update = octets.get(framer::HEADER.saturating_sub(1)) == Some(&(MessageType::Update as u8));
+        if is_update && self.session != Some(id) {
+            return self.tell(now, id, Received::Update);
+        }
+        let Some(link) = self.link_mut(id) else { return };
+        match guarded_decode(octets, &link.context) {
+            Ok(Message::Update(update)) => self.update(update),
+            Ok(Message::RouteRefresh(refresh)) => self.refresh(now, id, refresh),
+            Ok(Message::Open(open)) => self.tell(now, id, Received::Open(Box::new(open))),
+            Ok(Message::Keepalive) => self.tell(now, id, Received::Keepalive),
+            Ok(Message::Notification(notification)) => {
+                self.tell(now, id, Received::Notification(notification));
+            }
+            Err(notification) => {
+                self.fsm.handle_malformed(now, id, notification);
+                self.settle();
+            }
+        }
+    }
+
+    fn tell(&mut self, now: Now, id: ConnectionId, message: Received) {
+        self.fsm.handle_message(now, id, message);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        self.perform();
+        self.publish();
+    }
+
+    fn update(&mut self, update: Update) {
+        count(&self.shared.counters.updates_received, 1);
+        if !update.malformed.is_empty() {
+            count(&self.shared.counters.malformed, update.malformed.len());
+            for malformed in &update.malformed {
+                self.blame(malformed);
+            }
+        }
+        self.batch.items.extend(update.items);
+    }
+
+    /// Says once per session and attribute what the peer sends.
+    fn blame(&mut self, malformed: &Malformed) {
+        if self.blamed.insert(malformed.attribute) {
+            warn!(peer = self.settings.peer.name, error = %malformed, "malformed path attribute");
+        }
+    }
+
+    fn refresh(&mut self, now: Now, id: ConnectionId, refresh: RouteRefresh) {
+        self.tell(now, id, Received::RouteRefresh);
+        if self.session == Some(id)
+            && let Some(family) = refresh.requested_family()
+        {
+            self.flush_batch();
+            self.pending.push_back(News::Refresh(family));
+        }
+    }
+
+    /// Asks the peer for its routes, if it has announced that it can be asked.
+    pub(super) fn request_refresh(&mut self) {
+        let negotiated = self.shared.status().session.as_ref().map(|session| session.negotiated.clone());
+        let (Some(negotiated), Some(id)) = (negotiated.filter(|n| n.route_refresh), self.session) else {
+            return;
+        };
+        let mut request = BytesMut::new();
+        for family in negotiated.families.iter() {
+            encode::route_refresh(RouteRefresh::request(family), &mut request);
+        }
+        if let Some(link) = self.link_mut(id) {
+            link.queue([Bytes::from(request)]);
+        }
+    }
+
+    pub(super) fn flush_batch(&mut self) {
+        if !self.batch.items.is_empty() {
+            self.pending.push_back(News::Routes(std::mem::take(&mut self.batch)));
+        }
+    }
+}
+
+/// A decoder that panics, which it must not, costs the connection that fed it and nothing else.
+fn guarded_decode(octets: &[u8], context: &DecodeContext) -> Result<Message, Notification> {
+    catch_unwind(AssertUnwindSafe(|| decode(octets, context))).unwrap_or_else(|_| {
+        error!(message = ?octets, "decoding a message panicked; please report this message");
+        Err(ErrorKind::OUT_OF_RESOURCES.into())
+    })
+}

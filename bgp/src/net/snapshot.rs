@@ -1,0 +1,151 @@
+//! What peer tasks publish about themselves.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    config::PeerConfig,
+    core::RouteCounts,
+    event::{Negotiated, SessionAddresses},
+    fsm::{DownReport, Failure, State},
+    types::{Asn, Family, Now, PeerId, PeerType},
+};
+
+/// A peer as it is now.
+#[derive(Clone, Debug)]
+pub struct PeerSnapshot {
+    /// Its index.
+    pub id: PeerId,
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its configured AS number.
+    pub asn: Asn,
+    /// Internal or external.
+    pub peer_type: PeerType,
+    /// State of its session.
+    pub state: State,
+    /// How long it has been in this state.
+    pub state_age: Duration,
+    /// Why there is no session; `None` while there is one.
+    pub down: Option<DownReport>,
+    /// The session, while there is one.
+    pub session: Option<SessionSnapshot>,
+    /// What ended the last session or attempt.
+    pub last_failure: Option<Failure>,
+    /// Sessions that have reached Established so far.
+    pub sessions: u64,
+    /// Messages exchanged so far, over all sessions.
+    pub messages: MessageCounts,
+    /// Routes by family, in wire order.
+    pub routes: Vec<(Family, RouteCounts)>,
+}
+
+/// An established session.
+#[derive(Clone, Debug)]
+pub struct SessionSnapshot {
+    /// What the OPENs agreed on.
+    pub negotiated: Negotiated,
+    /// The ends of the connection.
+    pub addresses: SessionAddresses,
+}
+
+/// Counters of one peer; they only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MessageCounts {
+    /// Messages received.
+    pub received: u64,
+    /// Of these, UPDATEs.
+    pub updates_received: u64,
+    /// Octets received.
+    pub octets_received: u64,
+    /// Octets sent.
+    pub octets_sent: u64,
+    /// Malformed path attributes survived (RFC 7606).
+    pub malformed: u64,
+}
+
+/// The counters as a peer task keeps them.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) received: AtomicU64,
+    pub(super) updates_received: AtomicU64,
+    pub(super) octets_received: AtomicU64,
+    pub(super) octets_sent: AtomicU64,
+    pub(super) malformed: AtomicU64,
+}
+
+impl Counters {
+    fn read(&self) -> MessageCounts {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        MessageCounts {
+            received: get(&self.received),
+            updates_received: get(&self.updates_received),
+            octets_received: get(&self.octets_received),
+            octets_sent: get(&self.octets_sent),
+            malformed: get(&self.malformed),
+        }
+    }
+}
+
+/// Adds to a counter.
+pub(super) fn count(counter: &AtomicU64, by: usize) {
+    counter.fetch_add(u64::try_from(by).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+/// The state as a peer task publishes it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Status {
+    pub(super) state: State,
+    pub(super) since: Now,
+    /// As of `published`.
+    pub(super) down: Option<DownReport>,
+    pub(super) published: Now,
+    pub(super) session: Option<SessionSnapshot>,
+    pub(super) last_failure: Option<Failure>,
+    pub(super) sessions: u64,
+}
+
+/// What a peer task shares with the speaker.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) counters: Counters,
+    status: Mutex<Status>,
+}
+
+impl Shared {
+    pub(super) fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The peer as it is now; its routes are for the caller to add.
+    pub(super) fn snapshot(&self, now: Now, id: PeerId, config: &PeerConfig, own: Asn) -> PeerSnapshot {
+        let status = self.status().clone();
+        let age = now.since(status.published);
+        PeerSnapshot {
+            id,
+            name: config.name.clone(),
+            address: config.address,
+            asn: config.asn,
+            peer_type: PeerType::of(own, config.asn),
+            state: status.state,
+            state_age: now.since(status.since),
+            down: status.down.map(|report| DownReport {
+                retry_in: report.retry_in.map(|wait| wait.saturating_sub(age)),
+                ..report
+            }),
+            session: status.session,
+            last_failure: status.last_failure,
+            sessions: status.sessions,
+            messages: self.counters.read(),
+            routes: Vec::new(),
+        }
+    }
+}

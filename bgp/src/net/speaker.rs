@@ -1,0 +1,529 @@
+//! The speaker task: gives the core what has come, and hands out what the core has decided.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::{sleep_until, timeout},
+};
+use tokio_util::task::TaskTracker;
+use tracing::{error, warn};
+
+use super::{
+    admission::Admission,
+    clock::Clock,
+    handle::{Clear, Command, ShutdownMode, SpeakerHandle},
+    listener::{ListenStates, listen},
+    outbox::{OutboxSender, ReadyPeers},
+    peer::{Change, Control, FromPeer, News, PeerTask, Settings, Surroundings},
+    snapshot::{PeerSnapshot, Shared},
+};
+use crate::{
+    config::{PeerConfig, SpeakerConfig},
+    core::{Action, BestChange, Core, PeerChange, Presence, Warning, Work},
+    event::SessionAddresses,
+    fsm::{self, Failure, LocalRestart, Restarting, Stop},
+    types::{Families, Family, Now, PeerId, PeerType},
+    wire::{ErrorKind, Notification},
+};
+
+/// Batches of routes that may wait for the core.
+const BATCHES: usize = 16;
+/// News of peers taken in one turn.
+const NEWS_PER_TURN: usize = 16;
+/// Prefixes of deferred work carried on in one turn.
+const WORK_PER_TURN: usize = 4096;
+/// Octets handed to one peer at once.
+const PORTION: usize = 64 * 1024;
+/// Best-route changes handed out at once.
+const BEST_BATCH: usize = 1024;
+/// Batches of best-route changes that may wait for whoever installs them.
+const BEST_DEPTH: usize = 2;
+/// Events that may wait for their reader in its channel.
+const EVENTS: usize = 256;
+/// Messages that may wait for a peer task.
+const CONTROLS: usize = 16;
+/// How long the last words to all peers may take.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What is only known when the speaker starts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SpeakerOptions {
+    /// The families whose forwarding state survived our restart (F bit, RFC 4724 section 3).
+    pub forwarding: Families,
+}
+
+/// What the speaker tells its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpeakerEvent {
+    /// Answer with [`SpeakerHandle::next_hop`], now and on every change.
+    WatchNextHop(IpAddr),
+    /// The next hop is of no interest any more.
+    UnwatchNextHop(IpAddr),
+    /// The next hop of accepted routes learned over iBGP: a known node.
+    InternalNextHop {
+        /// The next hop.
+        address: IpAddr,
+        /// Whether such routes exist now.
+        presence: Presence,
+    },
+    /// Route selection after our restart is complete: what the forwarding table holds beyond it is stale.
+    DeferralOver(Family),
+    /// Something an operator should see.
+    Warning(Warning),
+    /// A session is Established.
+    SessionUp {
+        /// The peer's name.
+        peer: String,
+        /// The ends of its connection.
+        addresses: SessionAddresses,
+    },
+    /// A session has ended.
+    SessionDown {
+        /// The peer's name.
+        peer: String,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// What the speaker hands out. Dropping a receiver is fine: nobody is interested then.
+#[derive(Debug)]
+pub struct Outputs {
+    /// Events, in order.
+    pub events: mpsc::Receiver<SpeakerEvent>,
+    /// Changes of best routes that may be installed, the latest state of each prefix only. A batch is pulled from
+    /// the core only once there is room for it here.
+    pub best: mpsc::Receiver<Vec<BestChange>>,
+}
+
+/// Starts a speaker on the current tokio runtime.
+pub fn start(config: SpeakerConfig, options: SpeakerOptions) -> (SpeakerHandle, Outputs) {
+    let (commands, command_receiver) = mpsc::channel(CONTROLS);
+    let (events, event_receiver) = mpsc::channel(EVENTS);
+    let (best, best_receiver) = mpsc::channel(BEST_DEPTH);
+    let states = ListenStates::default();
+    let speaker =
+        Speaker::new(config, options, Channels { commands: command_receiver, events, best }, states.clone());
+    tokio::spawn(speaker.run());
+    (SpeakerHandle::new(commands, states), Outputs { events: event_receiver, best: best_receiver })
+}
+
+struct Channels {
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<SpeakerEvent>,
+    best: mpsc::Sender<Vec<BestChange>>,
+}
+
+/// A peer task as the speaker sees it.
+struct Peer {
+    name: String,
+    task: u64,
+    control: mpsc::Sender<Control>,
+    shared: Arc<Shared>,
+    outbox: Option<OutboxSender>,
+}
+
+/// Whether best routes wait for their reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Best {
+    HandedOut,
+    Waiting,
+}
+
+/// Why the speaker woke up.
+enum Wake {
+    Shutdown(ShutdownMode, Option<oneshot::Sender<()>>),
+    Command(Command),
+    News(FromPeer),
+    /// An outbox has room again.
+    Ready,
+    /// Time has passed, or an output has room again.
+    Turn,
+}
+
+struct Speaker {
+    core: Core,
+    clock: Clock,
+    channels: Channels,
+    peers: BTreeMap<PeerId, Peer>,
+    next_task: u64,
+    restart: LocalRestart,
+    admission: watch::Sender<Admission>,
+    listeners: BTreeMap<SocketAddr, JoinHandle<()>>,
+    listen_states: ListenStates,
+    to_core: mpsc::Sender<FromPeer>,
+    from_peers: mpsc::Receiver<FromPeer>,
+    ready: Arc<ReadyPeers>,
+    background: TaskTracker,
+    pending: VecDeque<SpeakerEvent>,
+    best: Best,
+}
+
+impl Speaker {
+    fn new(
+        config: SpeakerConfig,
+        options: SpeakerOptions,
+        channels: Channels,
+        listen_states: ListenStates,
+    ) -> Self {
+        let clock = Clock::start();
+        let (to_core, from_peers) = mpsc::channel(BATCHES);
+        let mut speaker = Self {
+            core: Core::new(config, clock.now()),
+            clock,
+            channels,
+            peers: BTreeMap::new(),
+            next_task: 0,
+            restart: LocalRestart { restarting: Restarting::No, forwarding: options.forwarding },
+            admission: watch::Sender::new(Admission::default()),
+            listeners: BTreeMap::new(),
+            listen_states,
+            to_core,
+            from_peers,
+            ready: Arc::default(),
+            background: TaskTracker::new(),
+            pending: VecDeque::new(),
+            best: Best::HandedOut,
+        };
+        speaker.restart.restarting = speaker.restarting();
+        let configured: Vec<(PeerId, PeerConfig)> =
+            speaker.core.peers().map(|(id, p)| (id, p.clone())).collect();
+        for (id, peer) in configured {
+            speaker.add_peer(id, peer);
+        }
+        speaker.update_admission();
+        speaker.update_listeners();
+        speaker
+    }
+
+    async fn run(mut self) {
+        let mut work = Work::Pending;
+        loop {
+            match self.wake(work).await {
+                Wake::Shutdown(mode, done) => return self.shut_down(mode, done).await,
+                Wake::Command(command) => self.command(command),
+                Wake::News(news) => self.take_news(news),
+                Wake::Ready => self.refill(),
+                Wake::Turn => {}
+            }
+            work = self.turn();
+        }
+    }
+
+    /// Waits for something to do.
+    async fn wake(&mut self, work: Work) -> Wake {
+        let deadline = self.core.poll_timeout().map(|at| self.clock.instant(at));
+        let due = sleep_until(deadline.unwrap_or_else(|| self.clock.instant(Now(Duration::MAX))));
+        tokio::select! {
+            command = self.channels.commands.recv() => match command {
+                Some(Command::Shutdown { mode, done }) => Wake::Shutdown(mode, Some(done)),
+                Some(command) => Wake::Command(command),
+                None => Wake::Shutdown(ShutdownMode::Keep, None),
+            },
+            Some(news) = self.from_peers.recv() => Wake::News(news),
+            () = self.ready.wait() => Wake::Ready,
+            Ok(_) = self.channels.best.reserve(), if self.best == Best::Waiting => Wake::Turn,
+            Ok(_) = self.channels.events.reserve(), if !self.pending.is_empty() => Wake::Turn,
+            () = due, if deadline.is_some() => Wake::Turn,
+            () = tokio::task::yield_now(), if work == Work::Pending => Wake::Turn,
+        }
+    }
+
+    /// A bounded amount of work after something has happened.
+    fn turn(&mut self) -> Work {
+        let work = self.core.run(self.clock.now(), WORK_PER_TURN);
+        self.perform();
+        self.transmit();
+        self.hand_out();
+        work
+    }
+
+    fn take_news(&mut self, first: FromPeer) {
+        self.news(first);
+        for _ in 1..NEWS_PER_TURN {
+            let Ok(news) = self.from_peers.try_recv() else { return };
+            self.news(news);
+        }
+    }
+
+    fn news(&mut self, news: FromPeer) {
+        let (now, id) = (self.clock.now(), news.peer);
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.task == news.task) else { return };
+        match news.news {
+            News::Routes(batch) => self.core.routes(now, id, batch),
+            News::Refresh(family) => self.core.route_refresh(now, id, family),
+            News::Up { negotiated, addresses, outbox } => {
+                peer.outbox = Some(outbox);
+                self.pending.push_back(SpeakerEvent::SessionUp { peer: peer.name.clone(), addresses });
+                self.core.session_up(now, id, *negotiated, addresses);
+            }
+            News::Down { retention, failure } => {
+                peer.outbox = None;
+                self.pending.push_back(SpeakerEvent::SessionDown { peer: peer.name.clone(), failure });
+                self.core.session_down(now, id, retention);
+            }
+        }
+    }
+
+    /// Carries out what the core asks for.
+    fn perform(&mut self) {
+        while let Some(action) = self.core.poll_action() {
+            let event = match action {
+                Action::CloseSession { peer, code, subcode, data, retry_after } => {
+                    let notification = Notification { kind: ErrorKind { code, subcode }, data };
+                    self.tell(peer, Control::Stop(Stop::Error { notification, retry_after }));
+                    continue;
+                }
+                Action::WatchNextHop(address) => SpeakerEvent::WatchNextHop(address),
+                Action::UnwatchNextHop(address) => SpeakerEvent::UnwatchNextHop(address),
+                Action::InternalNextHop { address, presence } => {
+                    SpeakerEvent::InternalNextHop { address, presence }
+                }
+                Action::DeferralOver(family) => SpeakerEvent::DeferralOver(family),
+                Action::Warn(warning) => SpeakerEvent::Warning(warning),
+            };
+            self.pending.push_back(event);
+        }
+        if self.restart.restarting != self.restarting() {
+            self.restart.restarting = self.restarting();
+            self.tell_restart_state();
+        }
+    }
+
+    fn restarting(&self) -> Restarting {
+        if self.core.deferring().is_empty() { Restarting::No } else { Restarting::Yes }
+    }
+
+    /// Fills the outboxes of all peers that have something to send and room for it.
+    fn transmit(&mut self) {
+        for id in self.core.peers_with_output() {
+            self.fill(id);
+        }
+    }
+
+    fn refill(&mut self) {
+        for id in self.ready.take() {
+            self.fill(id);
+        }
+    }
+
+    fn fill(&mut self, id: PeerId) {
+        let Some(outbox) = self.peers.get(&id).and_then(|peer| peer.outbox.as_ref()) else { return };
+        while let Some(room) = outbox.try_reserve() {
+            let mut portion = Vec::new();
+            let work = self.core.poll_transmit(id, PORTION, &mut portion);
+            let appended = !portion.is_empty();
+            if appended {
+                room.send(portion);
+            }
+            if work == Work::Done || !appended {
+                return;
+            }
+        }
+    }
+
+    /// Hands out best routes and events as far as their readers keep up.
+    fn hand_out(&mut self) {
+        self.best = Best::HandedOut;
+        while !self.channels.best.is_closed() {
+            let Ok(room) = self.channels.best.try_reserve() else {
+                self.best = Best::Waiting;
+                break;
+            };
+            let changes = self.core.poll_best(BEST_BATCH);
+            if changes.is_empty() {
+                break;
+            }
+            room.send(changes);
+        }
+        if self.channels.events.is_closed() {
+            self.pending.clear();
+        }
+        while let Some(event) = self.pending.pop_front() {
+            if let Err(mpsc::error::TrySendError::Full(event)) = self.channels.events.try_send(event) {
+                self.pending.push_front(event);
+                return;
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        let now = self.clock.now();
+        match command {
+            Command::Reconfigure(config) => self.reconfigure(*config),
+            Command::Originate(prefixes) => self.core.originate(now, &prefixes),
+            Command::NextHop(address, reachability) => self.core.next_hop(now, address, reachability),
+            Command::RestartBest => self.core.restart_best(),
+            Command::Forwarding(families) => {
+                self.restart.forwarding = families;
+                self.tell_restart_state();
+            }
+            // The asker may have gone away meanwhile.
+            Command::Peers(answer) => drop(answer.send(self.snapshots())),
+            Command::Query(query) => query(&self.core, now),
+            Command::Clear { peer, clear, found } => drop(found.send(self.clear(&peer, clear))),
+            Command::Shutdown { .. } => {}
+        }
+    }
+
+    fn clear(&mut self, name: &str, clear: Clear) -> bool {
+        let now = self.clock.now();
+        let Some(id) = self.peers.iter().find(|(_, peer)| peer.name == name).map(|(id, _)| *id) else {
+            return false;
+        };
+        match clear {
+            Clear::Session => self.tell(id, Control::Stop(Stop::Reset)),
+            Clear::Inbound => self.tell(id, Control::RequestRefresh),
+            Clear::Outbound => {
+                Family::ALL.into_iter().for_each(|family| self.core.route_refresh(now, id, family))
+            }
+        }
+        true
+    }
+
+    fn snapshots(&self) -> Vec<PeerSnapshot> {
+        let now = self.clock.now();
+        let own = self.core.config().asn;
+        let snapshot = |(id, config): (PeerId, &PeerConfig)| {
+            let mut snapshot = self.peers.get(&id)?.shared.snapshot(now, id, config, own);
+            snapshot.routes = config.families.iter().map(|f| (f, self.core.counts(id, f))).collect();
+            Some(snapshot)
+        };
+        self.core.peers().filter_map(snapshot).collect()
+    }
+
+    fn reconfigure(&mut self, config: SpeakerConfig) {
+        let now = self.clock.now();
+        let changes = self.core.reconfigure(now, config);
+        for change in changes {
+            match change {
+                PeerChange::Add(id) => {
+                    if let Some(peer) = self.core_config(id) {
+                        self.add_peer(id, peer);
+                    }
+                }
+                PeerChange::Remove(id) => self.remove_peer(id),
+                PeerChange::Restart(id) => self.configure(id, Change::RestartSession),
+            }
+        }
+        self.update_admission();
+        self.update_listeners();
+    }
+
+    fn core_config(&self, id: PeerId) -> Option<PeerConfig> {
+        self.core.peers().find(|(peer, _)| *peer == id).map(|(_, config)| config.clone())
+    }
+
+    fn settings(&self, peer: PeerConfig) -> Settings {
+        let speaker = self.core.config();
+        Settings {
+            machine: fsm::Config::new(speaker, &peer, self.restart),
+            peer_type: PeerType::of(speaker.asn, peer.asn),
+            peer,
+        }
+    }
+
+    fn add_peer(&mut self, id: PeerId, config: PeerConfig) {
+        let (control, receiver) = mpsc::channel(CONTROLS);
+        let shared: Arc<Shared> = Arc::default();
+        let task = self.next_task;
+        self.next_task = self.next_task.wrapping_add(1);
+        let name = config.name.clone();
+        let around = Surroundings {
+            clock: self.clock,
+            control: receiver,
+            core: self.to_core.clone(),
+            ready: self.ready.clone(),
+            shared: shared.clone(),
+            background: self.background.clone(),
+        };
+        self.background.spawn(PeerTask::new(id, task, self.settings(config), around).run());
+        self.peers.insert(id, Peer { name, task, control, shared, outbox: None });
+    }
+
+    fn remove_peer(&mut self, id: PeerId) {
+        self.tell(id, Control::End(Stop::Deconfigured));
+        self.peers.remove(&id);
+    }
+
+    fn configure(&mut self, id: PeerId, change: Change) {
+        let Some(peer) = self.core_config(id) else { return };
+        let settings = Box::new(self.settings(peer));
+        self.tell(id, Control::Configure(settings, change));
+    }
+
+    fn tell_restart_state(&mut self) {
+        let ids: Vec<PeerId> = self.peers.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.configure(id, Change::Quiet));
+    }
+
+    /// Tells a peer task something. Its channel is never full for long, as it never waits for us.
+    fn tell(&self, id: PeerId, control: Control) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        match peer.control.try_send(control) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            Err(mpsc::error::TrySendError::Full(control)) => {
+                let channel = peer.control.clone();
+                self.background.spawn(async move { drop(channel.send(control).await) });
+            }
+        }
+    }
+
+    fn update_admission(&self) {
+        let mut admission = Admission::default();
+        for (id, config) in self.core.peers() {
+            if let Some(peer) = self.peers.get(&id) {
+                admission.add(config, peer.control.clone());
+            }
+        }
+        self.admission.send_replace(admission);
+    }
+
+    fn update_listeners(&mut self) {
+        let wanted = self.core.config().listen.clone();
+        let states = &self.listen_states;
+        self.listeners.retain(|address, task| {
+            let keep = wanted.contains(address);
+            if !keep {
+                task.abort();
+                states.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(address);
+            }
+            keep
+        });
+        for address in wanted {
+            let (admission, states) = (self.admission.subscribe(), self.listen_states.clone());
+            self.listeners.entry(address).or_insert_with(|| tokio::spawn(listen(address, admission, states)));
+        }
+    }
+
+    /// Says goodbye as `mode` has it, and waits until the peers have heard it.
+    async fn shut_down(mut self, mode: ShutdownMode, done: Option<oneshot::Sender<()>>) {
+        for listener in self.listeners.values() {
+            listener.abort();
+        }
+        let stop = match mode {
+            ShutdownMode::Keep => Stop::Restarting,
+            ShutdownMode::Drain => Stop::Drain,
+        };
+        for id in self.peers.keys() {
+            self.tell(*id, Control::End(stop.clone()));
+        }
+        self.from_peers.close();
+        self.background.close();
+        if timeout(FAREWELL, self.background.wait()).await.is_err() {
+            warn!("not every peer took our goodbye in time");
+        }
+        if let Some(done) = done
+            && done.send(()).is_err()
+        {
+            error!("nobody waited for the speaker's end");
+        }
+    }
+}
