@@ -30,7 +30,6 @@ use crate::{
     event::SessionAddresses,
     fsm::{self, Failure, LocalRestart, Restarting, Stop},
     types::{Families, Family, Now, PeerId, PeerType},
-    wire::{ErrorKind, Notification},
 };
 
 /// Batches of routes that may wait for the core.
@@ -276,8 +275,7 @@ impl Speaker {
     fn perform(&mut self) {
         while let Some(action) = self.core.poll_action() {
             let event = match action {
-                Action::CloseSession { peer, code, subcode, data, retry_after } => {
-                    let notification = Notification { kind: ErrorKind { code, subcode }, data };
+                Action::CloseSession { peer, notification, retry_after } => {
                     self.tell(peer, Control::Stop(Stop::Error { notification, retry_after }));
                     continue;
                 }
