@@ -15,7 +15,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use sha2::{Digest, Sha256};
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout_at},
 };
 
 use super::host::Host;
@@ -34,8 +34,19 @@ pub struct Watch<H> {
     host: H,
     seen: BTreeMap<PathBuf, Content>,
     events: mpsc::Receiver<()>,
+    /// Keeps the channel open where there is no notifier.
+    _sender: mpsc::Sender<()>,
+    news: Option<News>,
+    looked: Instant,
     notifier: Option<RecommendedWatcher>,
     directories: BTreeSet<PathBuf>,
+}
+
+/// When events came that nobody has looked after yet.
+#[derive(Clone, Copy)]
+struct News {
+    first: Instant,
+    last: Instant,
 }
 
 /// A file's content: its digest, or why there is none.
@@ -49,6 +60,7 @@ impl<H: Host> Watch<H> {
     /// Watches `files`; what they hold now counts as seen.
     pub fn new(host: H, files: &[PathBuf]) -> Self {
         let (sender, events) = mpsc::channel(1);
+        let _sender = sender.clone();
         // A full channel already holds the news.
         let notifier = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if !matches!(event, Ok(notify::Event { kind: EventKind::Access(_), .. })) {
@@ -58,7 +70,16 @@ impl<H: Host> Watch<H> {
         let notifier = notifier
             .inspect_err(|error| tracing::warn!(%error, "files cannot be watched, they are polled"))
             .ok();
-        let mut watch = Self { host, seen: BTreeMap::new(), events, notifier, directories: BTreeSet::new() };
+        let mut watch = Self {
+            host,
+            seen: BTreeMap::new(),
+            events,
+            _sender,
+            news: None,
+            looked: Instant::now(),
+            notifier,
+            directories: BTreeSet::new(),
+        };
         watch.set_files(files);
         watch
     }
@@ -84,16 +105,22 @@ impl<H: Host> Watch<H> {
         }
     }
 
-    /// Waits for an event and for quiet after it, or for the next poll.
+    /// Waits for an event and for quiet after it, or for the next poll. Progress is kept in `self`, for callers that
+    /// drop the future again and again.
     async fn quiet_moment(&mut self) {
-        if self.notifier.is_none() {
-            return sleep(POLL_ONLY).await;
+        loop {
+            let due = match self.news {
+                Some(News { first, last }) => (last + QUIET).min(first + PATIENCE),
+                None => self.looked + if self.notifier.is_some() { POLL } else { POLL_ONLY },
+            };
+            if Instant::now() >= due || timeout_at(due, self.events.recv()).await.is_err() {
+                self.news = None;
+                self.looked = Instant::now();
+                return;
+            }
+            let now = Instant::now();
+            self.news = Some(News { first: self.news.map_or(now, |news| news.first), last: now });
         }
-        if timeout(POLL, self.events.recv()).await.is_err() {
-            return;
-        }
-        let patience = Instant::now() + PATIENCE;
-        while Instant::now() < patience && timeout(QUIET, self.events.recv()).await.is_ok() {}
     }
 
     /// Looks at every file, and says whether one has changed.

@@ -1,6 +1,7 @@
 use std::{fs, os::unix::fs::symlink};
 
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::config::{Flags, Inputs, IpipMode, Outcome, Reloader, ThisHost, load};
@@ -146,4 +147,12 @@ async fn without_inotify_the_files_are_polled() {
     scene.watch.notifier = None;
     fs::write(scene.file(), text("Never")).unwrap();
     assert!(scene.changes().await);
+}
+
+#[tokio::test]
+async fn a_caller_that_keeps_dropping_the_wait_misses_nothing() {
+    let mut scene = Scene::new();
+    fs::write(scene.file(), text("Never")).unwrap();
+    let impatient = async { while timeout(QUIET / 10, scene.watch.changed()).await.is_err() {} };
+    assert!(timeout(LONG, impatient).await.is_ok());
 }
