@@ -33,12 +33,12 @@ pub trait Host {
     /// The content of a small regular file.
     ///
     /// # Errors
-    /// Whatever the system says; anything but a regular file, and one above [`SMALL_FILE`] bytes.
+    /// Whatever the system says; anything but a regular file, and one above 64 KiB.
     fn read_small(&self, path: &Path) -> io::Result<Vec<u8>>;
 }
 
 /// Ceiling for [`Host::read_small`], bytes.
-pub(super) const SMALL_FILE: u64 = 64 * 1024;
+const SMALL_FILE: u64 = 64 * 1024;
 
 /// The host this process runs on.
 #[derive(Clone, Copy, Debug, Default)]

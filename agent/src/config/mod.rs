@@ -1,7 +1,7 @@
 //! The configuration: from what users write to a validated [`Intent`].
 //!
 //! `layer` reads the five layers and merges them, `reader` takes the merged tree apart key by key, `build`
-//! validates the whole. [`load`] does all of it; [`Change`] compares two intents; [`watch`] says when to load
+//! validates the whole. [`load`] does all of it; [`Change`] compares two intents; [`Watch`] says when to load
 //! again.
 
 mod build;

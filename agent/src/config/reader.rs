@@ -158,6 +158,11 @@ impl Reader {
 
     /// Remembers a value nobody wrote, and how it came about.
     pub(super) fn derived(&mut self, entry: &Entry, key: &str, value: &str, why: &str) {
+        self.resolved(entry, key, value, &Origin::Default, why);
+    }
+
+    /// Remembers what a written value came to mean.
+    pub(super) fn resolved(&mut self, entry: &Entry, key: &str, value: &str, origin: &Origin, why: &str) {
         let full = entry.path(key);
         self.settings.retain(|s| s.key != full);
         let value = match entry.key(key).map(|key| key.kind) {
@@ -165,7 +170,7 @@ impl Reader {
             Some(Kind::Integer | Kind::TextOrInteger) if value.parse::<u32>().is_ok() => value.to_owned(),
             _ => quoted(value),
         };
-        let setting = Setting { key: full, value, origin: Origin::Default, why: why.to_owned() };
+        let setting = Setting { key: full, value, origin: origin.clone(), why: why.to_owned() };
         self.settings.push(setting);
     }
 

@@ -1,4 +1,4 @@
-//! From the [`Intent`](crate::config::Intent) to what each layer is told. Pure.
+//! From the [`Intent`] to what each layer is told. Pure.
 
 mod bgp;
 mod policy;

@@ -136,8 +136,7 @@ impl Addresses<'_> {
         let Ok(net) = IpNet::new(address, length) else { return Address::Wrong };
         match found {
             Some(_) => {
-                let why = format!("{origin}; length as on the host");
-                self.reader.derived(self.table, key, &net.to_string(), &why);
+                self.reader.resolved(self.table, key, &net.to_string(), origin, "length as on the host");
                 self.warn_of_single(key, net, origin);
                 Address::Known(net)
             }

@@ -7,6 +7,7 @@ use bgp::config::Auth;
 use crate::config::{
     error::Fault,
     host::Host,
+    origin::Origin,
     reader::{Entry, Reader},
     values,
 };
@@ -40,7 +41,7 @@ impl<'a> Secrets<'a> {
             (None, None) => Auth::None,
             (Some(password), None) => Auth::Md5(password.value),
             (None, Some(file)) => {
-                let auth = self.of_file(&file.value);
+                let auth = self.of_file(&beside(&file.origin, &file.value));
                 if let Auth::Unavailable(reason) = &auth {
                     let fault = Fault::new(reason.clone(), "no session comes up until it can be read");
                     reader.warning(&file.origin, table.path(file_key), fault);
@@ -73,6 +74,14 @@ impl<'a> Secrets<'a> {
                 }
             }
         }
+    }
+}
+
+/// A relative path written in a file is meant from the directory of that file.
+fn beside(origin: &Origin, path: &Path) -> PathBuf {
+    match origin {
+        Origin::File { path: file, .. } => Path::new(file).with_file_name("").join(path),
+        _ => path.to_owned(),
     }
 }
 

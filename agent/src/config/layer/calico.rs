@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use config::{Value, ValueKind};
 
-use super::{Layer, POOL_DEFAULTS, sourced, table};
+use super::{Layer, POOL_DEFAULTS, sourced, table, typed};
 use crate::config::{
     origin::Origin,
     schema::{Kind, section},
@@ -63,11 +63,12 @@ fn pool(layer: &mut Layer, environment: &BTreeMap<String, String>) {
 fn pool_default(layer: &mut Layer, name: &str, key: &str, text: &str) {
     let origin = Origin::Environment(name.into());
     let kind = section("pools").and_then(|s| s.key(key)).map_or(Kind::Text, |k| k.kind);
-    layer.set_text(POOL_DEFAULTS, key, kind, text, &origin);
-    if key == "export"
-        && let Some(Value { kind: ValueKind::Table(defaults), .. }) = layer.values.get_mut(POOL_DEFAULTS)
-        && let Some(Value { kind: ValueKind::Boolean(export), .. }) = defaults.get_mut(key)
-    {
-        *export = !*export; // the variable says "disable"
+    match typed(kind, text, &origin) {
+        // The variable says "disable".
+        Ok(Value { kind: ValueKind::Boolean(disable), .. }) => {
+            layer.set(POOL_DEFAULTS, key, sourced(&origin, !disable));
+        }
+        Ok(value) => layer.set(POOL_DEFAULTS, key, value),
+        Err(fault) => layer.problems.push(fault.at(&origin, format!("pools.{key}"))),
     }
 }

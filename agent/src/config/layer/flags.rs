@@ -35,10 +35,10 @@ pub struct Flags {
     /// Another node of the mesh (bgp.mesh); repeatable
     #[arg(long, value_name = "ADDRESS[,...]")]
     pub mesh: Vec<String>,
-    /// A peer; any key of [[peers]] may follow, as multihop=2; repeatable
+    /// A peer; any key of a peer may follow, as multihop=2; repeatable
     #[arg(long, value_name = "ADDRESS,AS[,KEY=VALUE...]")]
     pub peer: Vec<String>,
-    /// A pool; any key of [[pools]] may follow, as block_size=24; repeatable
+    /// A pool; any key of a pool may follow, as block_size=24; repeatable
     #[arg(long, value_name = "CIDR[,MODE[,KEY=VALUE...]]")]
     pub pool: Vec<String>,
     /// A block this host originates (local.blocks); repeatable

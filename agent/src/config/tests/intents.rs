@@ -111,8 +111,11 @@ fn hash(name: &str) -> String {
 
 #[test]
 fn a_bare_address_takes_its_length_from_the_host() {
-    let node = intent("[node]\naddress = \"192.168.92.128\"").node;
-    assert_eq!(node.address, Some("192.168.92.128/24".parse().unwrap()));
+    let loaded = loaded("[node]\naddress = \"192.168.92.128\"");
+    assert_eq!(loaded.intent.node.address, Some("192.168.92.128/24".parse().unwrap()));
+    let shown = show(&loaded, Origins::Shown);
+    let line = "address = \"192.168.92.128/24\"                # siskin.toml:2:11: length as on the host";
+    assert!(shown.contains(line), "{shown}");
 }
 
 #[test]
@@ -142,6 +145,17 @@ fn a_password_file_loses_its_line_end_and_nothing_else() {
     let loaded = load(&inputs(&[], Flags::default()), &host).unwrap();
     assert_eq!(loaded.intent.peers["10.0.0.1"].auth, Auth::Md5((*b" s3cret ").into()));
     assert_eq!(loaded.files, [PathBuf::from("/secret"), PathBuf::from(FILE)]);
+}
+
+#[test]
+fn a_relative_password_file_lies_beside_the_configuration() {
+    let text = format!("{PEER}asn = 1\npassword_file = \"tor.password\"");
+    let mut host =
+        FakeHost::default().file("/etc/siskin/siskin.toml", &text).file("/etc/siskin/tor.password", "x");
+    host.interfaces = vec![interface(2, "eth0", &["192.168.92.128/24"])];
+    let inputs = Inputs { file: Some("/etc/siskin/siskin.toml".into()), ..Inputs::default() };
+    let loaded = load(&inputs, &host).unwrap();
+    assert_eq!(loaded.intent.peers["10.0.0.1"].auth, Auth::Md5((*b"x").into()));
 }
 
 #[test]
