@@ -5,7 +5,7 @@ mod support;
 use std::{io::BufRead, net::Ipv4Addr, time::Duration};
 
 use ipip::{Completeness::Complete, DeviceKind, Mtu, Need, TunnelConfig, TunnelHandle, TunnelState};
-use support::{A_SECOND, Namespace, environment, known, needed, settled, start, until};
+use support::{Namespace, environment, known, needed, settled, start, until};
 
 /// A host whose underlay has an MTU of 1450.
 fn host() -> Option<Namespace> {
@@ -17,6 +17,14 @@ fn host() -> Option<Namespace> {
 
 async fn up(tunnel: &TunnelHandle) {
     until(tunnel, |status| status.state == TunnelState::Up).await;
+}
+
+/// Does something to the device and says how long it took until that was put right.
+async fn repaired(host: &Namespace, tunnel: &TunnelHandle, act: &str) -> Duration {
+    let before = tunnel.status().repairs;
+    host.run(act);
+    // The kernel is asked only then: asking stops this thread and with it the service.
+    settled(act, || tunnel.status().repairs > before && is_as_wanted(host)).await
 }
 
 fn is_as_wanted(host: &Namespace) -> bool {
@@ -54,33 +62,32 @@ fn nothing_is_created_until_the_tunnel_is_needed_and_then_it_stays() {
         up(&tunnel).await;
         tunnel.configure(not_needed);
         tunnel.refresh().await.unwrap();
-        host.run("ip link set tunl0 down");
-        assert!(settled("up again", || is_as_wanted(&host)).await < A_SECOND);
+        repaired(&host, &tunnel, "ip link set tunl0 down").await;
     });
 }
 
 #[test]
 fn whatever_others_do_to_the_device_is_put_right_within_a_second() {
     let Some(host) = host() else { return };
-    let acts = [
+    let mut acts = vec![
         "ip link set tunl0 down",
         "ip link set tunl0 mtu 1300",
         "ip addr del 172.16.241.64/32 dev tunl0",
         "ip addr add 10.77.0.1/24 dev tunl0",
         "ip addr flush dev tunl0; ip addr add 172.16.241.64/26 dev tunl0",
         "ip link set tunl0 down; ip link set tunl0 name other0",
-        "ip link del tunl0",
     ];
+    if host.device_kind() == DeviceKind::Bridge {
+        // The kernel's own tunl0 cannot be deleted.
+        acts.push("ip link del tunl0");
+    }
     host.block_on(|| async {
         let tunnel = start(&host, needed(), known(&[], Complete));
         up(&tunnel).await;
         for act in acts {
-            host.run(act);
-            let took = settled(act, || is_as_wanted(&host)).await;
-            assert!(took < A_SECOND, "{act}: {took:?}");
+            let took = repaired(&host, &tunnel, act).await;
+            assert!(took < host.a_second(), "{act}: {took:?}");
         }
-        tunnel.refresh().await.unwrap();
-        assert!(tunnel.status().repairs >= 6);
     });
 }
 
