@@ -1,0 +1,212 @@
+//! A lab's life: up, attach, down, and nothing left behind however it ends.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::{
+    command::{command, feed, output, run},
+    launch::Router,
+    node::Node,
+    topology::{End, Topology},
+};
+
+/// Running labs are described here, one folder each.
+const STATE: &str = "/run/siskin-lab";
+
+/// A running lab.
+pub struct Lab {
+    /// What its file says.
+    pub topology: Topology,
+    /// Its nodes by name.
+    pub nodes: BTreeMap<String, Node>,
+}
+
+/// Takes a lab down when the process that started it is gone.
+pub struct Guardian {
+    child: Child,
+}
+
+impl Lab {
+    /// Starts every node, links them, runs the routers and then the `exec` commands.
+    pub fn up(topology: Topology) -> Result<Self> {
+        require_root()?;
+        clean(&topology.name)?;
+        let mut lab = Self { topology, nodes: BTreeMap::new() };
+        match lab.build() {
+            Ok(()) => Ok(lab),
+            Err(error) => {
+                clean(&lab.topology.name).ok();
+                Err(error)
+            }
+        }
+    }
+
+    /// Finds a lab that an earlier `up` left running.
+    pub fn attach(topology: Topology) -> Result<Self> {
+        require_root()?;
+        let mut nodes = BTreeMap::new();
+        for config in topology.nodes.values() {
+            let state = state_of(&topology.name).join("nodes").join(&config.name);
+            nodes.insert(config.name.clone(), Node::attach(&topology, config, &state)?);
+        }
+        Ok(Self { topology, nodes })
+    }
+
+    /// Ends everything the lab runs and removes every trace of it. Harmless when nothing runs.
+    pub fn down(topology: &Topology) -> Result<()> {
+        require_root()?;
+        clean(&topology.name)
+    }
+
+    /// A node by name.
+    pub fn node(&self, name: &str) -> Result<&Node> {
+        self.nodes.get(name).with_context(|| {
+            let known: Vec<_> = self.nodes.keys().map(String::as_str).collect();
+            format!("there is no node `{name}`; there are {}", known.join(", "))
+        })
+    }
+
+    fn build(&mut self) -> Result<()> {
+        for config in self.topology.nodes.values() {
+            let state = state_of(&self.topology.name).join("nodes").join(&config.name);
+            fs::create_dir_all(&state)?;
+            self.nodes.insert(config.name.clone(), Node::create(&self.topology, config, &state)?);
+        }
+        self.link()?;
+        // Switches and pods first: their commands make the network the routers find.
+        let (plain, routers): (Vec<_>, Vec<_>) = self.nodes.values().partition(|n| n.router == Router::None);
+        for node in plain.iter().chain(&routers) {
+            std::thread::sleep(node.config.startup_delay);
+            for service in node.services() {
+                node.start(&service).with_context(|| format!("node {}", node.config.name))?;
+            }
+            for argv in &node.config.exec {
+                let done = node.run(argv)?;
+                ensure!(
+                    done.status.success(),
+                    "node {}: `exec`: {}: {}",
+                    node.config.name,
+                    argv.join(" "),
+                    crate::command::words(&done)
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&self) -> Result<()> {
+        let mut settings: BTreeMap<&str, String> = BTreeMap::new();
+        for link in &self.topology.links {
+            let [a, b] = &link.ends;
+            let (left, right) = (self.topology.namespace(&a.node), self.topology.namespace(&b.node));
+            let mtu = link.mtu.to_string();
+            let words =
+                ["link", "add", &a.interface, "mtu", &mtu, "netns", &left, "type", "veth", "peer", "name"];
+            let peer = [&b.interface, "mtu", &mtu, "netns", &right];
+            output(&mut command("ip", words.into_iter().chain(peer)))?;
+            for end in [a, b] {
+                settings.entry(&end.node).or_default().push_str(&configure(end));
+            }
+        }
+        for node in self.nodes.values() {
+            let lines = settings.remove(node.config.name.as_str()).unwrap_or_default();
+            let batch = format!("link set lo up\n{lines}");
+            feed(&mut command("ip", ["-n", &node.namespace, "-batch", "-"]), &batch)?;
+        }
+        Ok(())
+    }
+}
+
+/// The `ip` commands that set up one end of a link.
+fn configure(end: &End) -> String {
+    let mut lines = String::new();
+    if let Some(mac) = &end.mac {
+        lines.push_str(&format!("link set {} address {mac}\n", end.interface));
+    }
+    for address in &end.addresses {
+        // Duplicate address detection would keep an IPv6 address unusable for a second.
+        let detection = if address.addr().is_ipv6() { " nodad" } else { "" };
+        lines.push_str(&format!("address add {address} dev {}{detection}\n", end.interface));
+    }
+    lines.push_str(&format!("link set {} up\n", end.interface));
+    lines
+}
+
+/// The folder that describes a running lab.
+pub fn state_of(lab: &str) -> PathBuf {
+    Path::new(STATE).join(lab)
+}
+
+/// Kills what lives in the lab's namespaces, then removes these and the state folder.
+fn clean(lab: &str) -> Result<()> {
+    let state = state_of(lab);
+    let Ok(entries) = fs::read_dir(state.join("nodes")) else { return Ok(()) };
+    for entry in entries {
+        let namespace = format!("clab-{lab}-{}", entry?.file_name().to_string_lossy());
+        if Path::new("/run/netns").join(&namespace).exists() {
+            remove_namespace(&namespace)?;
+        }
+    }
+    fs::remove_dir_all(&state).with_context(|| format!("cannot remove {}", state.display()))
+}
+
+fn remove_namespace(namespace: &str) -> Result<()> {
+    for _ in 0..50 {
+        let pids = output(&mut command("ip", ["netns", "pids", namespace]))?;
+        if pids.trim().is_empty() {
+            output(&mut command("ip", ["netns", "delete", namespace]))?;
+            return Ok(());
+        }
+        run(&mut command("kill", std::iter::once("-KILL").chain(pids.split_whitespace())))?;
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    bail!("the processes in namespace {namespace} do not die")
+}
+
+/// Root is needed for namespaces, mounts and routes.
+pub fn require_root() -> Result<()> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let words: Vec<_> = std::env::args().collect();
+    bail!("network namespaces, mounts and routes need root; run\n    sudo {}", words.join(" "))
+}
+
+impl Guardian {
+    /// Starts the process that outlives this one just long enough to clean up after it.
+    pub fn watch(lab: &str) -> Result<Self> {
+        use std::os::unix::process::CommandExt as _;
+        let child = Command::new(std::env::current_exe()?)
+            .args(["guard", lab])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .context("cannot start the guardian")?;
+        Ok(Self { child })
+    }
+
+    /// The guardian's own life: waits until its parent ends, in whatever way, then takes the lab down.
+    pub fn run(lab: &str) -> Result<()> {
+        std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+        clean(lab)
+    }
+
+    /// Takes the lab down now.
+    pub fn finish(mut self) -> Result<()> {
+        if let Some(mut stdin) = self.child.stdin.take() {
+            stdin.flush()?;
+        }
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the lab could not be taken down: {status}");
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! FRRouting.
+
+use std::{collections::BTreeMap, fs};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Service, session::SessionState, strings, table::PathLine};
+use crate::{node::Shell, topology::Node};
+
+/// Where Debian keeps the daemons.
+const FOLDER: &str = "/usr/lib/frr";
+/// Daemons that run unless `/etc/frr/daemons` says otherwise.
+const DEFAULT: &[&str] = &["zebra", "bgpd", "staticd"];
+
+/// zebra, then what `/etc/frr/daemons` enables, then the configuration through vtysh, as FRR's container does it.
+pub(super) fn services(node: &Node) -> Vec<Service> {
+    let service = |name: &str| Service {
+        name: name.to_owned(),
+        argv: strings(&[&format!("{FOLDER}/{name}"), "-A", "127.0.0.1", "--log", "stdout"]),
+        ready: strings(&["test", "-S", &format!("/run/frr/{name}.vty")]),
+    };
+    let mut services: Vec<_> = enabled(node).iter().map(|name| service(name)).collect();
+    let load = "vtysh -b && touch /run/frr/loaded && exec sleep infinity";
+    services.push(Service {
+        name: "vtysh".into(),
+        argv: strings(&["sh", "-c", load]),
+        ready: strings(&["test", "-e", "/run/frr/loaded"]),
+    });
+    services
+}
+
+fn enabled(node: &Node) -> Vec<String> {
+    let bound = node.binds.iter().find_map(|bind| match bind.target.to_str()? {
+        "/etc/frr/daemons" => Some(bind.source.clone()),
+        "/etc/frr" => Some(bind.source.join("daemons")),
+        _ => None,
+    });
+    let Some(text) = bound.and_then(|path| fs::read_to_string(path).ok()) else { return strings(DEFAULT) };
+    let names = text.lines().filter_map(|line| line.trim().strip_suffix("=yes"));
+    let mut all = strings(&["zebra"]);
+    all.extend(names.filter(|name| *name != "zebra").map(str::to_owned));
+    all
+}
+
+pub(super) fn sessions(shell: &dyn Shell) -> Result<Vec<SessionState>> {
+    parse_sessions(&shell.ask(&["vtysh", "-c", "show bgp summary json"])?)
+}
+
+/// The summary of all prefixes lacks most attributes, so every prefix is asked for.
+pub(super) fn table(shell: &dyn Shell) -> Result<Vec<PathLine>> {
+    let all: Routes = serde_json::from_str(&shell.ask(&["vtysh", "-c", "show bgp ipv4 unicast json"])?)
+        .context("FRR's table")?;
+    let mut paths = Vec::new();
+    for chunk in all.routes.keys().collect::<Vec<_>>().chunks(200) {
+        let questions: Vec<_> = chunk.iter().map(|p| format!("show bgp ipv4 unicast {p} json")).collect();
+        let words: Vec<_> =
+            std::iter::once("vtysh").chain(questions.iter().flat_map(|q| ["-c", q.as_str()])).collect();
+        paths.extend(parse_table(&shell.ask(&words)?)?);
+    }
+    Ok(paths)
+}
+
+#[derive(Deserialize)]
+struct Family {
+    #[serde(default)]
+    peers: BTreeMap<String, Peer>,
+}
+
+#[derive(Deserialize)]
+struct Peer {
+    state: String,
+}
+
+fn parse_sessions(text: &str) -> Result<Vec<SessionState>> {
+    let families: BTreeMap<String, Family> = serde_json::from_str(text).context("FRR's summary")?;
+    let peers = families.into_values().flat_map(|family| family.peers);
+    let all: BTreeMap<_, _> = peers.map(|(peer, Peer { state })| (peer, state)).collect();
+    Ok(all.into_iter().map(|(peer, state)| SessionState { peer, state }).collect())
+}
+
+#[derive(Deserialize)]
+struct Routes {
+    routes: BTreeMap<String, Value>,
+}
+
+fn parse_table(text: &str) -> Result<Vec<PathLine>> {
+    let mut paths = Vec::new();
+    for answer in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+        let answer = answer.context("FRR's paths")?;
+        let prefix = answer["prefix"].as_str().unwrap_or_default();
+        let list = answer["paths"].as_array().map(Vec::as_slice).unwrap_or_default();
+        paths.extend(list.iter().map(|path| path_line(prefix, path)));
+    }
+    paths.retain(|path| path.next_hop != "0.0.0.0");
+    Ok(paths)
+}
+
+fn path_line(prefix: &str, path: &Value) -> PathLine {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let number = |value: &Value| value.as_u64().and_then(|n| n.try_into().ok());
+    let as_path = text(&path["aspath"]["string"]);
+    let clusters = path["clusterList"]["list"].as_array().map(Vec::as_slice).unwrap_or_default();
+    PathLine {
+        prefix: prefix.to_owned(),
+        next_hop: text(&path["nexthops"][0]["ip"]),
+        as_path: if as_path == "Local" { String::new() } else { as_path },
+        origin: text(&path["origin"]).to_lowercase(),
+        local_pref: number(&path["locPrf"]),
+        med: number(&path["metric"]),
+        communities: text(&path["community"]["string"]),
+        originator_id: text(&path["originatorId"]),
+        cluster_list: clusters.iter().map(text).collect::<Vec<_>>().join(" "),
+        best: (path["bestpath"]["overall"] == true).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_names_each_peer_once() {
+        let peers = r#"{"peers":{"10.0.0.2":{"state":"Established","pfxRcd":1}}}"#;
+        let text = format!(r#"{{"ipv4Unicast":{peers},"ipv6Unicast":{peers}}}"#);
+        let sessions = parse_sessions(&text).unwrap();
+        assert_eq!(sessions, [SessionState { peer: "10.0.0.2".into(), state: "Established".into() }]);
+        assert!(sessions[0].is_established());
+        assert!(parse_sessions("{}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn answers_about_several_prefixes_follow_one_another() {
+        let path = |hop: &str, best: bool| {
+            format!(
+                r#"{{"aspath":{{"string":"Local"}},"origin":"IGP","locPrf":100,"bestpath":{{"overall":{best}}},
+                "originatorId":"1.1.1.1","clusterList":{{"list":["2.2.2.2"]}},"nexthops":[{{"ip":"{hop}"}}]}}"#
+            )
+        };
+        let text = format!(
+            r#"{{"prefix":"10.0.0.0/26","paths":[{}]}} {{"prefix":"10.1.0.0/26","paths":[{}]}}"#,
+            path("192.0.2.1", true),
+            path("0.0.0.0", true)
+        );
+        let paths = parse_table(&text).unwrap();
+        assert_eq!(paths.len(), 1);
+        let shown = paths[0].show(&["as_path".into(), "originator_id".into(), "cluster_list".into()]);
+        assert_eq!(
+            shown,
+            "10.0.0.0/26 via 192.0.2.1 as_path [] originator_id 1.1.1.1 cluster_list [2.2.2.2]"
+        );
+    }
+}

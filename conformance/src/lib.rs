@@ -1,0 +1,12 @@
+//! Labs for siskin: containerlab topology files run in network namespaces, with real routers beside the daemon, and
+//! assertions on what the kernel and every router then hold.
+//!
+//! A lab is a folder: `topology.clab.yml` -> [`topology`] -> namespaces, links and processes ([`lab`], [`node`]) ->
+//! routers by image name ([`launch`]) -> `expect.toml`.
+
+pub mod binary;
+pub mod command;
+pub mod lab;
+pub mod launch;
+pub mod node;
+pub mod topology;
