@@ -4,6 +4,10 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Write as _,
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr, UnixListener},
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -35,10 +39,16 @@ pub struct Guardian {
 }
 
 impl Lab {
-    /// Starts every node, links them, runs the routers and then the `exec` commands.
+    /// Starts every node, links them, runs the routers and then the `exec` commands. What an earlier run left behind is
+    /// removed first.
     pub fn up(topology: Topology) -> Result<Self> {
         require_root()?;
         clean(&topology.name)?;
+        Self::build_up(topology)
+    }
+
+    /// As [`Self::up`], where nothing can have been left behind.
+    pub fn build_up(topology: Topology) -> Result<Self> {
         let mut lab = Self { topology, nodes: BTreeMap::new() };
         match lab.build() {
             Ok(()) => Ok(lab),
@@ -64,6 +74,11 @@ impl Lab {
     pub fn down(topology: &Topology) -> Result<()> {
         require_root()?;
         clean(&topology.name)
+    }
+
+    /// As [`Self::down`], when only the name is known.
+    pub fn down_by_name(lab: &str) -> Result<()> {
+        clean(lab)
     }
 
     /// A node by name.
@@ -145,17 +160,41 @@ pub fn state_of(lab: &str) -> PathBuf {
     Path::new(STATE).join(lab)
 }
 
+/// Keeps other runs of the same lab waiting for as long as the socket is open. The name is abstract: it vanishes with
+/// the process.
+pub fn lock(lab: &str) -> Result<UnixListener> {
+    let address = SocketAddr::from_abstract_name(format!("siskin-lab/{lab}"))?;
+    let mut told = false;
+    loop {
+        match UnixListener::bind_addr(&address) {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                if !told {
+                    crate::ui::note(&format!("waiting for another run of {lab}"));
+                }
+                told = true;
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            other => return other.with_context(|| format!("cannot lock {lab}")),
+        }
+    }
+}
+
 /// Kills what lives in the lab's namespaces, then removes these and the state folder.
 fn clean(lab: &str) -> Result<()> {
     let state = state_of(lab);
-    let Ok(entries) = fs::read_dir(state.join("nodes")) else { return Ok(()) };
-    for entry in entries {
+    if !state.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(state.join("nodes")).into_iter().flatten() {
         let namespace = format!("clab-{lab}-{}", entry?.file_name().to_string_lossy());
         if Path::new("/run/netns").join(&namespace).exists() {
             remove_namespace(&namespace)?;
         }
     }
-    fs::remove_dir_all(&state).with_context(|| format!("cannot remove {}", state.display()))
+    fs::remove_dir_all(&state).with_context(|| format!("cannot remove {}", state.display()))?;
+    // The folder of all labs goes with the last one; until then it is not empty, and stays.
+    fs::remove_dir(STATE).ok();
+    Ok(())
 }
 
 fn remove_namespace(namespace: &str) -> Result<()> {

@@ -6,7 +6,12 @@
 
 pub mod binary;
 pub mod command;
+pub mod expect;
+pub mod features;
 pub mod lab;
 pub mod launch;
 pub mod node;
+pub mod run;
+pub mod stage;
 pub mod topology;
+pub mod ui;

@@ -30,6 +30,12 @@ enum Action {
         /// The topology file.
         file: PathBuf,
     },
+    /// Run labs and check what their `expect.toml` says.
+    Test {
+        /// Topology files, or folders that hold some.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// The first process of a node.
     #[command(hide = true)]
     NodeInit { spec: PathBuf },
@@ -42,6 +48,16 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Action::Up { file } => Lab::up(Topology::read(&file)?).map(drop),
         Action::Down { file } => Lab::down(&Topology::read(&file)?),
+        Action::Test { files } => {
+            for file in files {
+                for file in siskin_lab::run::find(&file)? {
+                    for job in siskin_lab::run::Job::of_file(&file)? {
+                        siskin_lab::ui::line(&format!("{:?}", job.run()));
+                    }
+                }
+            }
+            Ok(())
+        }
         Action::NodeInit { spec } => node::init::main(&spec),
         Action::Guard { lab } => Guardian::run(&lab),
     }

@@ -120,14 +120,15 @@ impl Node {
     pub fn start(&self, service: &Service) -> Result<()> {
         // The shell stays behind to note the status, which says how the program ended.
         let script = r#"name=$1; shift; cd /run/lab
-            rm -f "$name.exit"
             "$@" >>"log/$name.log" 2>&1 </dev/null &
             echo $! >"$name.pid"
             wait $!
             echo $? >"$name.exit""#;
         let words = ["setsid", "--fork", "sh", "-c", script, "sh", &service.name];
         let argv = words.into_iter().chain(service.argv.iter().map(String::as_str));
-        fs::remove_file(self.state.join(format!("{}.pid", service.name))).ok();
+        for trace in ["pid", "exit"] {
+            fs::remove_file(self.state.join(format!("{}.{trace}", service.name))).ok();
+        }
         let status =
             self.command(argv).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
         ensure!(status.success(), "cannot start {}: {status}", service.name);
@@ -177,10 +178,20 @@ impl Node {
         Some(text.trim().to_owned())
     }
 
+    /// Everything a program has printed.
+    pub fn log(&self, service: &str) -> String {
+        let log = fs::read(self.state.join(format!("log/{service}.log"))).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Forgets what a program has printed.
+    pub fn forget_log(&self, service: &str) {
+        fs::remove_file(self.state.join(format!("log/{service}.log"))).ok();
+    }
+
     /// The end of a program's log.
     pub fn log_tail(&self, service: &str, lines: usize) -> String {
-        let log = fs::read(self.state.join(format!("log/{service}.log"))).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
+        let log = self.log(service);
         let all: Vec<_> = log.lines().collect();
         all.get(all.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
     }

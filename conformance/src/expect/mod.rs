@@ -1,0 +1,265 @@
+//! `expect.toml`: what a lab does and what must then be true.
+//!
+//! A list of steps, each with exactly one verb. Checks are repeated until they hold or their deadline passes.
+
+pub mod act;
+pub mod capture;
+pub mod paths;
+pub mod ping;
+pub mod routes;
+pub mod runner;
+pub mod sessions;
+pub mod watch;
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use serde::Deserialize;
+
+/// A whole file.
+#[derive(Clone, Debug)]
+pub struct Expectations {
+    /// One sentence for the report.
+    pub about: String,
+    /// What the kernel must be able to do: `ipip`, `netem`, `dummy`, `vrf`.
+    pub needs: Vec<String>,
+    /// The same lab with other texts in its files.
+    pub variants: Vec<Variant>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// A lab run again with some texts replaced in every file of its folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Its name, shown after the lab's.
+    pub name: String,
+    /// Text to find and text to put there; all at once, so that two can be swapped.
+    pub replace: BTreeMap<String, String>,
+    /// Replaces the file's `needs`.
+    pub needs: Option<Vec<String>>,
+}
+
+/// One step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its title; the verb describes itself when there is none.
+    pub say: Option<String>,
+    /// How long a check may take to become true.
+    pub within: Duration,
+    /// What the check must do.
+    pub outcome: Outcome,
+    /// What to do or check.
+    pub verb: Verb,
+}
+
+/// What a check must do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Hold.
+    Holds,
+    /// Fail: a control that proves the check can.
+    Fails,
+}
+
+/// The verbs of the step language.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Kernel routes are exactly these.
+    Routes(routes::Routes),
+    /// Sessions are up or down, as the router itself says.
+    Sessions(sessions::Sessions),
+    /// The router's own table holds exactly these paths.
+    Paths(paths::Paths),
+    /// A ping is answered.
+    Ping(ping::Ping),
+    /// A ping that goes on through the next steps.
+    Flood(ping::Flood),
+    /// The end of a flood, and how much of it was lost.
+    FloodEnds(ping::FloodEnds),
+    /// Packets on a link have this many IP headers.
+    Capture(capture::Capture),
+    /// From here on `ip monitor route` is recorded.
+    Watch(watch::Watch),
+    /// What the record must and must not show.
+    WatchEnds(watch::WatchEnds),
+    /// A command in a node; repeated until it answers as it should.
+    Exec(act::Exec),
+    /// A file in a node is written anew.
+    Write(act::Write),
+    /// A text in a node's file is replaced.
+    Edit(act::Edit),
+    /// A signal to a node's program.
+    Kill(act::Kill),
+    /// A node's program is started again.
+    Start(act::Start),
+    /// Wait, in seconds.
+    Sleep(f64),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    about: String,
+    #[serde(default)]
+    needs: Vec<String>,
+    #[serde(default = "default_within")]
+    within: f64,
+    #[serde(default)]
+    variant: Vec<Variant>,
+    #[serde(default)]
+    step: Vec<toml::Table>,
+}
+
+fn default_within() -> f64 {
+    20.0
+}
+
+impl Expectations {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text).with_context(|| path.display().to_string())
+    }
+
+    /// Parses a file's text.
+    pub fn parse(text: &str) -> Result<Self> {
+        let file: File = toml::from_str(text)?;
+        let steps = file.step.into_iter().enumerate();
+        let steps = steps.map(|(index, table)| {
+            read_step(table, file.within).with_context(|| format!("step {}", index + 1))
+        });
+        let steps = steps.collect::<Result<Vec<_>>>()?;
+        ensure!(!steps.is_empty(), "there is no [[step]]");
+        Ok(Self { about: file.about, needs: file.needs, variants: file.variant, steps })
+    }
+}
+
+fn read_step(mut table: toml::Table, within: f64) -> Result<Step> {
+    let say = take(&mut table, "say")?;
+    let within = take(&mut table, "within")?.unwrap_or(within);
+    let outcome = if take(&mut table, "fails")?.unwrap_or(false) { Outcome::Fails } else { Outcome::Holds };
+    let verbs: Vec<_> = table.keys().cloned().collect();
+    let [verb] = verbs.as_slice() else {
+        bail!("a step has exactly one verb, this one has {}: {}", verbs.len(), verbs.join(", "));
+    };
+    let value = toml::Value::Table(table.clone());
+    let verb = value.try_into().map_err(|e: toml::de::Error| anyhow!("`{verb}`: {}", e.message()))?;
+    Ok(Step { say, within: Duration::from_secs_f64(within), outcome, verb })
+}
+
+fn take<'de, T: Deserialize<'de>>(table: &mut toml::Table, key: &str) -> Result<Option<T>> {
+    let Some(value) = table.remove(key) else { return Ok(None) };
+    value.try_into().map(Some).map_err(|e| anyhow!("`{key}`: {}", e.message()))
+}
+
+/// A single name, or several.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Names {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Names {
+    /// The names.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let slice = match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Many(names) => names.as_slice(),
+        };
+        slice.iter().map(String::as_str)
+    }
+
+    /// The names in one line.
+    pub fn show(&self) -> String {
+        self.iter().collect::<Vec<_>>().join(" and ")
+    }
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds; a word on what was seen.
+    Pass(String),
+    /// It does not; the difference, and the prefixes it concerns.
+    Fail {
+        /// What is missing or too much, for people.
+        difference: String,
+        /// Prefixes worth an explanation by the daemon.
+        prefixes: Vec<String>,
+    },
+}
+
+impl Verdict {
+    /// A pass with nothing to add.
+    pub fn pass() -> Self {
+        Self::Pass(String::new())
+    }
+
+    /// A failure that concerns no prefix.
+    pub fn fail(difference: impl Into<String>) -> Self {
+        Self::Fail { difference: difference.into(), prefixes: Vec::new() }
+    }
+
+    /// Compares two sets of lines.
+    pub fn compare(expected: &[String], found: &[String]) -> Self {
+        let missing = expected.iter().filter(|line| !found.contains(line));
+        let extra = found.iter().filter(|line| !expected.contains(line));
+        let mut prefixes = Vec::new();
+        let mut difference = Vec::new();
+        for (sign, line) in missing.map(|l| ('-', l)).chain(extra.map(|l| ('+', l))) {
+            let prefix = line.split_whitespace().find(|w| w.contains('.') || w.contains(':'));
+            prefixes.extend(prefix.map(str::to_owned));
+            difference.push(format!("{sign} {line}"));
+        }
+        if difference.is_empty() {
+            return Self::Pass(format!("{} as expected", expected.len()));
+        }
+        prefixes.sort();
+        prefixes.dedup();
+        Self::Fail { difference: difference.join("\n"), prefixes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_one_verb_and_may_have_a_title_and_a_deadline() {
+        let text = "about = \"a\"\n[[step]]\nsay = \"both learn\"\nwithin = 3\nsleep = 1.5\n";
+        let parsed = Expectations::parse(text).unwrap();
+        assert_eq!(parsed.steps[0].within, Duration::from_secs(3));
+        assert!(matches!(parsed.steps[0].verb, Verb::Sleep(s) if s == 1.5));
+    }
+
+    #[test]
+    fn mistakes_name_the_step_and_the_verb() {
+        let error = |steps: &str| {
+            format!("{:#}", Expectations::parse(&format!("about = \"a\"\n{steps}")).unwrap_err())
+        };
+        assert!(
+            error("[[step]]\nsay = \"x\"\n").contains("step 1: a step has exactly one verb, this one has 0")
+        );
+        assert!(
+            error("[[step]]\nsleep = 1\n[[step]]\nslep = 1\n").contains("step 2: `slep`: unknown variant")
+        );
+        assert!(error("[[step]]\nkill = {}\n").contains("step 1: `kill`: missing field `node`"));
+        assert!(error("[[step]]\nkill = {node = \"a\", x = 1}\n").contains("unknown field `x`"));
+    }
+
+    #[test]
+    fn a_comparison_lists_what_is_missing_and_what_is_too_much() {
+        let lines = |l: &[&str]| l.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+        let verdict =
+            Verdict::compare(&lines(&["10.0.0.0/8 a", "b"]), &lines(&["b", "blackhole 10.1.0.0/16"]));
+        let Verdict::Fail { difference, prefixes } = verdict else { panic!("it must fail") };
+        assert_eq!(difference, "- 10.0.0.0/8 a\n+ blackhole 10.1.0.0/16");
+        assert_eq!(prefixes, ["10.0.0.0/8", "10.1.0.0/16"]);
+    }
+}

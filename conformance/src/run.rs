@@ -1,0 +1,191 @@
+//! Runs labs by their folders and says how each went.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    expect::{Expectations, Variant, runner::Runner},
+    features::{self, Feature},
+    lab::{self, Guardian, Lab},
+    launch::Router,
+    stage,
+    topology::Topology,
+    ui,
+};
+
+/// One run of a lab: its file and the variant.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The topology file.
+    pub file: PathBuf,
+    /// The variant; none is the lab as it stands.
+    pub variant: Option<Variant>,
+    /// What it needs of the kernel.
+    pub needs: Vec<Feature>,
+    /// Lab and variant, for people.
+    pub title: String,
+    expectations: PathBuf,
+}
+
+/// How one run went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabResult {
+    /// Lab and variant.
+    pub name: String,
+    /// The kernel it ran on.
+    pub kernel: String,
+    /// The routers that took part, with their versions.
+    pub routers: Vec<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every step held.
+    Passed,
+    /// One did not; its complaint.
+    Failed(String),
+    /// It was not run; why.
+    Skipped(String),
+}
+
+impl Job {
+    /// The runs a topology file asks for: as it stands, then each variant.
+    pub fn of_file(file: &Path) -> Result<Vec<Self>> {
+        let file = file.canonicalize().with_context(|| format!("cannot open {}", file.display()))?;
+        let expectations = file.with_file_name("expect.toml");
+        let expect = Expectations::read(&expectations)?;
+        let name = Topology::read(&file)?.name;
+        let job = |variant: Option<&Variant>| {
+            let needs = variant.and_then(|v| v.needs.as_ref()).unwrap_or(&expect.needs);
+            Ok(Self {
+                file: file.clone(),
+                needs: needs.iter().map(|word| Feature::parse(word)).collect::<Result<_>>()?,
+                title: variant.map_or_else(|| name.clone(), |v| format!("{name}/{}", v.name)),
+                variant: variant.cloned(),
+                expectations: expectations.clone(),
+            })
+        };
+        std::iter::once(None).chain(expect.variants.iter().map(Some)).map(job).collect()
+    }
+
+    /// Runs it on this kernel and tells its story.
+    pub fn run(&self) -> LabResult {
+        let began = Instant::now();
+        ui::line(&ui::paint("1", &self.title));
+        let mut routers = Vec::new();
+        let outcome = match self.attempt(&mut routers) {
+            Ok(()) => Outcome::Passed,
+            Err(error) => {
+                let complaint = format!("{error:#}");
+                if routers.is_empty() {
+                    ui::line(&format!("  {} {complaint}", ui::cross()));
+                }
+                Outcome::Failed(complaint.lines().next().unwrap_or_default().to_owned())
+            }
+        };
+        let (name, kernel) = (self.title.clone(), features::kernel());
+        LabResult { name, kernel, routers, outcome, duration: began.elapsed() }
+    }
+
+    /// A result for a run that did not take place.
+    pub fn skipped(&self, reason: &str) -> LabResult {
+        LabResult {
+            name: self.title.clone(),
+            kernel: features::kernel(),
+            routers: Vec::new(),
+            outcome: Outcome::Skipped(reason.to_owned()),
+            duration: Duration::ZERO,
+        }
+    }
+
+    fn attempt(&self, routers: &mut Vec<String>) -> Result<()> {
+        lab::require_root()?;
+        let name = Topology::read(&self.file)?.name;
+        let _lock = lab::lock(&name)?;
+        Lab::down_by_name(&name)?;
+        let guardian = Guardian::watch(&name)?;
+        let staged = lab::state_of(&name).join("files");
+        let folder = self.file.parent().context("the file has no folder")?;
+        let replace = self.variant.as_ref().map(|v| v.replace.clone()).unwrap_or_default();
+        stage::stage(folder, &staged, &replace)?;
+        let outcome = self.steps(&staged, routers);
+        guardian.finish()?;
+        outcome
+    }
+
+    fn steps(&self, staged: &Path, routers: &mut Vec<String>) -> Result<()> {
+        let name = |path: &Path| path.file_name().map(|n| staged.join(n)).context("no file name");
+        let topology = Topology::read(&name(&self.file)?)?;
+        let expect = Expectations::read(&name(&self.expectations)?)?;
+        let lab = Lab::build_up(topology)?;
+        *routers = versions(&lab);
+        ui::line(&ui::paint("2", &format!("  {}; {}", features::kernel(), routers.join(", "))));
+        Runner::new(&lab).run(&expect.steps)
+    }
+}
+
+/// The routers of a lab with their versions, each once.
+fn versions(lab: &Lab) -> Vec<String> {
+    let mut versions = BTreeMap::new();
+    for node in lab.nodes.values().filter(|node| node.router != Router::None) {
+        versions.entry(node.router).or_insert_with(|| {
+            let command = node.router.version_command().unwrap_or_default();
+            let words: Vec<_> = command.iter().map(String::as_str).collect();
+            let answer = node.run(&words).map(|done| crate::command::words(&done)).unwrap_or_default();
+            format!("{} {}", node.router.name(), version_in(&answer))
+        });
+    }
+    versions.into_values().collect()
+}
+
+/// The first word that looks like a version.
+fn version_in(text: &str) -> String {
+    let mut words = text.split(|c: char| c.is_whitespace() || c == ',');
+    let version = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'));
+    version.unwrap_or("of unknown version").to_owned()
+}
+
+/// Every topology file below a folder, or the file itself.
+pub fn find(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).with_context(|| format!("cannot open {}", path.display()))? {
+        let entry = entry?.path();
+        if entry.is_dir() {
+            found.extend(find(&entry)?);
+        } else if entry.to_string_lossy().ends_with(".clab.yml") {
+            found.push(entry);
+        }
+    }
+    found.sort();
+    if found.is_empty() && path.join("expect.toml").exists() {
+        bail!("{} has no topology file (*.clab.yml)", path.display());
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_among_other_words() {
+        assert_eq!(version_in("BIRD version 2.0.12"), "2.0.12");
+        assert_eq!(version_in("bgpd version 8.4.4\nCopyright 1996"), "8.4.4");
+        assert_eq!(version_in("gobgpd version 3.10.0"), "3.10.0");
+    }
+}

@@ -1,0 +1,40 @@
+//! What people see while labs run.
+
+use std::io::{IsTerminal as _, Write as _};
+
+/// Prints a line at once; whoever stops reading is no reason to fail.
+pub fn line(text: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).ok();
+}
+
+/// A line about something going on, apart from the results.
+pub fn note(text: &str) {
+    let mut out = std::io::stderr().lock();
+    writeln!(out, "{}", paint("2", text)).ok();
+}
+
+/// Indents every line of a text.
+pub fn indent(text: &str, by: usize) -> String {
+    let margin = " ".repeat(by);
+    text.lines().map(|line| format!("{margin}{line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// The mark of a check that holds.
+pub fn tick() -> String {
+    paint("32", "✓")
+}
+
+/// The mark of a check that does not.
+pub fn cross() -> String {
+    paint("31", "✗")
+}
+
+/// Colours text with an SGR code when people are looking.
+pub fn paint(code: &str, text: &str) -> String {
+    let wanted = std::io::stdout().is_terminal() || std::env::var_os("SISKIN_LAB_COLOUR").is_some();
+    if wanted && std::env::var_os("NO_COLOR").is_none() {
+        return format!("\x1b[{code}m{text}\x1b[0m");
+    }
+    text.to_owned()
+}
