@@ -3,6 +3,8 @@
 use std::{
     io::Write as _,
     process::{Command, Output, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -19,6 +21,22 @@ pub fn output(command: &mut Command) -> Result<String> {
 /// Runs a program to its end, whatever its status.
 pub fn run(command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null()).output().with_context(|| format!("cannot run `{}`", show(command)))
+}
+
+/// Runs a program to its end, or until `limit` has passed: then it is killed, and that is the error.
+pub fn run_within(command: &mut Command, limit: Duration) -> Result<Output> {
+    let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = piped.spawn().with_context(|| format!("cannot run `{}`", show(command)))?;
+    let pid = rustix::process::Pid::from_child(&child);
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    match receiver.recv_timeout(limit) {
+        Ok(output) => Ok(output?),
+        Err(_) => {
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+            bail!("`{}` did not end within {} s", show(command), limit.as_secs())
+        }
+    }
 }
 
 /// Runs a program that reads `input`.

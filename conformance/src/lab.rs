@@ -17,6 +17,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
     command::{command, feed, output, run},
+    interrupt::{OnInterrupt, hold_off},
     launch::Router,
     node::Node,
     topology::{End, Topology},
@@ -44,6 +45,7 @@ impl Lab {
     pub fn up(topology: Topology) -> Result<Self> {
         require_root()?;
         clean(&topology.name)?;
+        let _undo = Self::down_on_interrupt(&topology.name);
         Self::build_up(topology)
     }
 
@@ -81,6 +83,16 @@ impl Lab {
         clean(lab)
     }
 
+    /// Takes a lab down if this process is interrupted while the answer lives.
+    pub fn down_on_interrupt(lab: &str) -> OnInterrupt {
+        let lab = lab.to_owned();
+        OnInterrupt::new(move || {
+            if let Err(error) = clean(&lab) {
+                crate::ui::complain(&format!("{error:#}"));
+            }
+        })
+    }
+
     /// A node by name.
     pub fn node(&self, name: &str) -> Result<&Node> {
         self.nodes.get(name).with_context(|| {
@@ -92,6 +104,7 @@ impl Lab {
     fn build(&mut self) -> Result<()> {
         for config in self.topology.nodes.values() {
             let state = state_of(&self.topology.name).join("nodes").join(&config.name);
+            let _gate = hold_off();
             fs::create_dir_all(&state)?;
             self.nodes.insert(config.name.clone(), Node::create(&self.topology, config, &state)?);
         }

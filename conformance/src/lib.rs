@@ -5,9 +5,15 @@
 //! routers by image name ([`launch`]) -> `expect.toml`.
 
 pub mod binary;
+pub mod campaign;
+pub mod cli;
 pub mod command;
 pub mod expect;
 pub mod features;
+pub mod graph;
+pub mod guest;
+pub mod install;
+pub mod interrupt;
 pub mod lab;
 pub mod launch;
 pub mod node;

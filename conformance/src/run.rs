@@ -101,13 +101,17 @@ impl Job {
 
     /// A result for a run that did not take place.
     pub fn skipped(&self, reason: &str) -> LabResult {
-        LabResult {
-            name: self.title.clone(),
-            kernel: features::kernel(),
-            routers: Vec::new(),
-            outcome: Outcome::Skipped(reason.to_owned()),
-            duration: Duration::ZERO,
-        }
+        self.without_run(Outcome::Skipped(reason.to_owned()))
+    }
+
+    /// A result for a run that was lost.
+    pub fn failed(&self, reason: &str) -> LabResult {
+        self.without_run(Outcome::Failed(reason.to_owned()))
+    }
+
+    fn without_run(&self, outcome: Outcome) -> LabResult {
+        let (name, kernel) = (self.title.clone(), features::kernel());
+        LabResult { name, kernel, routers: Vec::new(), outcome, duration: Duration::ZERO }
     }
 
     fn attempt(&self, routers: &mut Vec<String>) -> Result<()> {
@@ -115,6 +119,7 @@ impl Job {
         let name = Topology::read(&self.file)?.name;
         let _lock = lab::lock(&name)?;
         Lab::down_by_name(&name)?;
+        let _undo = Lab::down_on_interrupt(&name);
         let guardian = Guardian::watch(&name)?;
         let staged = lab::state_of(&name).join("files");
         let folder = self.file.parent().context("the file has no folder")?;

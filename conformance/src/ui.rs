@@ -32,9 +32,22 @@ pub fn cross() -> String {
 
 /// Colours text with an SGR code when people are looking.
 pub fn paint(code: &str, text: &str) -> String {
-    let wanted = std::io::stdout().is_terminal() || std::env::var_os("SISKIN_LAB_COLOUR").is_some();
-    if wanted && std::env::var_os("NO_COLOR").is_none() {
+    if coloured() {
         return format!("\x1b[{code}m{text}\x1b[0m");
     }
     text.to_owned()
+}
+
+/// Whether people are looking. In the guest the host has decided: its serial line is no sign of anything.
+pub fn coloured() -> bool {
+    let wanted = match std::env::var("SISKIN_LAB_COLOUR") {
+        Ok(decided) => decided == "1",
+        Err(_) => std::io::stdout().is_terminal(),
+    };
+    wanted && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// An error, on the standard error output.
+pub fn complain(text: &str) {
+    writeln!(std::io::stderr(), "siskin-lab: {text}").ok();
 }

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::{Names, Verdict};
-use crate::{lab::Lab, node::Shell as _};
+use crate::lab::Lab;
 
 /// The routes of a node are exactly these, in whatever order.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,7 +42,7 @@ impl Routes {
     fn read(&self, lab: &Lab, node: &str) -> Result<Vec<String>> {
         let table = self.table.as_deref().unwrap_or("main");
         let family = if self.inside.is_some_and(|net| matches!(net, IpNet::V6(_))) { "-6" } else { "-4" };
-        let text = lab.node(node)?.ask(&["ip", family, "-j", "-N", "route", "show", "table", table])?;
+        let text = lab.node(node)?.ip([family, "-j", "-N", "route", "show", "table", table])?;
         let routes: Vec<Route> = if text.trim().is_empty() { Vec::new() } else { parse(&text)? };
         let chosen = routes.into_iter().filter(|route| {
             self.protocol.is_none_or(|p| route.protocol.as_deref().unwrap_or(BOOT) == p.to_string())

@@ -5,11 +5,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::{Names, Verdict};
-use crate::{
-    lab::Lab,
-    launch::Service,
-    node::{Node, Shell as _},
-};
+use crate::{lab::Lab, launch::Service, node::Node};
 
 /// Starts recording.
 #[derive(Clone, Debug, Deserialize)]
@@ -88,8 +84,8 @@ impl WatchEnds {
 /// Adds and removes the canary until the record shows it more often than before.
 fn canary(node: &Node, service: &str, floor: usize) -> Result<()> {
     for _ in 0..50 {
-        node.ask(&["ip", "route", "add", "blackhole", CANARY])?;
-        node.ask(&["ip", "route", "del", "blackhole", CANARY])?;
+        node.ip(["route", "add", "blackhole", CANARY])?;
+        node.ip(["route", "del", "blackhole", CANARY])?;
         std::thread::sleep(std::time::Duration::from_millis(100));
         let sightings =
             node.log(service).lines().filter(|l| l.contains(CANARY) && l.contains("Deleted")).count();

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
-    command::{command, output, run},
+    command::{command, output, run_within},
     launch::{Router, Service},
     topology::{self, Topology},
 };
@@ -21,7 +21,7 @@ use crate::{
 /// Programs inside a node look here first.
 const PATH: &str = "/run/lab/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// A command in a node may take this long.
-const COMMAND_LIMIT: &str = "120";
+const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 /// A program may take this long until it answers; software emulation is slow.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
@@ -106,9 +106,12 @@ impl Node {
 
     /// Runs a command inside the node to its end, at most two minutes.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, argv: impl IntoIterator<Item = S>) -> Result<Output> {
-        let argv = argv.into_iter().map(|w| w.as_ref().to_owned());
-        let limited = ["timeout", "-k", "5", COMMAND_LIMIT].map(Into::into).into_iter().chain(argv);
-        run(&mut self.command(limited))
+        run_within(&mut self.command(argv), COMMAND_LIMIT)
+    }
+
+    /// Runs `ip` on the node's network, without the detour through its other namespaces.
+    pub fn ip<'a>(&'a self, arguments: impl IntoIterator<Item = &'a str>) -> Result<String> {
+        output(&mut command("ip", ["-n", &self.namespace].into_iter().chain(arguments)))
     }
 
     /// The programs this node runs.
@@ -159,8 +162,9 @@ impl Node {
     pub fn kill(&self, service: &str, signal: &str) -> Result<()> {
         let pid = fs::read_to_string(self.state.join(format!("{service}.pid")))
             .with_context(|| format!("no program `{service}` runs in node {}", self.config.name))?;
-        let sent = self.run(["kill", &format!("-{signal}"), pid.trim()])?;
-        ensure!(sent.status.success(), "cannot signal {service}: {}", crate::command::words(&sent));
+        let pid = self.outside(pid.trim()).with_context(|| format!("{service} has ended already"))?;
+        output(&mut command("kill", [&format!("-{signal}"), &pid]))
+            .with_context(|| format!("cannot signal {service}"))?;
         if !["KILL", "TERM", "INT", "QUIT", "9", "15"].contains(&signal) {
             return Ok(());
         }
@@ -170,6 +174,19 @@ impl Node {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())
+    }
+
+    /// The host's number for one of the node's processes.
+    fn outside(&self, inside: &str) -> Option<String> {
+        let space = fs::read_link(format!("/proc/{}/ns/pid_for_children", self.pid)).ok()?;
+        let mut processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
+        let found = processes.find(|process| {
+            let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+            let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+            numbers.split_whitespace().last() == Some(inside)
+                && fs::read_link(process.join("ns/pid")).is_ok_and(|own| own == space)
+        })?;
+        Some(found.file_name()?.to_string_lossy().into_owned())
     }
 
     /// How a program ended, if it did.

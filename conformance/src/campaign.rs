@@ -1,0 +1,130 @@
+//! Many labs: those the host's kernel can run, then the others in one boot of the guest.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Result, bail, ensure};
+
+use crate::{
+    features::Feature,
+    guest, install,
+    launch::Router,
+    run::{Job, LabResult, Outcome, find},
+    topology::Topology,
+    ui,
+};
+
+/// What to run.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Topology files, or folders that hold some.
+    pub paths: Vec<PathBuf>,
+    /// Only runs of these names (`lab` or `lab/variant`); all when empty.
+    pub only: Vec<String>,
+}
+
+impl Selection {
+    /// The runs selected, by file and variant.
+    pub fn jobs(&self) -> Result<Vec<Job>> {
+        let mut jobs = Vec::new();
+        for path in &self.paths {
+            for file in find(path)? {
+                jobs.extend(Job::of_file(&file)?);
+            }
+        }
+        for name in &self.only {
+            ensure!(jobs.iter().any(|job| job.title == *name), "there is no run `{name}`");
+        }
+        jobs.retain(|job| self.only.is_empty() || self.only.contains(&job.title));
+        if jobs.is_empty() {
+            bail!("there is nothing to run: no *.clab.yml with an expect.toml beside it");
+        }
+        Ok(jobs)
+    }
+
+    /// Runs everything selected, here or in the guest, and tells each story as it goes.
+    pub fn run(&self) -> Result<Vec<LabResult>> {
+        let jobs = self.jobs()?;
+        crate::lab::require_root()?;
+        install_for(&jobs)?;
+        let lacks = |job: &Job| job.needs.iter().copied().find(|feature| !feature.available());
+        let (elsewhere, here): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| lacks(job).is_some());
+        let mut results: Vec<_> = here.into_iter().map(|job| told(job.run())).collect();
+        match elsewhere.first().and_then(|job| lacks(job)) {
+            None => {}
+            Some(feature) if guest::inside() => {
+                let reason = format!("Debian's kernel has no {}", feature.name());
+                results.extend(elsewhere.iter().map(|job| told(job.skipped(&reason))));
+            }
+            Some(feature) => results.extend(in_guest(&elsewhere, feature)?),
+        }
+        Ok(results)
+    }
+}
+
+/// Hands a result over to the host, when this is the guest.
+fn told(result: LabResult) -> LabResult {
+    if guest::inside() {
+        guest::report(&result).ok();
+    }
+    result
+}
+
+fn in_guest(jobs: &[&Job], lacking: Feature) -> Result<Vec<LabResult>> {
+    let mut arguments: Vec<OsString> = vec!["test".into()];
+    for job in jobs {
+        arguments.extend(["--run".into(), job.title.clone().into(), job.file.clone().into()]);
+    }
+    let why = format!("this kernel has no {}", lacking.name());
+    let mut results = guest::run(&arguments, &why)?;
+    for job in jobs {
+        if !results.iter().any(|result| result.name == job.title) {
+            results.push(job.failed("the guest did not report it"));
+        }
+    }
+    Ok(results)
+}
+
+/// Installs what the routers of these labs and the lab itself need.
+fn install_for(jobs: &[Job]) -> Result<()> {
+    let mut programs = install::LAB.to_vec();
+    for job in jobs {
+        programs.extend(programs_of(&job.file)?);
+    }
+    install::ensure_programs(&programs)
+}
+
+/// The programs a topology's routers come with.
+pub fn programs_of(file: &Path) -> Result<Vec<&'static str>> {
+    let topology = Topology::read(file)?;
+    Ok(topology
+        .nodes
+        .values()
+        .filter_map(|node| install::program_of(Router::of_image(&node.image)))
+        .collect())
+}
+
+/// The table at the end: what ran, with which routers, on which kernel, and how it went.
+pub fn summary(results: &[LabResult]) -> String {
+    let width = results.iter().map(|result| result.name.len()).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for result in results {
+        let (mark, word) = match &result.outcome {
+            Outcome::Passed => (ui::tick(), format!("{:.0} s", result.duration.as_secs_f64())),
+            Outcome::Failed(complaint) => (ui::cross(), format!("failed: {complaint}")),
+            Outcome::Skipped(reason) => ("-".to_owned(), format!("not run: {reason}")),
+        };
+        let routers = result.routers.join(", ");
+        lines.push(format!("{mark} {:width$}  {}  {routers}  {word}", result.name, result.kernel));
+    }
+    let count = |wanted: fn(&Outcome) -> bool| results.iter().filter(|r| wanted(&r.outcome)).count();
+    lines.push(format!(
+        "{} passed, {} failed, {} not run",
+        count(|o| *o == Outcome::Passed),
+        count(|o| matches!(o, Outcome::Failed(_))),
+        count(|o| matches!(o, Outcome::Skipped(_)))
+    ));
+    lines.join("\n")
+}

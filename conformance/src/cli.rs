@@ -1,0 +1,137 @@
+//! The command line of `siskin-lab`.
+
+use std::{os::unix::process::CommandExt as _, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Parser, Subcommand};
+
+use crate::{
+    campaign::{Selection, programs_of, summary},
+    graph, install, interrupt,
+    lab::{Guardian, Lab},
+    node,
+    run::Outcome,
+    topology::Topology,
+    ui,
+};
+
+/// Runs containerlab topology files in network namespaces, with siskin, BIRD, FRR and GoBGP as nodes.
+#[derive(Debug, Parser)]
+#[command(name = "siskin-lab", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Start a lab and leave it running
+    Up {
+        /// The topology file
+        file: PathBuf,
+    },
+    /// End a lab and remove every trace of it
+    Down {
+        /// The topology file
+        file: PathBuf,
+    },
+    /// Run a command in a node of a running lab
+    Exec {
+        /// The topology file
+        file: PathBuf,
+        /// The node
+        node: String,
+        /// The command; a shell unless given
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// Run labs and check what their expect.toml says
+    Test {
+        /// Topology files, or folders that hold some
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Only the run of this name, LAB or LAB/VARIANT (may be repeated)
+        #[arg(long = "run", value_name = "NAME")]
+        only: Vec<String>,
+        /// List the runs instead
+        #[arg(long)]
+        list: bool,
+    },
+    /// Draw a topology as a Mermaid flowchart
+    Graph {
+        /// The topology file
+        file: PathBuf,
+    },
+    /// The first process of a node
+    #[command(hide = true)]
+    NodeInit {
+        /// What to set up
+        spec: PathBuf,
+    },
+    /// Takes a lab down when its runner is gone
+    #[command(hide = true)]
+    Guard {
+        /// The lab's name
+        lab: String,
+    },
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Action::Up { file } => up(&file),
+            Action::Down { file } => Lab::down(&Topology::read(&file)?).map(|()| ExitCode::SUCCESS),
+            Action::Exec { file, node, command } => exec(&file, &node, command),
+            Action::Test { paths, only, list } => test(Selection { paths, only }, list),
+            Action::Graph { file } => {
+                ui::line(graph::mermaid(&Topology::read(&file)?).trim_end());
+                Ok(ExitCode::SUCCESS)
+            }
+            Action::NodeInit { spec } => node::init::main(&spec).map(|()| ExitCode::SUCCESS),
+            Action::Guard { lab } => Guardian::run(&lab).map(|()| ExitCode::SUCCESS),
+        }
+    }
+}
+
+fn up(file: &std::path::Path) -> Result<ExitCode> {
+    crate::lab::require_root()?;
+    interrupt::listen()?;
+    install::ensure_programs(install::LAB)?;
+    install::ensure_programs(&programs_of(file)?)?;
+    let topology = Topology::read(file)?;
+    let lab = Lab::up(topology)?;
+    for node in lab.nodes.values() {
+        ui::line(&format!("{:12} {:8} {}", node.config.name, node.router.name(), node.namespace));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn exec(file: &std::path::Path, node: &str, mut command: Vec<String>) -> Result<ExitCode> {
+    let lab = Lab::attach(Topology::read(file)?)?;
+    if command.is_empty() {
+        command.push("bash".into());
+    }
+    // Becomes the command: terminal, signals and status are its own.
+    let error = lab.node(node)?.command(&command).exec();
+    Err(error).with_context(|| format!("cannot run {}", command.join(" ")))
+}
+
+fn test(selection: Selection, list: bool) -> Result<ExitCode> {
+    if list {
+        selection.jobs()?.iter().for_each(|job| ui::line(&job.title));
+        return Ok(ExitCode::SUCCESS);
+    }
+    interrupt::listen()?;
+    let results = selection.run()?;
+    if !crate::guest::inside() {
+        ui::line(&format!("\n{}", summary(&results)));
+    }
+    if results.iter().any(|result| matches!(result.outcome, Outcome::Failed(_))) {
+        return Ok(ExitCode::FAILURE);
+    }
+    if results.iter().all(|result| matches!(result.outcome, Outcome::Skipped(_))) {
+        bail!("nothing was run");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,162 @@
+//! Debian's stock kernel under QEMU, on the host's own root file system: for labs that need what the host's kernel
+//! lacks.
+
+mod initramfs;
+mod kernel;
+mod qemu;
+
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use self::{kernel::Kernel, qemu::Machine};
+use crate::{install, interrupt::OnInterrupt, run::LabResult, ui};
+
+/// Set in the guest.
+pub const INSIDE: &str = "SISKIN_LAB_GUEST";
+/// Lines from the guest that are not for people begin with this.
+const MARK: &str = "@@siskin-lab ";
+/// Variables the guest takes over.
+const PASSED_ON: &[&str] = &["SISKIN_BIN", "NO_COLOR", "RUST_BACKTRACE", "RUST_LOG"];
+
+/// Whether this process runs in the guest.
+pub fn inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
+
+/// Tells the host how a run went; only in the guest.
+pub fn report(result: &LabResult) -> Result<()> {
+    ui::line(&format!("{MARK}{}", serde_json::to_string(result)?));
+    Ok(())
+}
+
+/// Boots the guest and runs this same program in it with other arguments. What it prints is printed; the results it
+/// reports are returned.
+pub fn run(arguments: &[OsString], why: &str) -> Result<Vec<LabResult>> {
+    crate::lab::require_root()?;
+    install::ensure_programs(install::GUEST)?;
+    let kernel = Kernel::fetch(&cache()?)?;
+    let accelerator = qemu::accelerator(&kernel)?;
+    ui::note(&format!(
+        "{why}; running on Debian's kernel {} in QEMU ({})",
+        kernel.release,
+        accelerator.name()
+    ));
+    let job = Job::create(&kernel, arguments)?;
+    let folder = job.folder.clone();
+    let _undo = OnInterrupt::new(move || drop(fs::remove_dir_all(folder)));
+    let machine = Machine::boot(&kernel, accelerator, &job.initramfs, &job.folder)?;
+    let mut results = Vec::new();
+    let mut status = None;
+    machine.lines(|line| match line.strip_prefix(MARK) {
+        None => ui::line(line),
+        Some(text) => match text.strip_prefix("exit ") {
+            Some(code) => status = code.trim().parse::<i32>().ok(),
+            None => results.extend(serde_json::from_str::<LabResult>(text).ok()),
+        },
+    })?;
+    match status {
+        Some(_) => Ok(results),
+        None => bail!("the guest ended early; the last words of its kernel:\n{}", job.last_words()),
+    }
+}
+
+/// `SISKIN_LAB_CACHE`, else `target/siskin-lab`, else the user's cache.
+fn cache() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let target = own.ancestors().find(|folder| folder.ends_with("target"));
+    let user = || {
+        let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))
+    };
+    let folder = match (std::env::var_os("SISKIN_LAB_CACHE"), target) {
+        (Some(folder), _) => PathBuf::from(folder),
+        (None, Some(target)) => target.join("siskin-lab"),
+        (None, None) => user().context("HOME is not set")?.join("siskin-lab"),
+    };
+    fs::create_dir_all(&folder)?;
+    Ok(folder.canonicalize()?)
+}
+
+/// What one boot runs: a folder with its script, removed afterwards.
+struct Job {
+    folder: PathBuf,
+    initramfs: PathBuf,
+}
+
+impl Job {
+    fn create(kernel: &Kernel, arguments: &[OsString]) -> Result<Self> {
+        let folder = cache()?.join(format!("job-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let job = Self { initramfs: folder.join("initramfs"), folder };
+        let modules = kernel.root.display();
+        job.script("modprobe", &format!("#!/bin/sh\nexec /sbin/modprobe -d '{modules}' \"$@\"\n"))?;
+        job.script("run", &guest_script(&job.folder, arguments)?)?;
+        fs::write(&job.initramfs, initramfs::for_host_root(kernel, &job.folder.join("run"))?)?;
+        Ok(job)
+    }
+
+    fn script(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.folder.join(name);
+        fs::write(&path, text)?;
+        Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
+    }
+
+    fn last_words(&self) -> String {
+        let log = fs::read(self.folder.join(qemu::CONSOLE)).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<_> = log.lines().collect();
+        lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// The first thing that runs on the host's root file system in the guest.
+fn guest_script(job: &Path, arguments: &[OsString]) -> Result<String> {
+    let own = std::env::current_exe()?;
+    let here = std::env::current_dir()?;
+    let words = std::iter::once(own.as_os_str()).chain(arguments.iter().map(OsString::as_os_str));
+    let command = shell_words::join(words.map(|word| word.to_string_lossy()));
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut variables =
+        format!("export PATH={} HOME=/root LANG=C.UTF-8 TMPDIR=/run/tmp {INSIDE}=1\n", quote(&path));
+    for name in PASSED_ON {
+        if let Ok(value) = std::env::var(name) {
+            variables.push_str(&format!("export {name}={}\n", quote(&value)));
+        }
+    }
+    variables.push_str(&format!("export SISKIN_LAB_COLOUR={}\n", u8::from(ui::coloured())));
+    Ok(format!(
+        "#!/bin/sh
+mount -t tmpfs run /run
+mkdir -p /run/lock /run/tmp
+mount -t devpts -o mode=620 devpts /dev/pts 2>/dev/null || {{ mkdir -p /dev/pts; mount -t devpts devpts /dev/pts; }}
+mkdir -p /dev/shm; mount -t tmpfs shm /dev/shm
+ln -sf /proc/self/fd /dev/fd
+echo {modprobe} >/proc/sys/kernel/modprobe
+ip link set lo up
+{variables}cd {here}
+stty -F /dev/ttyS1 raw -echo
+{command} >/dev/ttyS1 2>&1 </dev/null
+echo \"{MARK}exit $?\" >/dev/ttyS1
+echo o >/proc/sysrq-trigger
+sleep 60
+",
+        modprobe = quote(&job.join("modprobe").to_string_lossy()),
+        here = quote(&here.to_string_lossy()),
+    ))
+}
+
+fn quote(text: &str) -> String {
+    shell_words::quote(text).into_owned()
+}
