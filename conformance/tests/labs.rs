@@ -1,5 +1,7 @@
 //! Every lab's files are what they claim to be: the topology by containerlab's own schema, the expectations by ours.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
