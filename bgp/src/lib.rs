@@ -34,5 +34,6 @@ pub mod event;
 pub mod fsm;
 pub mod net;
 pub mod policy;
+mod rib;
 pub mod types;
 pub mod wire;

@@ -10,26 +10,40 @@
 //! [`Work::Done`], drain [`Core::poll_action`], and come back at [`Core::poll_timeout`]. Whatever can be large
 //! is pulled: best routes by [`Core::poll_best`], messages by [`Core::poll_transmit`] while a socket is writable.
 
+mod best;
+mod chunk;
 mod event;
+mod export;
+mod family;
+mod limit;
 mod peers;
+mod query;
+mod restart;
+mod sessions;
+mod shared;
+mod transmit;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use bytes::Bytes;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 pub use self::event::{
     Action, AdjRibIn, AdvertisedRoute, BestChange, Delivery, ExplainedStep, Explanation, Freshness, Page,
     PathView, PeerChange, Presence, RouteCounts, RouteView, Warning, WeightedNextHop, Work,
 };
-use self::peers::PeerIds;
+use self::{
+    family::FamilyRib,
+    peers::PeerIds,
+    restart::Deferral,
+    shared::{Peer, Shared},
+};
 use crate::{
     config::{PeerConfig, SpeakerConfig},
-    event::{Negotiated, Reachability, Retention, RouteBatch, SessionAddresses},
+    event::{Reachability, RouteBatch, RouteItem},
+    rib::{Net, Waiting},
     types::{Families, Family, Now, PeerId},
+    wire::nlri::NlriList,
 };
 
 /// The pure core of a BGP speaker.
@@ -37,20 +51,75 @@ use crate::{
 pub struct Core {
     config: SpeakerConfig,
     ids: PeerIds,
-    peers: BTreeMap<PeerId, PeerConfig>,
+    shared: Shared,
+    v4: FamilyRib<Ipv4Net>,
+    v6: FamilyRib<Ipv6Net>,
+    /// What we originate.
+    own: BTreeSet<IpNet>,
+    deferral: Deferral,
+    /// Removed peers whose paths have not all been swept yet.
+    dying: Vec<PeerId>,
+    now: Now,
 }
 
+/// Calls the same method of the family meant.
+macro_rules! in_family {
+    ($core:expr, $family:expr, $rib:ident => $call:expr) => {
+        match $family {
+            Family::Ipv4Unicast => {
+                let $rib = &mut $core.v4;
+                $call
+            }
+            Family::Ipv6Unicast => {
+                let $rib = &mut $core.v6;
+                $call
+            }
+        }
+    };
+    (ref $core:expr, $family:expr, $rib:ident => $call:expr) => {
+        match $family {
+            Family::Ipv4Unicast => {
+                let $rib = &$core.v4;
+                $call
+            }
+            Family::Ipv6Unicast => {
+                let $rib = &$core.v6;
+                $call
+            }
+        }
+    };
+}
+use in_family;
+
 impl Core {
-    /// A core with these peers, none of which has a session. Graceful restart's deferral starts now.
-    pub fn new(config: SpeakerConfig, _now: Now) -> Self {
+    /// A core with these peers, none of which has a session. The deferral of our own restart starts now.
+    pub fn new(config: SpeakerConfig, now: Now) -> Self {
+        let mut shared = Shared::new(&config);
         let mut ids = PeerIds::default();
-        let peers = config.peers.iter().map(|p| (ids.assign(&p.name), p.clone())).collect();
-        Self { config, ids, peers }
+        for peer in &config.peers {
+            shared.insert_peer(ids.assign(&peer.name), Peer::new(peer.clone()));
+        }
+        if config.graceful_restart_time.is_zero() {
+            shared.actions.extend(Family::ALL.map(Action::DeferralOver));
+        } else {
+            shared.deferring = Family::ALL.into_iter().collect();
+        }
+        Self {
+            config,
+            ids,
+            shared,
+            v4: FamilyRib::default(),
+            v6: FamilyRib::default(),
+            own: BTreeSet::new(),
+            deferral: Deferral::new(now),
+            dying: Vec::new(),
+            now,
+        }
     }
 
     /// The configured peers, ascending by index.
     pub fn peers(&self) -> impl Iterator<Item = (PeerId, &PeerConfig)> {
-        self.peers.iter().map(|(id, config)| (*id, config))
+        self.shared.peers().map(|(id, peer)| (id, &peer.config))
     }
 
     /// The configuration in force.
@@ -58,127 +127,204 @@ impl Core {
         &self.config
     }
 
-    /// Puts a new configuration in force and says what each peer's task must do; peers not named go on.
+    /// What an established session received.
     ///
-    /// A change of policies, next-hop mode, reflection, install or limit touches no session. For
-    /// [`PeerChange::Restart`] the caller closes the session and reports it down.
-    pub fn reconfigure(&mut self, _now: Now, config: SpeakerConfig) -> Vec<PeerChange> {
-        let changes = peers::changes(&self.config, &config, &mut self.ids);
-        for change in &changes {
-            if let PeerChange::Remove(id) = change {
-                self.ids.free(*id);
+    /// Ignored when the peer has no session, or is to be closed for passing its limit.
+    pub fn routes(&mut self, now: Now, peer: PeerId, batch: RouteBatch) {
+        self.now = now;
+        for item in batch.items {
+            let session = self.shared.peer(peer).filter(|p| !p.closing).and_then(|p| p.session.as_ref());
+            let Some(families) = session.map(|s| s.negotiated.families) else { return };
+            match item {
+                RouteItem::Reach { nlri, .. } if !families.contains(nlri.family()) => {}
+                RouteItem::Reach { attributes, nlri } => match nlri {
+                    NlriList::V4(list) => self.v4.reach(&mut self.shared, now, peer, &attributes, &list),
+                    NlriList::V6(list) => self.v6.reach(&mut self.shared, now, peer, &attributes, &list),
+                },
+                RouteItem::Unreach(NlriList::V4(list)) => self.v4.unreach(&mut self.shared, peer, &list),
+                RouteItem::Unreach(NlriList::V6(list)) => self.v6.unreach(&mut self.shared, peer, &list),
+                RouteItem::EndOfRib(family) => self.end_of_rib(peer, family),
             }
         }
-        self.peers = config.peers.iter().map(|p| (self.ids.assign(&p.name), p.clone())).collect();
-        self.config = config;
-        changes
     }
 
-    /// A session has reached Established.
-    pub fn session_up(&mut self, _: Now, _: PeerId, _: Negotiated, _: SessionAddresses) {}
-
-    /// A session has left Established.
-    pub fn session_down(&mut self, _: Now, _: PeerId, _: Retention) {}
-
-    /// What an established session received.
-    pub fn routes(&mut self, _: Now, _: PeerId, _: RouteBatch) {}
-
-    /// The peer wants the whole table again (RFC 2918).
-    pub fn route_refresh(&mut self, _: Now, _: PeerId, _: Family) {}
-
     /// The answer to [`Action::WatchNextHop`], or a change of it.
-    pub fn next_hop(&mut self, _: Now, _: IpAddr, _: Reachability) {}
+    pub fn next_hop(&mut self, now: Now, address: IpAddr, reachability: Reachability) {
+        self.now = now;
+        match self.shared.next_hops.answer(address, reachability) {
+            None => {}
+            Some(Waiting::Many) => self.request_sweeps(),
+            Some(Waiting::Routes(routes)) => {
+                for (family, route) in routes {
+                    in_family!(self, family, rib => rib.revisit(&mut self.shared, route));
+                }
+            }
+        }
+    }
 
     /// Replaces the set of prefixes we originate.
-    pub fn originate(&mut self, _: Now, _: &BTreeSet<IpNet>) {}
+    pub fn originate(&mut self, now: Now, prefixes: &BTreeSet<IpNet>) {
+        self.now = now;
+        let prefixes: BTreeSet<_> = prefixes.iter().map(IpNet::trunc).collect();
+        for prefix in self.own.difference(&prefixes) {
+            match prefix {
+                IpNet::V4(p) => self.v4.unoriginate(&mut self.shared, *p),
+                IpNet::V6(p) => self.v6.unoriginate(&mut self.shared, *p),
+            }
+        }
+        for prefix in prefixes.difference(&self.own) {
+            match prefix {
+                IpNet::V4(p) => self.v4.originate(&mut self.shared, now, *p),
+                IpNet::V6(p) => self.v6.originate(&mut self.shared, now, *p),
+            }
+        }
+        self.own = prefixes;
+    }
 
-    /// Carries deferred work on, at most about `budget` prefixes of it.
-    pub fn run(&mut self, _: Now, _budget: usize) -> Work {
-        Work::Done
+    /// Carries timers and deferred work on, at most about `budget` prefixes of it.
+    pub fn run(&mut self, now: Now, budget: usize) -> Work {
+        self.now = now;
+        self.expire_stale();
+        for family in self.deferral.check(now, &self.config, &mut self.shared).iter() {
+            in_family!(self, family, rib => rib.exports_changed());
+        }
+        let mut budget = budget.max(1);
+        let work = [
+            run_family(&mut self.v4, &mut self.shared, &mut budget),
+            run_family(&mut self.v6, &mut self.shared, &mut budget),
+        ];
+        if self.v4.is_swept() && self.v6.is_swept() {
+            self.dying.drain(..).for_each(|id| self.ids.free(id));
+        }
+        if work.contains(&Work::Pending) { Work::Pending } else { Work::Done }
     }
 
     /// The next small thing to do.
     pub fn poll_action(&mut self) -> Option<Action> {
-        None
+        self.shared.poll_action()
     }
 
     /// At most `max` changes of best routes since the last call, the latest state of each prefix only.
     ///
-    /// The first call starts with the whole table.
-    pub fn poll_best(&mut self, _max: usize) -> Vec<BestChange> {
-        Vec::new()
+    /// The first call starts with the whole table. Only routes of peers whose
+    /// [`install`](PeerConfig::install) says so are handed out, and never our own. While route selection is
+    /// deferred nothing is taken back.
+    pub fn poll_best(&mut self, max: usize) -> Vec<BestChange> {
+        let mut changes = Vec::new();
+        self.v4.poll_best(&self.shared, max, &mut changes);
+        self.v6.poll_best(&self.shared, max, &mut changes);
+        changes
     }
 
     /// Has the next [`Core::poll_best`] calls go through the whole table again.
-    pub fn restart_best(&mut self) {}
+    pub fn restart_best(&mut self) {
+        self.v4.best.restart();
+        self.v6.best.restart();
+    }
 
     /// Peers for which [`Core::poll_transmit`] has something, ascending.
     pub fn peers_with_output(&self) -> Vec<PeerId> {
-        Vec::new()
+        let peers = self.shared.peers().filter(|(_, p)| p.session.is_some()).map(|(id, _)| id);
+        peers.filter(|id| self.has_output(*id)).collect()
+    }
+
+    fn has_output(&self, peer: PeerId) -> bool {
+        self.v4.has_output(&self.shared, peer) || self.v6.has_output(&self.shared, peer)
     }
 
     /// Appends whole messages for this peer, about `budget` bytes of them, in the order to be sent.
     ///
     /// [`Work::Pending`] means that more is waiting, whether or not something was appended.
-    pub fn poll_transmit(&mut self, _: PeerId, _budget: usize, _messages: &mut Vec<Bytes>) -> Work {
-        Work::Done
+    pub fn poll_transmit(&mut self, peer: PeerId, budget: usize, messages: &mut Vec<Bytes>) -> Work {
+        let before = messages.len();
+        let work = self.v4.poll_transmit(&mut self.shared, peer, budget, messages);
+        let used: usize = messages.iter().skip(before).map(Bytes::len).sum();
+        match budget.checked_sub(used).filter(|left| *left > 0 && work == Work::Done) {
+            Some(left) => self.v6.poll_transmit(&mut self.shared, peer, left, messages),
+            None if self.has_output(peer) => Work::Pending,
+            None => Work::Done,
+        }
     }
 
     /// When [`Core::run`] must be called next, if nothing else happens.
     pub fn poll_timeout(&self) -> Option<Now> {
-        None
+        let stale = self.shared.peers().flat_map(|(_, p)| Family::ALL.map(|f| p.input(f).deadline));
+        let deferral = self.deferral.timeout(self.now, &self.config, &self.shared);
+        stale.flatten().chain(deferral).min()
     }
 
     /// Families whose route selection is still deferred after our restart: the R bit is to be set while any is.
     pub fn deferring(&self) -> Families {
-        Families::NONE
+        self.shared.deferring
     }
 
-    /// Best-first routes of the Loc-RIB and everything that lost, sorted by prefix, from behind `after`.
-    pub fn loc_rib(&self, _: Family, _after: Option<IpNet>, _max: usize) -> Page<RouteView> {
-        Page { items: Vec::new(), next: None }
+    /// Routes with all their paths, the best first, sorted by prefix, from behind `after`.
+    pub fn loc_rib(&self, family: Family, after: Option<IpNet>, max: usize) -> Page<RouteView> {
+        in_family!(ref self, family, rib => rib.loc_rib(&self.shared, after, max))
     }
 
     /// The paths one peer sent, sorted by prefix, from behind `after`.
     pub fn adj_rib_in(
         &self,
-        _: PeerId,
-        _: AdjRibIn,
-        _: Family,
-        _after: Option<IpNet>,
-        _max: usize,
+        peer: PeerId,
+        part: AdjRibIn,
+        family: Family,
+        after: Option<IpNet>,
+        max: usize,
     ) -> Page<RouteView> {
-        Page { items: Vec::new(), next: None }
+        in_family!(ref self, family, rib => rib.adj_rib_in(&self.shared, peer, part, after, max))
     }
 
     /// What one peer has been sent, sorted by prefix, from behind `after`.
     pub fn adj_rib_out(
         &self,
-        _: PeerId,
-        _: Family,
-        _after: Option<IpNet>,
-        _max: usize,
+        peer: PeerId,
+        family: Family,
+        after: Option<IpNet>,
+        max: usize,
     ) -> Page<AdvertisedRoute> {
-        Page { items: Vec::new(), next: None }
+        in_family!(ref self, family, rib => rib.adj_rib_out(&self.shared, peer, after, max))
     }
 
     /// The longest prefix known that contains this one (or is it).
-    pub fn lookup(&self, _within: IpNet) -> Option<IpNet> {
-        None
+    pub fn lookup(&self, within: IpNet) -> Option<IpNet> {
+        in_family!(ref self, query::family(within), rib => rib.lookup(within))
     }
 
     /// The route of exactly this prefix.
-    pub fn route(&self, _prefix: IpNet) -> Option<RouteView> {
-        None
+    pub fn route(&self, prefix: IpNet) -> Option<RouteView> {
+        in_family!(ref self, query::family(prefix), rib => rib.route(&self.shared, prefix))
     }
 
     /// Decides once more over this prefix, telling every step.
-    pub fn explain(&self, _prefix: IpNet) -> Option<Explanation> {
-        None
+    pub fn explain(&self, prefix: IpNet) -> Option<Explanation> {
+        in_family!(ref self, query::family(prefix), rib => rib.explain(&self.shared, prefix))
     }
 
     /// Route counters of a peer.
-    pub fn counts(&self, _: PeerId, _: Family) -> RouteCounts {
-        RouteCounts::default()
+    pub fn counts(&self, peer: PeerId, family: Family) -> RouteCounts {
+        let Some(input) = self.shared.peer(peer).map(|p| p.input(family)) else {
+            return RouteCounts::default();
+        };
+        let accepted = input.fresh.accepted + input.stale.accepted;
+        let rejected = input.fresh.rejected + input.stale.rejected;
+        RouteCounts {
+            received: accepted + rejected,
+            accepted,
+            rejected,
+            stale: input.stale.total(),
+            advertised: in_family!(ref self, family, rib => rib.advertised(peer)),
+        }
     }
 }
+
+/// Sweeping, moving readers on, letting go.
+fn run_family<P: Net>(rib: &mut FamilyRib<P>, shared: &mut Shared, budget: &mut usize) -> Work {
+    let swept = rib.sweep(shared, budget);
+    let skipped = rib.skip_barren(shared, budget);
+    rib.trim();
+    if swept == Work::Done { skipped } else { swept }
+}
+
+#[cfg(test)]
+mod tests;

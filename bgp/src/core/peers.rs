@@ -1,6 +1,6 @@
 //! The configured peers: stable indices, and what a new configuration means for each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::event::PeerChange;
 use crate::{
@@ -27,11 +27,14 @@ pub(super) fn same_speaker(a: &SpeakerConfig, b: &SpeakerConfig) -> bool {
     a.asn == b.asn && a.router_id == b.router_id && a.graceful_restart_time == b.graceful_restart_time
 }
 
+/// An index rests until so many others are free: late messages of the old peer's task find nobody.
+const RESTING: usize = 256;
+
 /// Names of peers and the indices they hold.
 #[derive(Debug, Default)]
 pub(super) struct PeerIds {
     by_name: BTreeMap<String, PeerId>,
-    free: Vec<PeerId>,
+    free: VecDeque<PeerId>,
     next: u32,
 }
 
@@ -41,7 +44,8 @@ impl PeerIds {
         if let Some(id) = self.by_name.get(name) {
             return *id;
         }
-        let id = self.free.pop().unwrap_or_else(|| {
+        let rested = (self.free.len() > RESTING).then(|| self.free.pop_front()).flatten();
+        let id = rested.unwrap_or_else(|| {
             self.next += 1;
             PeerId(self.next - 1)
         });
@@ -61,7 +65,7 @@ impl PeerIds {
 
     /// Lets an index be given to another peer.
     pub(super) fn free(&mut self, id: PeerId) {
-        self.free.push(id);
+        self.free.push_back(id);
     }
 }
 

@@ -157,6 +157,11 @@ impl Policy {
         Self { terms: Vec::new(), default: Verdict::Reject(reason) }
     }
 
+    /// Whether every route passes unchanged, without any being asked about.
+    pub fn accepts_all(&self) -> bool {
+        self.terms.is_empty() && self.default == Verdict::Accept
+    }
+
     /// Asks the terms in order; the first that accepts or rejects decides.
     ///
     /// Conditions see the route as it was before the policy; only [`Policy::modify`] changes it.

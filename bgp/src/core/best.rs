@@ -1,0 +1,124 @@
+//! The forwarding table as a reader of the change log.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use super::{
+    event::{BestChange, WeightedNextHop},
+    family::FamilyRib,
+    shared::Shared,
+};
+use crate::{
+    config::Install,
+    rib::{Bits, LOCAL, Net, RouteId},
+};
+
+/// Where the forwarding table stands.
+#[derive(Debug)]
+pub(super) struct BestReader<P> {
+    progress: Progress,
+    /// Routes handed out and not taken back.
+    installed: Bits,
+    /// Gone while selection is deferred: told when that ends, unless the route came back.
+    held: BTreeSet<P>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Progress {
+    /// Nobody has asked yet.
+    #[default]
+    Unread,
+    /// Going through the whole table, then the log from `cursor`.
+    Walk { next: RouteId, cursor: u64 },
+    /// In the log.
+    Log { cursor: u64 },
+}
+
+impl<P> Default for BestReader<P> {
+    fn default() -> Self {
+        Self { progress: Progress::default(), installed: Bits::default(), held: BTreeSet::new() }
+    }
+}
+
+impl<P: Net> BestReader<P> {
+    /// The position in the log from which changes are still needed.
+    pub(super) fn cursor(&self) -> Option<u64> {
+        match self.progress {
+            Progress::Unread => None,
+            Progress::Walk { cursor, .. } | Progress::Log { cursor } => Some(cursor),
+        }
+    }
+
+    /// Goes through the whole table again, still knowing what was handed out.
+    pub(super) fn restart(&mut self) {
+        if let Some(cursor) = self.cursor() {
+            self.progress = Progress::Walk { next: 0, cursor };
+        }
+    }
+}
+
+impl<P: Net> FamilyRib<P> {
+    /// Appends changes of installable best routes until there are `max` in the list or no more.
+    pub(super) fn poll_best(&mut self, shared: &Shared, max: usize, changes: &mut Vec<BestChange>) {
+        if matches!(self.best.progress, Progress::Unread) {
+            self.best.progress = Progress::Walk { next: 0, cursor: self.table.head() };
+        }
+        self.release_held(shared, max, changes);
+        while changes.len() < max {
+            let Some(route) = self.next_route() else { return };
+            let next_hops = self.next_hops(shared, route);
+            let Some(entry) = self.table.get(route) else { continue };
+            if !next_hops.is_empty() {
+                self.best.installed.insert(route);
+                self.best.held.remove(&entry.prefix);
+                changes.push(BestChange { prefix: entry.prefix.into(), next_hops });
+            } else if self.best.installed.remove(route) {
+                if shared.deferring.contains(P::FAMILY) {
+                    self.best.held.insert(entry.prefix);
+                } else {
+                    changes.push(BestChange { prefix: entry.prefix.into(), next_hops });
+                }
+            }
+        }
+    }
+
+    /// The next route to look at: in the walk those of the table, then the changed ones.
+    fn next_route(&mut self) -> Option<RouteId> {
+        match self.best.progress {
+            Progress::Walk { next, cursor } if next < self.table.bound() => {
+                self.best.progress = Progress::Walk { next: next + 1, cursor };
+                Some(next)
+            }
+            Progress::Walk { cursor, .. } | Progress::Log { cursor } => {
+                let change = self.table.changes_after(cursor).next();
+                let cursor = change.map_or(self.table.head(), |(position, _)| position);
+                self.best.progress = Progress::Log { cursor };
+                change.map(|(_, route)| route)
+            }
+            Progress::Unread => None,
+        }
+    }
+
+    /// Once selection is no longer deferred, tells what has gone meanwhile for good.
+    fn release_held(&mut self, shared: &Shared, max: usize, changes: &mut Vec<BestChange>) {
+        while !shared.deferring.contains(P::FAMILY) && changes.len() < max {
+            let Some(prefix) = self.best.held.pop_first() else { return };
+            let route = self.table.find(prefix);
+            if route.is_none_or(|route| self.next_hops(shared, route).is_empty()) {
+                changes.push(BestChange { prefix: prefix.into(), next_hops: Vec::new() });
+            }
+        }
+    }
+
+    /// Where the forwarding table sends packets for a route; none when it is not to be installed.
+    fn next_hops(&self, shared: &Shared, route: RouteId) -> Vec<WeightedNextHop> {
+        let Some(best) = self.table.get(route).and_then(|e| e.best()) else { return Vec::new() };
+        let install = shared.peer(best.peer).map(|p| p.config.install);
+        if best.peer == LOCAL || install != Some(Install::Forward) {
+            return Vec::new();
+        }
+        let attributes = shared.attributes.get(self.effective(route, best));
+        let address = attributes.map(|a| a.next_hop.address());
+        let weighted = |address: IpAddr| WeightedNextHop { address, weight: 1 };
+        address.map(weighted).into_iter().collect()
+    }
+}

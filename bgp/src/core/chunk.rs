@@ -1,0 +1,307 @@
+//! A stretch of the table or of the change log, encoded once for a whole export group.
+//!
+//! Members differ in two things only: a route never goes back to the peer it came from, and a withdrawal goes
+//! to those who have the route. The first is a rule at each run of messages, the second is asked of the
+//! member's own bits; only a member that has fewer of the withdrawn routes than the others is encoded for.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
+use super::{
+    event::{Action, Warning},
+    export::{ExportSettings, Modifying},
+    family::FamilyRib,
+    shared::Shared,
+};
+use crate::{
+    rib::{AttributesId, Bits, Net, Path, RouteId},
+    types::PeerId,
+    wire::{nlri::Nlri, packer},
+};
+
+/// Most routes announced in one chunk.
+const MAX_ROUTES: usize = 2048;
+/// Most distinct sets of attributes in one chunk.
+const MAX_SETS: usize = 512;
+/// Most routes looked at for one chunk.
+const MAX_SCAN: usize = 16 * 1024;
+
+/// One encoded stretch.
+#[derive(Debug)]
+pub(super) struct Chunk<P> {
+    /// Where the stretch ends: a position in the log, or a route id in the walk.
+    pub(super) until: u64,
+    /// The newest change it can have seen.
+    pub(super) as_of: u64,
+    announced: Vec<(RouteId, PeerId, P)>,
+    withdrawn: Vec<(RouteId, P)>,
+    messages: Bytes,
+    runs: Vec<Run>,
+    withdrawals: Bytes,
+}
+
+/// Messages up to `end`, which everybody gets but `except`.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    end: usize,
+    except: Option<PeerId>,
+}
+
+/// Routes collected for one chunk, by outgoing attributes.
+struct Gathered<P> {
+    sets: Vec<Set>,
+    index: HashMap<(AttributesId, PeerId, Modifying), usize, FxBuildHasher>,
+    routes: Vec<(usize, RouteId, P)>,
+    withdrawn: Vec<(RouteId, P)>,
+}
+
+struct Set {
+    path: Path,
+    attributes: AttributesId,
+    modifying: Modifying,
+}
+
+impl<P: Net> FamilyRib<P> {
+    /// Encodes the changes behind `cursor`, or a part of them.
+    pub(super) fn encode_changes(
+        &self,
+        shared: &mut Shared,
+        settings: &ExportSettings,
+        known: &Bits,
+        cursor: u64,
+        stop: Option<u64>,
+    ) -> Chunk<P> {
+        let stop = stop.unwrap_or(u64::MAX);
+        let changes = self.table.changes_raw(cursor).take_while(|(position, _)| *position <= stop);
+        self.encode(shared, settings, known, changes, self.table.head().min(stop))
+    }
+
+    /// Encodes the routes from id `next` on, or a part of them.
+    pub(super) fn encode_walk(
+        &self,
+        shared: &mut Shared,
+        settings: &ExportSettings,
+        known: &Bits,
+        next: RouteId,
+    ) -> Chunk<P> {
+        let bound = self.table.bound();
+        let routes = (next..bound).map(|route| (u64::from(route) + 1, Some(route)));
+        self.encode(shared, settings, known, routes, bound.into())
+    }
+
+    /// Whether the group would send anything about this route.
+    pub(super) fn concerns(
+        &self,
+        shared: &Shared,
+        settings: &ExportSettings,
+        known: &Bits,
+        route: RouteId,
+    ) -> bool {
+        known.contains(route) || self.outgoing(shared, settings, route).is_some()
+    }
+
+    /// How a route goes to a group: its best path, that path's attributes, and the export policy's changes.
+    pub(super) fn outgoing(
+        &self,
+        shared: &Shared,
+        settings: &ExportSettings,
+        route: RouteId,
+    ) -> Option<(Path, AttributesId, Modifying)> {
+        let entry = self.table.get(route)?;
+        let best = entry.best()?;
+        let id = self.effective(route, best);
+        let attributes = shared.attributes.get(id)?;
+        if !settings.permits::<P>(shared, best, attributes) {
+            return None;
+        }
+        let modifying = settings.consent(entry.prefix, best, attributes)?;
+        Some((*best, id, modifying))
+    }
+
+    fn encode(
+        &self,
+        shared: &mut Shared,
+        settings: &ExportSettings,
+        known: &Bits,
+        mut routes: impl Iterator<Item = (u64, Option<RouteId>)>,
+        end: u64,
+    ) -> Chunk<P> {
+        let mut gathered = Gathered::default();
+        let mut until = end;
+        let mut scanned = 0;
+        for (position, route) in routes.by_ref() {
+            if let Some(route) = route {
+                self.gather(shared, settings, known, route, &mut gathered);
+            }
+            scanned += 1;
+            if scanned >= MAX_SCAN || gathered.is_full() {
+                until = position;
+                break;
+            }
+        }
+        gathered.encode(shared, settings, until, self.table.head())
+    }
+
+    fn gather(
+        &self,
+        shared: &Shared,
+        settings: &ExportSettings,
+        known: &Bits,
+        route: RouteId,
+        into: &mut Gathered<P>,
+    ) {
+        let Some(entry) = self.table.get(route) else { return };
+        match self.outgoing(shared, settings, route) {
+            Some((path, attributes, modifying)) => into.add(route, entry.prefix, path, attributes, modifying),
+            None if known.contains(route) => into.withdrawn.push((route, entry.prefix)),
+            None => {}
+        }
+    }
+}
+
+impl<P> Default for Gathered<P> {
+    fn default() -> Self {
+        Self { sets: Vec::new(), index: HashMap::default(), routes: Vec::new(), withdrawn: Vec::new() }
+    }
+}
+
+impl<P: Net> Gathered<P> {
+    fn is_full(&self) -> bool {
+        self.routes.len() + self.withdrawn.len() >= MAX_ROUTES || self.sets.len() >= MAX_SETS
+    }
+
+    fn add(&mut self, route: RouteId, prefix: P, path: Path, attributes: AttributesId, modifying: Modifying) {
+        let same =
+            |s: &Set| s.attributes == attributes && s.path.peer == path.peer && s.modifying == modifying;
+        // Neighbours in the log mostly came in one UPDATE.
+        let last = self.routes.last().map(|(set, ..)| *set);
+        let set = match last.filter(|set| self.sets.get(*set).is_some_and(same)) {
+            Some(set) => set,
+            None => *self.index.entry((attributes, path.peer, modifying.clone())).or_insert_with(|| {
+                self.sets.push(Set { path, attributes, modifying });
+                self.sets.len() - 1
+            }),
+        };
+        self.routes.push((set, route, prefix));
+    }
+
+    fn encode(mut self, shared: &mut Shared, settings: &ExportSettings, until: u64, as_of: u64) -> Chunk<P> {
+        self.routes.sort_by_key(|(set, ..)| *set);
+        let (mut messages, mut runs) = (BytesMut::new(), Vec::new());
+        let mut announced = Vec::with_capacity(self.routes.len());
+        for routes in self.routes.chunk_by(|a, b| a.0 == b.0) {
+            let Some(set) = routes.first().and_then(|(set, ..)| self.sets.get(*set)) else { continue };
+            let source = set.path.peer;
+            if !set.encode(shared, settings, routes, &mut messages) {
+                self.withdrawn.extend(routes.iter().map(|(_, route, prefix)| (*route, *prefix)));
+                continue;
+            }
+            announced.extend(routes.iter().map(|(_, route, prefix)| (*route, source, *prefix)));
+            extend(&mut runs, messages.len(), source);
+        }
+        let withdrawals = withdraw(settings, self.withdrawn.iter().map(|(_, prefix)| *prefix));
+        let withdrawn = self.withdrawn;
+        Chunk { until, as_of, announced, withdrawn, messages: messages.freeze(), runs, withdrawals }
+    }
+}
+
+impl Set {
+    /// Appends the UPDATEs for these routes; whether they can be sent.
+    fn encode<P: Net>(
+        &self,
+        shared: &mut Shared,
+        settings: &ExportSettings,
+        routes: &[(usize, RouteId, P)],
+        messages: &mut BytesMut,
+    ) -> bool {
+        let outgoing = settings.outgoing::<P>(shared, &self.path, self.attributes, &self.modifying);
+        let Some(outgoing) = outgoing else { return false };
+        let nlri = routes.iter().map(|(.., prefix)| Nlri::from(*prefix));
+        if packer::reach(&outgoing, nlri, &settings.encode, messages).is_ok() {
+            return true;
+        }
+        if let Some((.., prefix)) = routes.first() {
+            let warning = Warning::AttributesTooLong { prefix: (*prefix).into() };
+            shared.actions.push_back(Action::Warn(warning));
+        }
+        false
+    }
+}
+
+/// Says who gets the messages up to `end`.
+fn extend(runs: &mut Vec<Run>, end: usize, source: PeerId) {
+    match runs.last_mut() {
+        Some(run) if run.except == Some(source) => run.end = end,
+        _ => runs.push(Run { end, except: Some(source) }),
+    }
+}
+
+fn withdraw<P: Net>(settings: &ExportSettings, prefixes: impl Iterator<Item = P>) -> Bytes {
+    let mut out = BytesMut::new();
+    packer::unreach(prefixes.map(Nlri::from), &settings.encode, &mut out);
+    out.freeze()
+}
+
+impl<P: Net> Chunk<P> {
+    /// Appends what this member gets, and notes in `sent` what it then has. Returns the octets appended.
+    pub(super) fn deliver(
+        self: &Arc<Self>,
+        settings: &ExportSettings,
+        to: PeerId,
+        sent: &mut Bits,
+        messages: &mut Vec<Bytes>,
+    ) -> usize {
+        let before = messages.len();
+        self.deliver_withdrawals(settings, to, sent, messages);
+        let mut pending: Option<(usize, usize)> = None;
+        let mut start = 0;
+        for run in &self.runs {
+            if run.except == Some(to) {
+                messages.extend(pending.take().map(|(from, end)| self.messages.slice(from..end)));
+            } else {
+                pending = Some((pending.map_or(start, |(from, _)| from), run.end));
+            }
+            start = run.end;
+        }
+        messages.extend(pending.map(|(from, end)| self.messages.slice(from..end)));
+        messages.iter().skip(before).map(Bytes::len).sum()
+    }
+
+    fn deliver_withdrawals(
+        &self,
+        settings: &ExportSettings,
+        to: PeerId,
+        sent: &mut Bits,
+        messages: &mut Vec<Bytes>,
+    ) {
+        let mut returned = Vec::new();
+        for (route, source, prefix) in &self.announced {
+            if *source != to {
+                sent.insert(*route);
+            } else if sent.remove(*route) {
+                returned.push(*prefix);
+            }
+        }
+        let had: Vec<_> = self.withdrawn.iter().filter(|(route, _)| sent.remove(*route)).collect();
+        if returned.is_empty() && had.len() == self.withdrawn.len() {
+            messages.extend(Some(self.withdrawals.clone()).filter(|w| !w.is_empty()));
+            return;
+        }
+        let prefixes = returned.into_iter().chain(had.into_iter().map(|(_, prefix)| *prefix));
+        messages.extend(Some(withdraw(settings, prefixes)).filter(|w| !w.is_empty()));
+    }
+
+    /// Routes announced to somebody.
+    pub(super) fn announced(&self) -> impl Iterator<Item = RouteId> + '_ {
+        self.announced.iter().map(|(route, ..)| *route)
+    }
+
+    /// Octets held.
+    pub(super) fn size(&self) -> usize {
+        let ids = self.announced.len() * size_of::<(RouteId, PeerId, P)>();
+        self.messages.len() + self.withdrawals.len() + ids
+    }
+}

@@ -1,0 +1,162 @@
+//! Which best paths go to whom, and with which attributes.
+
+use std::{net::IpAddr, sync::Arc};
+
+use smallvec::SmallVec;
+
+use super::shared::Shared;
+use crate::{
+    config::{NextHopMode, Reflection},
+    decision::DEFAULT_LOCAL_PREF,
+    policy::{Policy, RouteContext, RouteSource, Verdict},
+    rib::{AttributesId, LOCAL, Net, Path},
+    types::PeerType,
+    wire::{
+        EncodeContext,
+        attribute::{NextHop, PathAttributes, RareAttributes},
+        community::Community,
+    },
+};
+
+/// Everything about a peer that what it is sent depends on. Peers with equal settings form a group.
+#[derive(Clone, Debug)]
+pub(super) struct ExportSettings {
+    pub(super) kind: PeerType,
+    pub(super) reflection: Reflection,
+    pub(super) next_hop: NextHopMode,
+    /// Our address on the session: our own next hop.
+    pub(super) local: IpAddr,
+    pub(super) policy: Arc<Policy>,
+    pub(super) encode: EncodeContext,
+}
+
+impl PartialEq for ExportSettings {
+    fn eq(&self, other: &Self) -> bool {
+        let same_policy = Arc::ptr_eq(&self.policy, &other.policy) || self.policy == other.policy;
+        self.kind == other.kind
+            && self.reflection == other.reflection
+            && self.next_hop == other.next_hop
+            && self.local == other.local
+            && self.encode == other.encode
+            && same_policy
+    }
+}
+
+/// Terms of the export policy that change a route.
+pub(super) type Modifying = SmallVec<[u16; 4]>;
+
+impl ExportSettings {
+    /// Whether such a path may go to this group at all: all but the policy.
+    pub(super) fn permits<P: Net>(&self, shared: &Shared, path: &Path, attributes: &PathAttributes) -> bool {
+        if path.peer == LOCAL {
+            return true;
+        }
+        !shared.deferring.contains(P::FAMILY)
+            && self.is_passed_on(shared, path)
+            && !self.is_barred(attributes)
+    }
+
+    /// Routes from internal peers go to internal peers by reflection only (RFC 4271 section 9.2, RFC 4456).
+    fn is_passed_on(&self, shared: &Shared, path: &Path) -> bool {
+        !path.internal
+            || self.kind == PeerType::External
+            || self.reflection == Reflection::Client
+            || shared.is_client(path.peer)
+    }
+
+    /// NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED (RFC 1997).
+    fn is_barred(&self, attributes: &PathAttributes) -> bool {
+        let Some(rare) = &attributes.rare else { return false };
+        let has = |community: Community| rare.communities.contains(&community.0);
+        let external = self.kind == PeerType::External;
+        has(Community::NO_ADVERTISE)
+            || external && (has(Community::NO_EXPORT) || has(Community::NO_EXPORT_SUBCONFED))
+    }
+
+    /// Asks the export policy; `None`: refused.
+    pub(super) fn consent<P: Net>(
+        &self,
+        prefix: P,
+        path: &Path,
+        attributes: &PathAttributes,
+    ) -> Option<Modifying> {
+        if self.policy.accepts_all() {
+            return Some(Modifying::new());
+        }
+        let source = if path.peer == LOCAL { RouteSource::Local } else { RouteSource::Learned };
+        let context = RouteContext { prefix: prefix.into(), attributes, peer: self.kind, source };
+        let evaluation = self.policy.evaluate(&context);
+        (evaluation.verdict == Verdict::Accept).then_some(evaluation.modifying)
+    }
+
+    /// The attributes as they are sent; `None` when we have no address to name as next hop.
+    pub(super) fn outgoing<P: Net>(
+        &self,
+        shared: &Shared,
+        path: &Path,
+        id: AttributesId,
+        modifying: &[u16],
+    ) -> Option<PathAttributes> {
+        let mut attributes = (**shared.attributes.get(id)?).clone();
+        let (learned_med, own) = (attributes.med, path.peer == LOCAL);
+        self.policy.modify(modifying, &mut attributes);
+        if !self.policy.sets_next_hop(modifying) {
+            attributes.next_hop = self.next_hop::<P>(own, attributes.next_hop)?;
+        }
+        match self.kind {
+            PeerType::External => {
+                attributes.as_path = attributes.as_path.prepend(shared.asn, 1);
+                attributes.local_pref = None;
+                // RFC 4271 section 5.1.4: a MED received is not passed on to another AS.
+                if learned_med.is_some() && !self.policy.sets_med(modifying) {
+                    attributes.med = None;
+                }
+                forget_reflection(&mut attributes);
+            }
+            PeerType::Internal => {
+                attributes.local_pref.get_or_insert(DEFAULT_LOCAL_PREF);
+                if path.internal && !own {
+                    mark_reflected(shared, path, &mut attributes);
+                }
+            }
+        }
+        Some(attributes)
+    }
+
+    /// RFC 4271 section 5.1.3, without third-party next hops.
+    fn next_hop<P: Net>(&self, own: bool, learned: NextHop) -> Option<NextHop> {
+        let ours = match self.next_hop {
+            NextHopMode::OwnAddress => true,
+            NextHopMode::Auto => own || self.kind == PeerType::External,
+            NextHopMode::Keep => own,
+        };
+        if ours {
+            return P::next_hop(self.local);
+        }
+        // A link-local address means nothing off the link it was learned on.
+        Some(match learned {
+            NextHop::V6WithLinkLocal { global, .. } => NextHop::V6(global),
+            global => global,
+        })
+    }
+}
+
+/// ORIGINATOR_ID and CLUSTER_LIST of a reflected route (RFC 4456 section 8).
+fn mark_reflected(shared: &Shared, path: &Path, attributes: &mut PathAttributes) {
+    let rare = attributes.rare.get_or_insert_default();
+    if rare.originator_id.is_none() {
+        rare.originator_id = shared.peer(path.peer).map(|p| p.router_id);
+    }
+    rare.cluster_list.insert(0, shared.cluster_id);
+}
+
+/// Both are non-transitive (RFC 4456 section 8).
+fn forget_reflection(attributes: &mut PathAttributes) {
+    if let Some(rare) = &mut attributes.rare {
+        rare.originator_id = None;
+        rare.cluster_list.clear();
+        if **rare == RareAttributes::default() {
+            attributes.rare = None;
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! The RIBs of one family: from received routes to best paths.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
+
+use super::{
+    best::BestReader,
+    event::Work,
+    shared::{Peer, Shared},
+    transmit::Exports,
+};
+use crate::{
+    decision::{self, Candidate, Reason, Unrecorded},
+    policy::{Policy, RouteContext, RouteSource, Verdict},
+    rib::{AttributesId, LOCAL, Net, Path, RouteId, Table},
+    types::{Now, PeerId, PeerType},
+    wire::{
+        attribute::{Origin, PathAttributes},
+        nlri::Nlri,
+    },
+};
+
+/// The names of a path whose attributes the import policy changed.
+type PathKey = (RouteId, PeerId, u32);
+
+/// The RIBs of one family.
+#[derive(Debug)]
+pub(super) struct FamilyRib<P: Net> {
+    pub(super) table: Table<P>,
+    /// Attributes after the import policy, where it changed them; each owns one reference.
+    modified: HashMap<PathKey, AttributesId, FxBuildHasher>,
+    sweep: Sweep,
+    pub(super) best: BestReader<P>,
+    pub(super) exports: Exports<P>,
+}
+
+/// A walk over all routes that carries out what concerns many of them.
+#[derive(Debug, Default)]
+struct Sweep {
+    next: Option<RouteId>,
+    again: bool,
+}
+
+/// What makes a best path another one for those who read it.
+type Identity = Option<(PeerId, u32, AttributesId)>;
+
+/// What the import policy said.
+struct Imported {
+    refused: Option<Reason>,
+    /// The attributes it made, with a reference that the path will own.
+    modified: Option<AttributesId>,
+}
+
+impl<P: Net> Default for FamilyRib<P> {
+    fn default() -> Self {
+        Self {
+            table: Table::default(),
+            modified: HashMap::default(),
+            sweep: Sweep::default(),
+            best: BestReader::default(),
+            exports: Exports::default(),
+        }
+    }
+}
+
+impl<P: Net> FamilyRib<P> {
+    /// Takes feasible routes from a peer; ends early when the peer has passed its limit.
+    pub(super) fn reach(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        peer: PeerId,
+        attributes: &Arc<PathAttributes>,
+        prefixes: &[Nlri<P>],
+    ) {
+        let Some((kind, policy, epoch)) = shared.peer(peer).and_then(|p| {
+            Some((p.session.as_ref()?.kind, p.config.import.clone(), p.input(P::FAMILY).epoch))
+        }) else {
+            return;
+        };
+        let refused = shared.loop_in(kind, attributes);
+        let id = shared.attributes.intern(attributes, &mut shared.next_hops);
+        let learned = seconds(now);
+        for nlri in prefixes {
+            let route = self.table.obtain(nlri.prefix);
+            let path = Path {
+                attributes: id,
+                peer,
+                path_id: nlri.path_id,
+                learned,
+                epoch,
+                modified: false,
+                internal: kind == PeerType::Internal,
+                reason: refused.unwrap_or(Reason::NextHopPending).code(),
+            };
+            self.put(shared, route, path, &policy);
+            if !super::limit::check(shared, peer, P::FAMILY) {
+                break;
+            }
+        }
+        shared.release(id);
+    }
+
+    /// Withdraws routes of a peer.
+    pub(super) fn unreach(&mut self, shared: &mut Shared, peer: PeerId, prefixes: &[Nlri<P>]) {
+        for nlri in prefixes {
+            let Some(route) = self.table.find(nlri.prefix) else { continue };
+            let before = self.identity(route);
+            self.take(shared, route, |_, path| path.is(peer, nlri.path_id));
+            self.settle(shared, route, before);
+        }
+    }
+
+    /// Begins to originate a prefix, or goes on to.
+    pub(super) fn originate(&mut self, shared: &mut Shared, now: Now, prefix: P) {
+        let id = shared.attributes.intern(&Arc::new(own_attributes::<P>()), &mut shared.next_hops);
+        let path = Path {
+            attributes: id,
+            peer: LOCAL,
+            path_id: 0,
+            learned: seconds(now),
+            epoch: 0,
+            modified: false,
+            internal: false,
+            reason: Reason::Best.code(),
+        };
+        let route = self.table.obtain(prefix);
+        self.put(shared, route, path, &Policy::default());
+        shared.release(id);
+    }
+
+    /// Ceases to originate a prefix.
+    pub(super) fn unoriginate(&mut self, shared: &mut Shared, prefix: P) {
+        self.unreach(shared, LOCAL, &[Nlri { prefix, path_id: 0 }]);
+    }
+
+    /// Puts a path in place of the one of its name, with a reference of its own on its attributes.
+    fn put(&mut self, shared: &mut Shared, route: RouteId, mut path: Path, policy: &Policy) {
+        let before = self.identity(route);
+        if self.confirm(shared, route, &path) {
+            return;
+        }
+        shared.attributes.retain(path.attributes);
+        let imported = self.import(shared, route, &path, policy);
+        let found = self.find_path(route, &path);
+        if let Some(old) = found {
+            self.disown(shared, route, &old);
+        }
+        if let Some(reason) = imported.refused {
+            path.reason = reason.code();
+        }
+        path.modified = imported.modified.is_some();
+        if let Some(id) = imported.modified {
+            self.modified.insert((route, path.peer, path.path_id), id);
+        }
+        let attributes = self.effective(route, &path);
+        shared.account_in(P::FAMILY, &path, attributes);
+        if let Some(entry) = self.table.get_mut(route) {
+            match entry.paths_mut().iter_mut().find(|p| p.is(path.peer, path.path_id)) {
+                Some(slot) => *slot = path,
+                None => entry.push(path),
+            }
+        }
+        self.settle(shared, route, before);
+    }
+
+    /// Whether the same path with the same attributes is there already; it is fresh then.
+    fn confirm(&mut self, shared: &mut Shared, route: RouteId, path: &Path) -> bool {
+        let Some(known) = self.find_path(route, path) else { return false };
+        if known.attributes != path.attributes || !shared.is_alive(P::FAMILY, &known) {
+            return false;
+        }
+        let attributes = self.effective(route, &known);
+        shared.account_out(P::FAMILY, &known, attributes);
+        let renewed = Path { epoch: path.epoch, ..known };
+        shared.account_in(P::FAMILY, &renewed, attributes);
+        let paths = self.table.get_mut(route).map(|e| e.paths_mut());
+        if let Some(slot) = paths.and_then(|p| p.iter_mut().find(|p| p.is(path.peer, path.path_id))) {
+            *slot = renewed;
+        }
+        true
+    }
+
+    fn find_path(&self, route: RouteId, named: &Path) -> Option<Path> {
+        let entry = self.table.get(route)?;
+        entry.paths().iter().find(|p| p.is(named.peer, named.path_id)).copied()
+    }
+
+    /// Asks the import policy about a path.
+    fn import(&self, shared: &mut Shared, route: RouteId, path: &Path, policy: &Policy) -> Imported {
+        let none = Imported { refused: None, modified: None };
+        let looped = matches!(path.reason(), Reason::AsLoop | Reason::OriginatorLoop | Reason::ClusterLoop);
+        let Some((entry, attributes)) = self.table.get(route).zip(shared.attributes.get(path.attributes))
+        else {
+            return none;
+        };
+        if looped || path.peer == LOCAL || policy.accepts_all() {
+            return none;
+        }
+        let context = import_context(entry.prefix.into(), attributes, path);
+        let evaluation = policy.evaluate(&context);
+        if let Verdict::Reject(reason) = evaluation.verdict {
+            return Imported { refused: Some(Reason::Rejected(reason)), modified: None };
+        }
+        if evaluation.modifying.is_empty() {
+            return none;
+        }
+        let mut changed = (**attributes).clone();
+        policy.modify(&evaluation.modifying, &mut changed);
+        let id = shared.attributes.intern(&Arc::new(changed), &mut shared.next_hops);
+        Imported { refused: None, modified: Some(id) }
+    }
+
+    /// The attributes of a path after the import policy.
+    pub(super) fn effective(&self, route: RouteId, path: &Path) -> AttributesId {
+        let changed = path.modified.then(|| self.modified.get(&(route, path.peer, path.path_id)));
+        changed.flatten().copied().unwrap_or(path.attributes)
+    }
+
+    fn identity(&self, route: RouteId) -> Identity {
+        let best = self.table.get(route)?.best()?;
+        Some((best.peer, best.path_id, self.effective(route, best)))
+    }
+
+    /// Takes paths out of an entry and gives up what they hold.
+    fn take(&mut self, shared: &mut Shared, route: RouteId, which: impl Fn(&Shared, &Path) -> bool) {
+        let paths = |rib: &Self| rib.table.get(route).map_or(0, |e| e.paths().len());
+        for index in (0..paths(self)).rev() {
+            let Some(entry) = self.table.get_mut(route) else { return };
+            if !entry.paths().get(index).is_some_and(|p| which(shared, p)) {
+                continue;
+            }
+            if let Some(path) = entry.remove(index) {
+                self.disown(shared, route, &path);
+            }
+        }
+    }
+
+    /// Counts a path out and gives up its attributes.
+    fn disown(&mut self, shared: &mut Shared, route: RouteId, path: &Path) {
+        let effective = self.effective(route, path);
+        shared.account_out(P::FAMILY, path, effective);
+        if path.modified {
+            self.modified.remove(&(route, path.peer, path.path_id));
+            shared.release(effective);
+        }
+        shared.release(path.attributes);
+    }
+
+    /// Decides over a route and writes a change of its best path down.
+    fn settle(&mut self, shared: &mut Shared, route: RouteId, before: Identity) {
+        let dead = |shared: &Shared, p: &Path| !shared.is_alive(P::FAMILY, p);
+        if self.table.get(route).is_some_and(|e| e.paths().iter().any(|p| dead(shared, p))) {
+            self.take(shared, route, dead);
+        }
+        self.decide(shared, route);
+        if self.identity(route) != before {
+            self.table.touch(route);
+        } else {
+            self.table.free_unlogged(route);
+        }
+    }
+
+    fn decide(&mut self, shared: &mut Shared, route: RouteId) {
+        let reasons = match self.table.get(route).map(|e| e.paths()) {
+            None | Some([]) => return,
+            Some([path]) => {
+                let standing = shared.ineligible(path, self.effective(route, path));
+                SmallVec::from_slice(&[standing.unwrap_or(Reason::Best)])
+            }
+            Some(_) => decision::decide(&self.candidates(shared, route), &mut Unrecorded),
+        };
+        let Some(entry) = self.table.get_mut(route) else { return };
+        let mut waiting: SmallVec<[Path; 2]> = SmallVec::new();
+        for (path, reason) in entry.paths_mut().iter_mut().zip(&reasons) {
+            path.reason = reason.code();
+            if *reason == Reason::NextHopPending {
+                waiting.push(*path);
+            }
+        }
+        if let Some(best) = reasons.iter().position(|r| *r == Reason::Best) {
+            entry.paths_mut().swap(0, best);
+        }
+        for path in waiting {
+            let next_hop = shared.attributes.next_hop(self.effective(route, &path));
+            shared.next_hops.wait(next_hop, P::FAMILY, route);
+        }
+    }
+
+    /// The paths of a route as the decision sees them, in their order.
+    pub(super) fn candidates(&self, shared: &Shared, route: RouteId) -> SmallVec<[Candidate; 4]> {
+        let paths = self.table.get(route).map_or(&[][..], |e| e.paths());
+        paths.iter().filter_map(|p| shared.candidate(p, self.effective(route, p))).collect()
+    }
+
+    /// Has every route looked at again: dead paths, changed import policies, changed next hops.
+    pub(super) fn request_sweep(&mut self) {
+        match self.sweep.next {
+            None => self.sweep.next = Some(0),
+            Some(_) => self.sweep.again = true,
+        }
+    }
+
+    /// Whether no walk is under way.
+    pub(super) fn is_swept(&self) -> bool {
+        self.sweep.next.is_none()
+    }
+
+    /// Looks at one route again.
+    pub(super) fn revisit(&mut self, shared: &mut Shared, route: RouteId) {
+        if self.table.get(route).is_none_or(|e| e.paths().is_empty()) {
+            return;
+        }
+        let before = self.identity(route);
+        self.reimport(shared, route);
+        self.settle(shared, route, before);
+    }
+
+    /// Asks changed import policies once more.
+    fn reimport(&mut self, shared: &mut Shared, route: RouteId) {
+        let concerned = |p: &Peer| p.input(P::FAMILY).reimport;
+        let paths = self.table.get(route).map_or(0, |e| e.paths().len());
+        for index in 0..paths {
+            let Some(path) = self.table.get(route).and_then(|e| e.paths().get(index)).copied() else { break };
+            let peer = shared.peer(path.peer).filter(|p| concerned(p));
+            let Some(policy) = peer.map(|p| p.config.import.clone()) else { continue };
+            let imported = self.import(shared, route, &path, &policy);
+            shared.attributes.retain(path.attributes);
+            self.disown(shared, route, &path);
+            let looped = path.reason().is_rejected() && !matches!(path.reason(), Reason::Rejected(_));
+            let standing = if looped { path.reason() } else { Reason::NextHopPending };
+            let path = Path {
+                reason: imported.refused.unwrap_or(standing).code(),
+                modified: imported.modified.is_some(),
+                ..path
+            };
+            if let Some(id) = imported.modified {
+                self.modified.insert((route, path.peer, path.path_id), id);
+            }
+            let attributes = self.effective(route, &path);
+            shared.account_in(P::FAMILY, &path, attributes);
+            if let Some(slot) = self.table.get_mut(route).and_then(|e| e.paths_mut().get_mut(index)) {
+                *slot = path;
+            }
+        }
+    }
+
+    /// Walks on; `budget` counts routes down.
+    pub(super) fn sweep(&mut self, shared: &mut Shared, budget: &mut usize) -> Work {
+        while let Some(route) = self.sweep.next {
+            if route >= self.table.bound() {
+                self.sweep.next = std::mem::take(&mut self.sweep.again).then_some(0);
+                if self.sweep.next.is_none() {
+                    shared.peers_mut().for_each(|p| p.input_mut(P::FAMILY).reimport = false);
+                }
+                continue;
+            }
+            if *budget == 0 {
+                return Work::Pending;
+            }
+            *budget -= 1;
+            self.sweep.next = Some(route + 1);
+            self.revisit(shared, route);
+        }
+        Work::Done
+    }
+}
+
+/// What an import policy is asked.
+pub(super) fn import_context<'a>(
+    prefix: ipnet::IpNet,
+    attributes: &'a PathAttributes,
+    path: &Path,
+) -> RouteContext<'a> {
+    let peer = if path.internal { PeerType::Internal } else { PeerType::External };
+    RouteContext { prefix, attributes, peer, source: RouteSource::Learned }
+}
+
+/// The attributes of a route of our own; the next hop is filled in for each peer.
+fn own_attributes<P: Net>() -> PathAttributes {
+    PathAttributes {
+        origin: Origin::Igp,
+        as_path: Default::default(),
+        next_hop: P::unspecified(),
+        med: None,
+        local_pref: None,
+        atomic_aggregate: false,
+        rare: None,
+    }
+}
+
+fn seconds(now: Now) -> u32 {
+    now.0.as_secs().try_into().unwrap_or(u32::MAX)
+}

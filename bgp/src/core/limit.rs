@@ -1,0 +1,42 @@
+//! The ceiling of accepted prefixes (RFC 4271 section 6.7, RFC 4486 section 4).
+
+use std::time::Duration;
+
+use super::{
+    event::{Action, Warning},
+    shared::Shared,
+};
+use crate::{
+    types::{Family, PeerId},
+    wire::{ErrorKind, Notification},
+};
+
+/// How long a peer that passed its limit is left alone.
+const RETRY: Duration = Duration::from_secs(120);
+
+/// Warns near the limit and closes the session beyond it; whether more may come in.
+pub(super) fn check(shared: &mut Shared, id: PeerId, family: Family) -> bool {
+    let Some(peer) = shared.peer_mut(id) else { return false };
+    let Some(limit) = peer.config.max_prefixes else { return true };
+    let accepted = peer.input(family).fresh.accepted;
+    if accepted > limit {
+        peer.closing = true;
+        shared.actions.push_back(Action::Warn(Warning::PrefixLimitPassed { peer: id, family, limit }));
+        shared.actions.push_back(close(id, family, limit));
+        return false;
+    }
+    if u64::from(accepted) * 4 >= u64::from(limit) * 3 && !peer.warned.contains(family) {
+        peer.warned.insert(family);
+        shared.actions.push_back(Action::Warn(Warning::PrefixesNearLimit { peer: id, family, limit }));
+    }
+    true
+}
+
+/// Cease with family and limit (RFC 4486 section 4).
+fn close(peer: PeerId, family: Family, limit: u32) -> Action {
+    let mut data = family.afi().to_be_bytes().to_vec();
+    data.push(family.safi());
+    data.extend_from_slice(&limit.to_be_bytes());
+    let notification = Notification::with_data(ErrorKind::MAXIMUM_PREFIXES_REACHED, &data);
+    Action::CloseSession { peer, notification, retry_after: RETRY }
+}

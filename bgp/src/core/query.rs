@@ -1,0 +1,187 @@
+//! The tables as others read them: sorted, a page at a time, each decision on demand once more.
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::{
+    event::{
+        AdjRibIn, AdvertisedRoute, Delivery, ExplainedStep, Explanation, Freshness, Page, PathView, RouteView,
+    },
+    family::{FamilyRib, import_context},
+    shared::Shared,
+};
+use crate::{
+    decision::{self, Recorder, Step},
+    rib::{Entry, LOCAL, Net, Path},
+    types::{Family, Now, PeerId},
+};
+
+/// Routes looked at for each one asked for.
+const SCAN: usize = 16;
+
+impl<P: Net> FamilyRib<P> {
+    /// Routes behind `after` for which `view` has something to show.
+    fn page<T>(
+        &self,
+        after: Option<IpNet>,
+        max: usize,
+        mut view: impl FnMut(&Entry<P>) -> Option<T>,
+    ) -> Page<T> {
+        let mut page = Page { items: Vec::new(), next: None };
+        let (limit, mut scanned) = (max.saturating_mul(SCAN), 0);
+        for entry in self.table.sorted_after(after.and_then(P::of)) {
+            if page.items.len() >= max || scanned >= limit {
+                return page;
+            }
+            page.items.extend(view(entry));
+            page.next = Some(entry.prefix.into());
+            scanned += 1;
+        }
+        page.next = None;
+        page
+    }
+
+    /// Every route with all its paths.
+    pub(super) fn loc_rib(&self, shared: &Shared, after: Option<IpNet>, max: usize) -> Page<RouteView> {
+        self.page(after, max, |entry| self.view(shared, entry, |_| true))
+    }
+
+    /// What a peer sent.
+    pub(super) fn adj_rib_in(
+        &self,
+        shared: &Shared,
+        peer: PeerId,
+        part: AdjRibIn,
+        after: Option<IpNet>,
+        max: usize,
+    ) -> Page<RouteView> {
+        let wanted = |path: &Path| {
+            path.peer == peer
+                && match part {
+                    AdjRibIn::Received => true,
+                    AdjRibIn::Accepted => path.is_accepted(),
+                    AdjRibIn::Rejected => !path.is_accepted(),
+                }
+        };
+        self.page(after, max, |entry| self.view(shared, entry, wanted))
+    }
+
+    /// What a peer has been sent or is to be.
+    pub(super) fn adj_rib_out(
+        &self,
+        shared: &Shared,
+        peer: PeerId,
+        after: Option<IpNet>,
+        max: usize,
+    ) -> Page<AdvertisedRoute> {
+        self.page(after, max, |entry| self.advertisement(shared, peer, entry))
+    }
+
+    fn advertisement(&self, shared: &Shared, peer: PeerId, entry: &Entry<P>) -> Option<AdvertisedRoute> {
+        let (settings, member) = self.member(peer)?;
+        let route = self.table.find(entry.prefix)?;
+        let outgoing = self.outgoing(shared, settings, route).filter(|(path, ..)| path.peer != peer);
+        let attributes = outgoing.and_then(|(path, id, modifying)| {
+            settings.outgoing::<P>(shared, &path, id, &modifying).map(Arc::new)
+        });
+        let sent = member.has(route);
+        let awaited = member.awaits(route, self.table.position(route));
+        if !sent && (attributes.is_none() || !awaited) {
+            return None;
+        }
+        let delivery = if awaited { Delivery::Pending } else { Delivery::Sent };
+        Some(AdvertisedRoute { prefix: entry.prefix.into(), attributes, delivery })
+    }
+
+    /// A route with those of its paths that are wanted; `None` when there is none.
+    fn view(&self, shared: &Shared, entry: &Entry<P>, wanted: impl Fn(&Path) -> bool) -> Option<RouteView> {
+        let mut paths: Vec<_> = self.alive(shared, entry).filter(|p| wanted(p)).collect();
+        let has_best = entry.best().is_some_and(|b| paths.first().is_some_and(|p| p == b));
+        if let Some(rest) = paths.get_mut(usize::from(has_best)..) {
+            rest.sort_unstable_by_key(|p| (p.peer, p.path_id));
+        }
+        let route = self.table.find(entry.prefix)?;
+        let views: Vec<_> = paths.iter().filter_map(|p| self.path_view(shared, route, p)).collect();
+        (!views.is_empty()).then(|| RouteView { prefix: entry.prefix.into(), paths: views })
+    }
+
+    fn alive<'a>(&self, shared: &'a Shared, entry: &'a Entry<P>) -> impl Iterator<Item = Path> + 'a {
+        entry.paths().iter().copied().filter(|p| shared.is_alive(P::FAMILY, p))
+    }
+
+    fn path_view(&self, shared: &Shared, route: u32, path: &Path) -> Option<PathView> {
+        let stale = shared.is_stale(P::FAMILY, path);
+        Some(PathView {
+            peer: (path.peer != LOCAL).then_some(path.peer),
+            path_id: path.path_id,
+            received: shared.attributes.get(path.attributes)?.clone(),
+            attributes: shared.attributes.get(self.effective(route, path))?.clone(),
+            learned: Now(std::time::Duration::from_secs(path.learned.into())),
+            freshness: if stale { Freshness::Stale } else { Freshness::Fresh },
+            reason: path.reason(),
+        })
+    }
+
+    /// The longest prefix known that contains this one.
+    pub(super) fn lookup(&self, within: IpNet) -> Option<IpNet> {
+        self.table.longest_match(P::of(within)?).map(Into::into)
+    }
+
+    /// One route.
+    pub(super) fn route(&self, shared: &Shared, prefix: IpNet) -> Option<RouteView> {
+        let entry = self.table.get(self.table.find(P::of(prefix)?)?)?;
+        self.view(shared, entry, |_| true)
+    }
+
+    /// The decision over one route once more, step by step.
+    pub(super) fn explain(&self, shared: &Shared, prefix: IpNet) -> Option<Explanation> {
+        let route = self.table.find(P::of(prefix)?)?;
+        let view = self.route(shared, prefix)?;
+        let entry = self.table.get(route)?;
+        let shown = |v: &PathView| {
+            let peer = v.peer.unwrap_or(LOCAL);
+            entry.paths().iter().find(|p| p.is(peer, v.path_id))
+        };
+        let paths: Vec<_> = view.paths.iter().filter_map(shown).copied().collect();
+        let candidates: Vec<_> =
+            paths.iter().filter_map(|p| shared.candidate(p, self.effective(route, p))).collect();
+        let mut told = Told { paths: paths.len(), steps: Vec::new() };
+        decision::decide(&candidates, &mut told);
+        let import_terms = paths.iter().map(|p| import_term(shared, prefix, p)).collect();
+        Some(Explanation { route: view, import_terms, steps: told.steps })
+    }
+}
+
+/// The term of the import policy that decided over a path.
+fn import_term(shared: &Shared, prefix: IpNet, path: &Path) -> Option<String> {
+    let policy = &shared.peer(path.peer)?.config.import;
+    let attributes = shared.attributes.get(path.attributes)?;
+    let evaluation = policy.evaluate(&import_context(prefix, attributes, path));
+    Some(policy.terms.get(evaluation.term?)?.name.clone())
+}
+
+struct Told {
+    paths: usize,
+    steps: Vec<ExplainedStep>,
+}
+
+impl Recorder for Told {
+    fn step(&mut self, step: Step, compared: &[(usize, u128)], remaining: &[usize]) {
+        let mut values = vec![None; self.paths];
+        for (index, value) in compared {
+            if let Some(slot) = values.get_mut(*index) {
+                *slot = Some(*value);
+            }
+        }
+        self.steps.push(ExplainedStep { step, values, remaining: remaining.to_vec() });
+    }
+}
+
+/// The family of a prefix.
+pub(super) fn family(prefix: IpNet) -> Family {
+    match prefix {
+        IpNet::V4(_) => Family::Ipv4Unicast,
+        IpNet::V6(_) => Family::Ipv6Unicast,
+    }
+}

@@ -1,0 +1,104 @@
+//! Graceful restart (RFC 4724): of a peer, whose routes are kept meanwhile, and of ourselves.
+
+use std::time::Duration;
+
+use super::{
+    event::Action,
+    shared::{Peer, Shared},
+};
+use crate::{
+    config::{AdminState, SpeakerConfig},
+    event::{Negotiated, Retention},
+    types::{Families, Family, Now},
+};
+
+/// Longest time stale routes wait for End-of-RIB after the peer is back (RFC 4724 section 4.2 leaves it open).
+const STALE_PATHS: Duration = Duration::from_secs(360);
+
+/// Families of a lost session whose routes are kept, and until when.
+pub(super) fn retention(now: Now, negotiated: &Negotiated, retention: Retention) -> (Families, Now) {
+    match (&negotiated.graceful_restart, retention) {
+        (Some(restart), Retention::MayRestart) => {
+            (restart.families.intersection(negotiated.families), now.plus(restart.restart_time))
+        }
+        _ => (Families::NONE, now),
+    }
+}
+
+/// Whether stale routes of a family stay now that the peer is back: it must say that it kept forwarding
+/// (RFC 4724 section 4.2). Their new deadline if so.
+pub(super) fn resumed(now: Now, negotiated: &Negotiated, family: Family) -> Option<Now> {
+    let restart = negotiated.graceful_restart.as_ref()?;
+    let kept = restart.families.intersection(restart.forwarding).intersection(negotiated.families);
+    kept.contains(family).then(|| now.plus(STALE_PATHS))
+}
+
+/// Our own restart: when route selection may begin (RFC 4724 section 4.1).
+///
+/// Selection of a family is over as soon as every peer that is Established and waited for has sent
+/// End-of-RIB. Peers without graceful restart, or that restart themselves, are not waited for; one that is not
+/// up yet only as long as a first attempt takes. It is over anyway `selection_deferral` after the first
+/// session, or when the restart time we announced has passed.
+#[derive(Debug)]
+pub(super) struct Deferral {
+    started: Now,
+    first_session: Option<Now>,
+}
+
+impl Deferral {
+    pub(super) fn new(now: Now) -> Self {
+        Self { started: now, first_session: None }
+    }
+
+    /// A session has come up.
+    pub(super) fn session_up(&mut self, now: Now) {
+        self.first_session.get_or_insert(now);
+    }
+
+    /// When it is over at the latest.
+    fn deadline(&self, config: &SpeakerConfig) -> Now {
+        let latest = self.started.plus(config.graceful_restart_time);
+        let after_first = self.first_session.map(|first| first.plus(config.selection_deferral));
+        after_first.map_or(latest, |deadline| deadline.min(latest))
+    }
+
+    /// How long a peer that is not up is waited for: its opening delay and two attempts.
+    fn patience(&self, peer: &Peer) -> Now {
+        let attempts = peer.config.connect_retry_time.saturating_mul(2);
+        self.started.plus(peer.config.first_open_delay.saturating_add(attempts))
+    }
+
+    fn is_waited_for(&self, now: Now, peer: &Peer, family: Family) -> bool {
+        let Some(session) = &peer.session else {
+            return peer.config.admin == AdminState::Up && now < self.patience(peer);
+        };
+        let Some(restart) = &session.negotiated.graceful_restart else { return false };
+        let announced = restart.families.is_empty() || restart.families.contains(family);
+        let negotiated = session.negotiated.families.contains(family);
+        negotiated && announced && !restart.restarting && !peer.input(family).complete
+    }
+
+    /// Ends the deferral of families for which nothing is waited for any more; which those are.
+    pub(super) fn check(&self, now: Now, config: &SpeakerConfig, shared: &mut Shared) -> Families {
+        let established = shared.peers().any(|(_, p)| p.session.is_some());
+        let late = now >= self.deadline(config);
+        let over = |family: &Family| {
+            late || established && !shared.peers().any(|(_, p)| self.is_waited_for(now, p, *family))
+        };
+        let ended: Families = shared.deferring.iter().filter(over).collect();
+        for family in ended.iter() {
+            shared.deferring.remove(family);
+            shared.actions.push_back(Action::DeferralOver(family));
+        }
+        ended
+    }
+
+    /// When [`Deferral::check`] may find something new without an event.
+    pub(super) fn timeout(&self, now: Now, config: &SpeakerConfig, shared: &Shared) -> Option<Now> {
+        if shared.deferring.is_empty() {
+            return None;
+        }
+        let absent = shared.peers().filter(|(_, p)| p.session.is_none()).map(|(_, p)| self.patience(p));
+        absent.filter(|at| *at > now).chain([self.deadline(config)]).min()
+    }
+}

@@ -1,0 +1,200 @@
+//! What happens to the RIBs when sessions come and go, and when the configuration changes.
+
+use super::{
+    Core,
+    event::{PeerChange, Work},
+    export::ExportSettings,
+    in_family, peers,
+    restart::{resumed, retention},
+    shared::{Peer, Session, Shared},
+};
+use crate::{
+    config::{PeerConfig, SpeakerConfig},
+    event::{Negotiated, Retention, SessionAddresses},
+    types::{Families, Family, Now, PeerId, PeerType},
+    wire::EncodeContext,
+};
+
+impl Core {
+    /// A session has reached Established. If the peer had one, that counts as lost to a restart of the peer
+    /// (RFC 4724 section 4.2).
+    pub fn session_up(&mut self, now: Now, id: PeerId, negotiated: Negotiated, addresses: SessionAddresses) {
+        self.now = now;
+        self.session_down(now, id, Retention::MayRestart);
+        let kind = PeerType::of(self.config.asn, negotiated.peer_asn);
+        let Some(peer) = self.shared.peer_mut(id) else { return };
+        let mut swept = Families::NONE;
+        for family in Family::ALL {
+            let input = peer.input_mut(family);
+            match resumed(now, &negotiated, family).filter(|_| input.retained.is_some()) {
+                Some(deadline) => input.deadline = Some(deadline),
+                None if input.drop_stale() => swept.insert(family),
+                None => {}
+            }
+        }
+        if peer.router_id != negotiated.peer_id {
+            peer.router_id = negotiated.peer_id;
+            swept = Family::ALL.into_iter().collect();
+        }
+        let families = negotiated.families;
+        peer.session = Some(Session { negotiated, addresses, kind });
+        self.sweep_families(swept);
+        self.deferral.session_up(now);
+        if let Some(settings) = settings(&self.shared, id) {
+            for family in families.iter() {
+                in_family!(self, family, rib => rib.join(id, settings.clone()));
+            }
+        }
+        self.own_addresses_changed();
+    }
+
+    /// A session has left Established.
+    pub fn session_down(&mut self, now: Now, id: PeerId, how: Retention) {
+        self.now = now;
+        let Some(peer) = self.shared.peer_mut(id) else { return };
+        let Some(session) = peer.session.take() else { return };
+        peer.closing = false;
+        peer.warned = Families::NONE;
+        let (kept, deadline) = retention(now, &session.negotiated, how);
+        let (mut died, mut wrapped) = (Families::NONE, false);
+        for family in Family::ALL {
+            let input = peer.input_mut(family);
+            if input.end_session(kept.contains(family).then_some(deadline)) {
+                died.insert(family);
+            }
+            wrapped |= input.epoch == 0;
+        }
+        for family in Family::ALL {
+            in_family!(self, family, rib => rib.leave(id));
+        }
+        self.sweep_families(died);
+        if wrapped {
+            self.finish_sweeps();
+        }
+        self.own_addresses_changed();
+    }
+
+    /// The peer wants the whole table again (RFC 2918).
+    pub fn route_refresh(&mut self, now: Now, peer: PeerId, family: Family) {
+        self.now = now;
+        in_family!(self, family, rib => rib.resend(peer));
+    }
+
+    /// Puts a new configuration in force and says what each peer's task must do; peers not named go on.
+    ///
+    /// A change of policies, next-hop mode, reflection, install or limit touches no session. For
+    /// [`PeerChange::Restart`] the caller closes the session and reports it down; a removed peer needs no report.
+    pub fn reconfigure(&mut self, now: Now, config: SpeakerConfig) -> Vec<PeerChange> {
+        self.now = now;
+        let changes = peers::changes(&self.config, &config, &mut self.ids);
+        for change in &changes {
+            if let PeerChange::Remove(id) = change {
+                self.session_down(now, *id, Retention::Flush);
+                self.shared.remove_peer(*id);
+                self.dying.push(*id);
+                self.request_sweeps();
+            }
+        }
+        let mut exports_changed = config.cluster_id != self.config.cluster_id;
+        (self.shared.asn, self.shared.router_id) = (config.asn, config.router_id);
+        self.shared.cluster_id = config.cluster_id;
+        for new in &config.peers {
+            let id = self.ids.assign(&new.name);
+            match self.shared.peer_mut(id) {
+                None => self.shared.insert_peer(id, Peer::new(new.clone())),
+                Some(peer) => {
+                    let old = std::mem::replace(&mut peer.config, new.clone());
+                    exports_changed |= old.reflection != new.reflection;
+                    self.peer_changed(id, &old, new);
+                }
+            }
+        }
+        if exports_changed {
+            self.v4.exports_changed();
+            self.v6.exports_changed();
+        }
+        self.config = config;
+        changes
+    }
+
+    fn peer_changed(&mut self, id: PeerId, old: &PeerConfig, new: &PeerConfig) {
+        if old.import != new.import
+            && let Some(peer) = self.shared.peer_mut(id)
+        {
+            Family::ALL.iter().for_each(|f| peer.input_mut(*f).reimport = true);
+            self.request_sweeps();
+        }
+        if old.install != new.install {
+            self.restart_best();
+        }
+        let same_export =
+            old.export == new.export && old.next_hop == new.next_hop && old.reflection == new.reflection;
+        if let Some(settings) = settings(&self.shared, id).filter(|_| !same_export) {
+            self.v4.regroup(id, settings.clone());
+            self.v6.regroup(id, settings);
+        }
+    }
+
+    /// End-of-RIB: what is still stale is not coming back (RFC 4724 section 4.2).
+    pub(super) fn end_of_rib(&mut self, id: PeerId, family: Family) {
+        let Some(input) = self.shared.peer_mut(id).map(|p| p.input_mut(family)) else { return };
+        input.complete = true;
+        if input.drop_stale() {
+            self.sweep_families([family].into_iter().collect());
+        }
+    }
+
+    /// Ends stale routes whose time has come.
+    pub(super) fn expire_stale(&mut self) {
+        let now = self.now;
+        let mut died = Families::NONE;
+        for peer in self.shared.peers_mut() {
+            for family in Family::ALL {
+                let input = peer.input_mut(family);
+                if input.deadline.is_some_and(|at| at <= now) && input.drop_stale() {
+                    died.insert(family);
+                }
+            }
+        }
+        self.sweep_families(died);
+    }
+
+    fn own_addresses_changed(&mut self) {
+        if self.shared.refresh_own_addresses() {
+            self.request_sweeps();
+        }
+    }
+
+    pub(super) fn request_sweeps(&mut self) {
+        self.sweep_families(Family::ALL.into_iter().collect());
+    }
+
+    fn sweep_families(&mut self, families: Families) {
+        for family in families.iter() {
+            in_family!(self, family, rib => rib.request_sweep());
+        }
+    }
+
+    /// Sweeps to the end, so that an epoch can be used again.
+    fn finish_sweeps(&mut self) {
+        for family in Family::ALL {
+            let mut budget = usize::MAX;
+            let work = in_family!(self, family, rib => rib.sweep(&mut self.shared, &mut budget));
+            debug_assert_eq!(work, Work::Done);
+        }
+    }
+}
+
+/// What a peer with a session is to be sent by.
+fn settings(shared: &Shared, id: PeerId) -> Option<ExportSettings> {
+    let peer = shared.peer(id)?;
+    let session = peer.session.as_ref()?;
+    Some(ExportSettings {
+        kind: session.kind,
+        reflection: peer.config.reflection,
+        next_hop: peer.config.next_hop,
+        local: session.addresses.local,
+        policy: peer.config.export.clone(),
+        encode: EncodeContext::new(&session.negotiated, session.kind),
+    })
+}

@@ -1,0 +1,335 @@
+//! What both families share: peers, attributes, next hops, and the small things to tell.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    net::IpAddr,
+};
+
+use super::event::{Action, Presence};
+use crate::{
+    config::{PeerConfig, Reflection, SpeakerConfig},
+    decision::{Candidate, DEFAULT_LOCAL_PREF, Reason, Source},
+    event::{Negotiated, Reachability, SessionAddresses},
+    rib::{AttributesId, AttributesTable, LOCAL, NextHopNotice, NextHopState, NextHops, Path},
+    types::{Asn, Families, Family, Now, PeerId, PeerType, RouterId},
+    wire::attribute::PathAttributes,
+};
+
+/// The state both families share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) asn: Asn,
+    pub(super) router_id: RouterId,
+    pub(super) cluster_id: RouterId,
+    peers: Vec<Option<Box<Peer>>>,
+    pub(super) attributes: AttributesTable,
+    pub(super) next_hops: NextHops,
+    pub(super) actions: VecDeque<Action>,
+    /// Families whose route selection is deferred after our restart.
+    pub(super) deferring: Families,
+}
+
+/// One peer.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) config: PeerConfig,
+    pub(super) session: Option<Session>,
+    /// As of the latest session, which stale paths outlive.
+    pub(super) router_id: RouterId,
+    pub(super) warned: Families,
+    /// It passed its limit: what still comes over the session is ignored.
+    pub(super) closing: bool,
+    inputs: [Input; 2],
+}
+
+/// What an established session is.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) negotiated: Negotiated,
+    pub(super) addresses: SessionAddresses,
+    pub(super) kind: PeerType,
+}
+
+/// Adj-RIB-In of one family, but for its paths.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    /// Paths of this epoch belong to the present session.
+    pub(super) epoch: u8,
+    /// Paths of this epoch are stale but alive (RFC 4724 section 4.2).
+    pub(super) retained: Option<u8>,
+    /// When the stale ones end at the latest.
+    pub(super) deadline: Option<Now>,
+    /// Whether End-of-RIB has come over the present session.
+    pub(super) complete: bool,
+    /// Whether the import policy changed under the paths.
+    pub(super) reimport: bool,
+    pub(super) fresh: Tally,
+    pub(super) stale: Tally,
+}
+
+/// Paths counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) accepted: u32,
+    pub(super) rejected: u32,
+}
+
+impl Tally {
+    pub(super) fn total(self) -> u32 {
+        self.accepted + self.rejected
+    }
+
+    fn of(&mut self, accepted: bool) -> &mut u32 {
+        if accepted { &mut self.accepted } else { &mut self.rejected }
+    }
+}
+
+impl Input {
+    /// Whether paths of this epoch still count.
+    fn is_alive(&self, epoch: u8) -> bool {
+        epoch == self.epoch || Some(epoch) == self.retained
+    }
+
+    fn tally(&mut self, epoch: u8) -> Option<&mut Tally> {
+        match epoch {
+            e if e == self.epoch => Some(&mut self.fresh),
+            e if Some(e) == self.retained => Some(&mut self.stale),
+            _ => None,
+        }
+    }
+
+    /// Ends the stale paths; whether there were any.
+    pub(super) fn drop_stale(&mut self) -> bool {
+        let had = std::mem::take(&mut self.stale).total() > 0;
+        (self.retained, self.deadline) = (None, None);
+        had
+    }
+
+    /// Ends the session's paths, or turns them stale until `deadline`; whether any path died.
+    pub(super) fn end_session(&mut self, deadline: Option<Now>) -> bool {
+        let mut died = self.drop_stale();
+        let fresh = std::mem::take(&mut self.fresh);
+        if deadline.is_some() && fresh.total() > 0 {
+            (self.retained, self.deadline, self.stale) = (Some(self.epoch), deadline, fresh);
+        } else {
+            died |= fresh.total() > 0;
+        }
+        self.epoch = self.epoch.wrapping_add(1);
+        self.complete = false;
+        died
+    }
+}
+
+impl Peer {
+    pub(super) fn new(config: PeerConfig) -> Self {
+        Self {
+            config,
+            session: None,
+            router_id: RouterId([0; 4].into()),
+            warned: Families::NONE,
+            closing: false,
+            inputs: Default::default(),
+        }
+    }
+
+    pub(super) fn input(&self, family: Family) -> &Input {
+        let [v4, v6] = &self.inputs;
+        match family {
+            Family::Ipv4Unicast => v4,
+            Family::Ipv6Unicast => v6,
+        }
+    }
+
+    pub(super) fn input_mut(&mut self, family: Family) -> &mut Input {
+        let [v4, v6] = &mut self.inputs;
+        match family {
+            Family::Ipv4Unicast => v4,
+            Family::Ipv6Unicast => v6,
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(config: &SpeakerConfig) -> Self {
+        Self {
+            asn: config.asn,
+            router_id: config.router_id,
+            cluster_id: config.cluster_id,
+            peers: Vec::new(),
+            attributes: AttributesTable::default(),
+            next_hops: NextHops::default(),
+            actions: VecDeque::new(),
+            deferring: Families::NONE,
+        }
+    }
+
+    pub(super) fn peer(&self, id: PeerId) -> Option<&Peer> {
+        self.peers.get(id.0 as usize)?.as_deref()
+    }
+
+    pub(super) fn peer_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.peers.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+
+    pub(super) fn insert_peer(&mut self, id: PeerId, peer: Peer) {
+        let index = id.0 as usize;
+        if self.peers.len() <= index {
+            self.peers.resize_with(index + 1, || None);
+        }
+        if let Some(slot) = self.peers.get_mut(index) {
+            *slot = Some(Box::new(peer));
+        }
+    }
+
+    /// Forgets a peer: its paths are dead from now on.
+    pub(super) fn remove_peer(&mut self, id: PeerId) {
+        if let Some(slot) = self.peers.get_mut(id.0 as usize) {
+            *slot = None;
+        }
+    }
+
+    /// The peers, ascending.
+    pub(super) fn peers(&self) -> impl Iterator<Item = (PeerId, &Peer)> {
+        let present = |(index, peer): (usize, &'_ Option<Box<Peer>>)| -> Option<PeerId> {
+            peer.as_ref().map(|_| PeerId(index as u32))
+        };
+        self.peers
+            .iter()
+            .enumerate()
+            .filter_map(present)
+            .filter_map(|id| self.peer(id).map(|peer| (id, peer)))
+    }
+
+    /// The peers, ascending.
+    pub(super) fn peers_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.peers.iter_mut().filter_map(|p| p.as_deref_mut())
+    }
+
+    /// Whether a path still counts: its session lives, or it is kept for a restarting peer.
+    pub(super) fn is_alive(&self, family: Family, path: &Path) -> bool {
+        path.peer == LOCAL || self.peer(path.peer).is_some_and(|p| p.input(family).is_alive(path.epoch))
+    }
+
+    /// Whether a path belongs to an earlier session.
+    pub(super) fn is_stale(&self, family: Family, path: &Path) -> bool {
+        path.peer != LOCAL && self.peer(path.peer).is_some_and(|p| p.input(family).epoch != path.epoch)
+    }
+
+    /// Counts a path in; `attributes` are those after the import policy.
+    pub(super) fn account_in(&mut self, family: Family, path: &Path, attributes: AttributesId) {
+        if path.internal && path.is_accepted() {
+            self.next_hops.internal_added(self.attributes.next_hop(attributes));
+        }
+        if let Some(tally) = self.tally(family, path) {
+            *tally.of(path.is_accepted()) += 1;
+        }
+    }
+
+    /// Counts a path out; `attributes` are those after the import policy.
+    pub(super) fn account_out(&mut self, family: Family, path: &Path, attributes: AttributesId) {
+        if path.internal && path.is_accepted() {
+            self.next_hops.internal_removed(self.attributes.next_hop(attributes));
+        }
+        if let Some(tally) = self.tally(family, path) {
+            *tally.of(path.is_accepted()) -= 1;
+        }
+    }
+
+    fn tally(&mut self, family: Family, path: &Path) -> Option<&mut Tally> {
+        self.peer_mut(path.peer)?.input_mut(family).tally(path.epoch)
+    }
+
+    /// Gives a reference to interned attributes back.
+    pub(super) fn release(&mut self, id: AttributesId) {
+        self.attributes.release(id, &mut self.next_hops);
+    }
+
+    /// Why these attributes are refused whatever the policy says (RFC 4271 section 9.1.2, RFC 4456 section 8).
+    pub(super) fn loop_in(&self, kind: PeerType, attributes: &PathAttributes) -> Option<Reason> {
+        if attributes.as_path.contains(self.asn) {
+            return Some(Reason::AsLoop);
+        }
+        let rare = attributes.rare.as_ref().filter(|_| kind == PeerType::Internal)?;
+        if rare.originator_id == Some(self.router_id) {
+            return Some(Reason::OriginatorLoop);
+        }
+        rare.cluster_list.contains(&self.cluster_id).then_some(Reason::ClusterLoop)
+    }
+
+    /// Why a path cannot be chosen now.
+    pub(super) fn ineligible(&self, path: &Path, attributes: AttributesId) -> Option<Reason> {
+        if !path.is_accepted() {
+            return Some(path.reason());
+        }
+        match self.next_hops.state(self.attributes.next_hop(attributes)) {
+            NextHopState::Pending => Some(Reason::NextHopPending),
+            NextHopState::Own => Some(Reason::NextHopOwn),
+            NextHopState::Known(Reachability::Unreachable) => Some(Reason::NextHopUnreachable),
+            NextHopState::Known(Reachability::Reachable { .. }) => None,
+        }
+    }
+
+    /// The path as the decision sees it; `id` names its attributes after the import policy.
+    pub(super) fn candidate(&self, path: &Path, id: AttributesId) -> Option<Candidate> {
+        let attributes = self.attributes.get(id)?;
+        let rare = attributes.rare.as_deref();
+        let peer = self.peer(path.peer);
+        let igp_cost = match self.next_hops.state(self.attributes.next_hop(id)) {
+            NextHopState::Known(Reachability::Reachable { metric }) => metric,
+            _ => u32::MAX,
+        };
+        let sender = peer.map_or(self.router_id, |p| p.router_id);
+        Some(Candidate {
+            ineligible: self.ineligible(path, id),
+            source: source(path),
+            local_pref: attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF),
+            as_path_length: attributes.as_path.path_length().try_into().unwrap_or(u32::MAX),
+            origin: attributes.origin,
+            med: attributes.med.unwrap_or(0),
+            neighbor_as: attributes.as_path.neighbor(),
+            igp_cost,
+            router_id: rare.and_then(|r| r.originator_id).unwrap_or(sender),
+            cluster_list_length: rare.map_or(0, |r| r.cluster_list.len().try_into().unwrap_or(u32::MAX)),
+            peer_address: peer.map_or(IpAddr::from([0; 4]), |p| p.config.address),
+            path_id: u64::from(path.path_id) << 32 | u64::from(path.peer.0),
+        })
+    }
+
+    /// Whether the sender of an internal path is a client of ours (RFC 4456).
+    pub(super) fn is_client(&self, peer: PeerId) -> bool {
+        self.peer(peer).is_some_and(|p| p.config.reflection == Reflection::Client)
+    }
+
+    /// Takes the local addresses of all sessions for ours; whether a next hop in use is concerned.
+    pub(super) fn refresh_own_addresses(&mut self) -> bool {
+        let sessions = self.peers().filter_map(|(_, p)| p.session.as_ref());
+        let own: BTreeSet<_> = sessions.map(|s| s.addresses.local).collect();
+        self.next_hops.set_own(own)
+    }
+
+    /// The next small thing to tell.
+    pub(super) fn poll_action(&mut self) -> Option<Action> {
+        if let Some(action) = self.actions.pop_front() {
+            return Some(action);
+        }
+        Some(match self.next_hops.poll()? {
+            NextHopNotice::Watch(address) => Action::WatchNextHop(address),
+            NextHopNotice::Unwatch(address) => Action::UnwatchNextHop(address),
+            NextHopNotice::InternalPresent(address) => {
+                Action::InternalNextHop { address, presence: Presence::Present }
+            }
+            NextHopNotice::InternalGone(address) => {
+                Action::InternalNextHop { address, presence: Presence::Gone }
+            }
+        })
+    }
+}
+
+/// Where a path comes from.
+pub(super) fn source(path: &Path) -> Source {
+    match (path.peer, path.internal) {
+        (LOCAL, _) => Source::Local,
+        (_, true) => Source::Peer(PeerType::Internal),
+        (_, false) => Source::Peer(PeerType::External),
+    }
+}

@@ -1,0 +1,7 @@
+mod harness;
+mod limits;
+mod model;
+mod reading;
+mod reconfiguration;
+mod reflection;
+mod restart;

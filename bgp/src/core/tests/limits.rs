@@ -1,0 +1,66 @@
+use super::{super::*, harness::*};
+use crate::{
+    event::Retention,
+    wire::{ErrorKind, attribute::PathAttributes},
+};
+
+fn limited(limit: u32) -> Lab {
+    let mut lab = Lab::new(config(vec![PeerConfig { max_prefixes: Some(limit), ..peer(0, OWN_AS) }]));
+    lab.up(0);
+    lab.settle();
+    lab.actions.clear();
+    lab
+}
+
+fn announce(lab: &mut Lab, count: u8) {
+    let names: Vec<_> = (0..count).map(|i| format!("10.0.{i}.0/24")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    lab.announce(0, &internal(address(0)), &names);
+    lab.act();
+}
+
+fn near() -> Action {
+    Action::Warn(Warning::PrefixesNearLimit { peer: PeerId(0), family: Family::Ipv4Unicast, limit: 4 })
+}
+
+#[test]
+fn three_quarters_of_the_limit_bring_one_warning() {
+    let mut lab = limited(4);
+    announce(&mut lab, 2);
+    assert_eq!(lab.actions, []);
+    announce(&mut lab, 3);
+    announce(&mut lab, 4);
+    assert_eq!(lab.actions, [near()]);
+}
+
+#[test]
+fn one_prefix_beyond_the_limit_closes_the_session_with_cease_6_1_and_its_data() {
+    let mut lab = limited(4);
+    announce(&mut lab, 6);
+    let Some(Action::CloseSession { peer, notification, retry_after }) = lab.actions.last().cloned() else {
+        panic!("{:?}", lab.actions);
+    };
+    assert_eq!((peer, notification.kind), (PeerId(0), ErrorKind::MAXIMUM_PREFIXES_REACHED));
+    assert_eq!(&notification.data[..], [0, 1, 1, 0, 0, 0, 4]);
+    assert!(!retry_after.is_zero());
+    let closing = lab.actions.len();
+    announce(&mut lab, 6);
+    assert_eq!(lab.actions.len(), closing, "nothing more is taken from it");
+    lab.down(0, Retention::Flush);
+    lab.settle();
+    assert_eq!(lab.core.counts(PeerId(0), Family::Ipv4Unicast), RouteCounts::default());
+    lab.up(0);
+    announce(&mut lab, 4);
+    assert_eq!(lab.actions.last(), Some(&near()));
+}
+
+#[test]
+fn refused_prefixes_do_not_count() {
+    let mut lab = limited(1);
+    let looped = PathAttributes { local_pref: Some(100), ..attributes(address(0), &[OWN_AS.0]) };
+    lab.announce(0, &looped, &["10.0.0.0/24", "10.0.1.0/24"]);
+    lab.settle();
+    assert_eq!(lab.actions.iter().filter(|a| matches!(a, Action::CloseSession { .. })).count(), 0);
+    let counts = lab.core.counts(PeerId(0), Family::Ipv4Unicast);
+    assert_eq!((counts.received, counts.accepted, counts.rejected), (2, 0, 2));
+}

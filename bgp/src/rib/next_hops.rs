@@ -1,0 +1,279 @@
+//! The next hops in use: who needs them, whether they can be reached, and what must be told about them.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    net::IpAddr,
+};
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+use slab::Slab;
+
+use crate::{event::Reachability, types::Family};
+
+/// The key of a next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct NextHopId(u32);
+
+impl NextHopId {
+    /// No next hop: a route of our own.
+    pub(crate) const NONE: Self = Self(u32::MAX);
+}
+
+impl Default for NextHopId {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// What is known of a next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextHopState {
+    /// Nobody has answered yet.
+    Pending,
+    /// It was answered.
+    Known(Reachability),
+    /// It is our own address.
+    Own,
+}
+
+/// A change that has to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextHopNotice {
+    Watch(IpAddr),
+    Unwatch(IpAddr),
+    InternalPresent(IpAddr),
+    InternalGone(IpAddr),
+}
+
+/// Routes that wait for a first answer, at most this many by name; beyond it the table is walked.
+const WAITING: usize = 4096;
+
+#[derive(Debug)]
+struct NextHop {
+    address: IpAddr,
+    references: u32,
+    /// Accepted paths learned over iBGP through it.
+    internal: u32,
+    answer: Option<Reachability>,
+    own: bool,
+    watched: bool,
+    internal_told: bool,
+    waiting: Waiting,
+}
+
+/// The routes to decide over again when the first answer comes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// These.
+    Routes(Vec<(Family, u32)>),
+    /// More than are kept by name.
+    Many,
+}
+
+/// All next hops in use.
+#[derive(Debug, Default)]
+pub(crate) struct NextHops {
+    hops: Slab<NextHop>,
+    index: HashMap<IpAddr, u32, FxBuildHasher>,
+    own: BTreeSet<IpAddr>,
+    dirty: BTreeSet<IpAddr>,
+    notices: VecDeque<NextHopNotice>,
+}
+
+impl NextHops {
+    /// The id of this address with one more reference; [`NextHopId::NONE`] for the unspecified address.
+    pub(crate) fn acquire(&mut self, address: IpAddr) -> NextHopId {
+        if address.is_unspecified() {
+            return NextHopId::NONE;
+        }
+        let (hops, own) = (&mut self.hops, &self.own);
+        let key = *self.index.entry(address).or_insert_with(|| {
+            hops.insert(NextHop {
+                address,
+                references: 0,
+                internal: 0,
+                answer: None,
+                own: own.contains(&address),
+                watched: false,
+                internal_told: false,
+                waiting: Waiting::Routes(Vec::new()),
+            }) as u32
+        });
+        if let Some(hop) = self.hops.get_mut(key as usize) {
+            hop.references += 1;
+            if hop.references == 1 {
+                self.dirty.insert(address);
+            }
+        }
+        NextHopId(key)
+    }
+
+    /// Gives a reference back.
+    pub(crate) fn release(&mut self, id: NextHopId) {
+        if let Some(hop) = self.hops.get_mut(id.0 as usize) {
+            hop.references -= 1;
+            if hop.references == 0 {
+                self.dirty.insert(hop.address);
+            }
+        }
+    }
+
+    /// Counts an accepted internal path in.
+    pub(crate) fn internal_added(&mut self, id: NextHopId) {
+        if let Some(hop) = self.hops.get_mut(id.0 as usize) {
+            hop.internal += 1;
+            if hop.internal == 1 {
+                self.dirty.insert(hop.address);
+            }
+        }
+    }
+
+    /// Counts an accepted internal path out.
+    pub(crate) fn internal_removed(&mut self, id: NextHopId) {
+        if let Some(hop) = self.hops.get_mut(id.0 as usize) {
+            hop.internal -= 1;
+            if hop.internal == 0 {
+                self.dirty.insert(hop.address);
+            }
+        }
+    }
+
+    /// What is known of a next hop; a route of our own needs none.
+    pub(crate) fn state(&self, id: NextHopId) -> NextHopState {
+        if id == NextHopId::NONE {
+            return NextHopState::Known(Reachability::Reachable { metric: 0 });
+        }
+        match self.hops.get(id.0 as usize) {
+            Some(hop) if hop.own => NextHopState::Own,
+            Some(NextHop { answer: Some(answer), .. }) => NextHopState::Known(*answer),
+            _ => NextHopState::Pending,
+        }
+    }
+
+    /// Remembers a route that cannot be decided over before the first answer.
+    pub(crate) fn wait(&mut self, id: NextHopId, family: Family, route: u32) {
+        if let Some(hop) = self.hops.get_mut(id.0 as usize)
+            && let Waiting::Routes(routes) = &mut hop.waiting
+        {
+            if routes.len() < WAITING {
+                routes.push((family, route));
+            } else {
+                hop.waiting = Waiting::Many;
+            }
+        }
+    }
+
+    /// Takes an answer; the routes it concerns, or `None` when it changes nothing.
+    pub(crate) fn answer(&mut self, address: IpAddr, answer: Reachability) -> Option<Waiting> {
+        let key = *self.index.get(&address)?;
+        let hop = self.hops.get_mut(key as usize)?;
+        match hop.answer.replace(answer) {
+            Some(before) if before == answer => None,
+            Some(_) => Some(Waiting::Many),
+            None => Some(std::mem::replace(&mut hop.waiting, Waiting::Routes(Vec::new()))),
+        }
+    }
+
+    /// Replaces the set of our own addresses; whether a next hop in use is concerned.
+    pub(crate) fn set_own(&mut self, own: BTreeSet<IpAddr>) -> bool {
+        let mut concerned = false;
+        for address in self.own.symmetric_difference(&own) {
+            let key = self.index.get(address);
+            if let Some(hop) = key.and_then(|key| self.hops.get_mut(*key as usize)) {
+                hop.own = own.contains(address);
+                concerned = true;
+            }
+        }
+        self.own = own;
+        concerned
+    }
+
+    /// The next thing to tell, by address where several are due.
+    pub(crate) fn poll(&mut self) -> Option<NextHopNotice> {
+        while self.notices.is_empty() {
+            let address = self.dirty.pop_first()?;
+            self.collect(address);
+        }
+        self.notices.pop_front()
+    }
+
+    fn collect(&mut self, address: IpAddr) {
+        let Some(key) = self.index.get(&address).map(|k| *k as usize) else { return };
+        let Some(hop) = self.hops.get_mut(key) else { return };
+        let (used, internal) = (hop.references > 0, hop.internal > 0);
+        if used != hop.watched {
+            hop.watched = used;
+            self.notices.push_back(match used {
+                true => NextHopNotice::Watch(address),
+                false => NextHopNotice::Unwatch(address),
+            });
+        }
+        if internal != hop.internal_told {
+            hop.internal_told = internal;
+            self.notices.push_back(match internal {
+                true => NextHopNotice::InternalPresent(address),
+                false => NextHopNotice::InternalGone(address),
+            });
+        }
+        if !used {
+            self.hops.remove(key);
+            self.index.remove(&address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        [192, 0, 2, last].into()
+    }
+
+    #[test]
+    fn a_next_hop_is_watched_once_and_let_go_with_its_last_user() {
+        let mut hops = NextHops::default();
+        let id = hops.acquire(address(1));
+        assert_eq!(hops.acquire(address(1)), id);
+        assert_eq!(hops.poll(), Some(NextHopNotice::Watch(address(1))));
+        assert_eq!(hops.poll(), None);
+        hops.release(id);
+        assert_eq!(hops.poll(), None);
+        hops.release(id);
+        assert_eq!(hops.poll(), Some(NextHopNotice::Unwatch(address(1))));
+        assert_eq!(hops.answer(address(1), Reachability::Unreachable), None);
+    }
+
+    #[test]
+    fn a_next_hop_used_only_between_two_polls_is_not_spoken_of() {
+        let mut hops = NextHops::default();
+        let id = hops.acquire(address(1));
+        hops.release(id);
+        assert_eq!(hops.poll(), None);
+    }
+
+    #[test]
+    fn the_first_answer_names_the_waiting_routes_and_a_repeated_one_nothing() {
+        let mut hops = NextHops::default();
+        let id = hops.acquire(address(1));
+        assert_eq!(hops.state(id), NextHopState::Pending);
+        hops.wait(id, Family::Ipv4Unicast, 5);
+        let reachable = Reachability::Reachable { metric: 1 };
+        let waiting = Waiting::Routes(vec![(Family::Ipv4Unicast, 5)]);
+        assert_eq!(hops.answer(address(1), reachable), Some(waiting));
+        assert_eq!(hops.answer(address(1), reachable), None);
+        assert_eq!(hops.answer(address(1), Reachability::Unreachable), Some(Waiting::Many));
+    }
+
+    #[test]
+    fn an_address_becomes_and_ceases_to_be_our_own() {
+        let mut hops = NextHops::default();
+        let id = hops.acquire(address(1));
+        assert!(hops.set_own([address(1), address(2)].into()));
+        assert_eq!(hops.state(id), NextHopState::Own);
+        assert!(!hops.set_own([address(1)].into()));
+        assert!(hops.set_own(BTreeSet::new()));
+        assert_eq!(hops.state(id), NextHopState::Pending);
+    }
+}
