@@ -32,10 +32,10 @@ const PER_SET: u32 = 10;
 const BATCH: u32 = 6000;
 
 fn main() {
+    reflect(500, 2);
     for count in [100_000, 1_000_000] {
         propagate(count);
     }
-    reflect(500, 2);
 }
 
 fn now() -> Now {
