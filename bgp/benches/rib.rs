@@ -170,12 +170,12 @@ fn propagate(count: u32) {
         let start = cpu();
         core.routes(now(), PeerId(0), batch);
         settle(&mut core);
-        ingest += (cpu() - start);
+        ingest += cpu() - start;
         let start = cpu();
         octets += drain(&mut core, PeerId(1));
         drain(&mut core, PeerId(0));
         settle(&mut core);
-        export += (cpu() - start);
+        export += cpu() - start;
     }
     let bytes = resident().saturating_sub(before) as f64 / f64::from(count);
     let per_route = |time: Duration| time.as_nanos() as f64 / f64::from(count);
@@ -192,7 +192,7 @@ fn propagate(count: u32) {
         per_route(ingest),
         per_route(export),
         octets as f64 / f64::from(count),
-        per_route((cpu() - start)),
+        per_route(cpu() - start),
     );
 }
 
@@ -213,7 +213,7 @@ fn reflect(clients: u32, routes: u32) {
         core.routes(now(), PeerId(client), RouteBatch { items });
         settle(&mut core);
     }
-    let ingested = (cpu() - start);
+    let ingested = cpu() - start;
     for client in core.peers_with_output() {
         drain(&mut core, client);
     }
