@@ -1,4 +1,15 @@
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    os::fd::AsFd,
+    process::{Command, Stdio},
+    thread,
+};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
 use super::*;
+use crate::config::{Host, ThisHost};
 
 /// A host with two links, a container bridge, tunl0 and a virtual address, in the kernel's order.
 fn host() -> Vec<Interface> {
@@ -144,4 +155,72 @@ fn this_hosts_loopback_is_listed() {
     let lo = all.iter().find(|i| i.name == "lo").unwrap();
     assert!(lo.addresses.iter().all(|a| a.net.addr().is_loopback()), "{lo:?}");
     assert!(all.windows(2).all(|pair| pair[0].index < pair[1].index));
+}
+
+/// Runs a test on a thread in a network namespace of its own, after these `ip` commands.
+fn in_namespace(commands: &[&str], test: impl FnOnce() + Send) {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: a network namespace needs root");
+        return;
+    }
+    let inside = || {
+        enter_namespace();
+        for command in commands {
+            let done = Command::new("ip").args(command.split_whitespace()).status().unwrap();
+            assert!(done.success(), "ip {command}");
+        }
+        test();
+    };
+    thread::scope(|scope| scope.spawn(inside).join()).unwrap();
+}
+
+/// Moves this thread into a namespace that a short-lived child makes.
+fn enter_namespace() {
+    let mut maker = Command::new("unshare")
+        .args(["--net", "sh", "-c", "echo; read line"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    BufReader::new(maker.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    let namespace = File::open(format!("/proc/{}/ns/net", maker.id())).unwrap();
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+    drop(maker.stdin.take());
+    maker.wait().unwrap();
+}
+
+#[test]
+fn the_kernels_flags_and_routes_decide_on_a_real_host() {
+    let commands = [
+        "link add eth0 type veth peer name wire0",
+        "link add br-1 type bridge",
+        "link set eth0 up",
+        "link set wire0 up",
+        "addr add 192.168.92.128/24 dev eth0",
+        "addr add 192.168.92.129/24 dev eth0",
+        "addr add 192.168.92.200/32 dev eth0",
+        "addr add 172.20.0.1/16 dev br-1",
+        "-6 addr add fd00::128/64 dev eth0 nodad",
+        "-6 addr add fd00::129/64 dev eth0 preferred_lft 0 nodad",
+        "route add 198.51.100.0/24 dev eth0 src 192.168.92.129",
+    ];
+    in_namespace(&commands, || {
+        let all = ThisHost.interfaces().unwrap();
+        let eth0 = all.iter().find(|i| i.name == "eth0").unwrap();
+        let standing = |text: &str| {
+            let address = text.parse::<IpAddr>().unwrap();
+            eth0.addresses.iter().find(|a| a.net.addr() == address).unwrap().standing
+        };
+        assert_eq!(standing("192.168.92.128"), Standing::Primary);
+        assert_eq!(standing("192.168.92.129"), Standing::Secondary);
+        assert_eq!(standing("fd00::128"), Standing::Primary);
+        assert_eq!(standing("fd00::129"), Standing::Unfit);
+        let detected = |method: &str, family| {
+            let source = |target: &str| ThisHost.source_towards(target, family);
+            detect(&method.parse().unwrap(), family, &all, source).unwrap().net.to_string()
+        };
+        assert_eq!(detected("first-found", Family::Ipv4Unicast), "192.168.92.128/24");
+        assert_eq!(detected("first-found", Family::Ipv6Unicast), "fd00::128/64");
+        assert_eq!(detected("can-reach=198.51.100.7", Family::Ipv4Unicast), "192.168.92.129/24");
+    });
 }

@@ -40,8 +40,6 @@ impl Change {
     pub fn between(running: &Intent, new: &Intent) -> Self {
         let pending = pending(&facts(running), &facts(new));
         let mut intent = new.clone();
-        intent.bgp.listen_port = running.bgp.listen_port;
-        intent.bgp.bind = running.bgp.bind;
         intent.kernel = running.kernel;
         intent.api = running.api.clone();
         intent.log.format = running.log.format;

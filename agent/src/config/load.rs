@@ -53,6 +53,14 @@ pub struct Loaded {
     pub pending: Vec<Pending>,
 }
 
+impl Loaded {
+    /// How the node's addresses were found, a line each, where nobody wrote them in full.
+    pub fn found_addresses(&self) -> Vec<String> {
+        let found = self.settings.iter().filter(|s| !s.why.is_empty() && s.key.starts_with("node.address"));
+        found.map(|s| format!("{} = {}: {}", s.key, s.value, s.why)).collect()
+    }
+}
+
 /// Loads and validates.
 ///
 /// Reads files and asks the host; it may block for as long as those take, name resolution included where the

@@ -163,8 +163,8 @@ const NODE: &[Key] = &[
 ];
 
 const BGP: &[Key] = &[
-    key("listen_port", Kind::Integer, Integer(179), Restart, "TCP port we listen on"),
-    key("bind", Kind::Text, Text("any"), Restart, "listen on `any` address, or on those of the `node` only"),
+    key("listen_port", Kind::Integer, Integer(179), Live, "TCP port we listen on"),
+    key("bind", Kind::Text, Text("any"), Live, "listen on `any` address, or on those of the `node` only"),
     key(
         "mesh",
         Kind::TextList,

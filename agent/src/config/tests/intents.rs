@@ -17,6 +17,10 @@ fn peer(keys: &str) -> Peer {
 fn an_empty_file_is_a_node_that_knows_itself() {
     let intent = intent("");
     assert_eq!(intent.node.name, "master01");
+    assert_eq!(
+        loaded("").found_addresses(),
+        ["node.address = \"192.168.92.128/24\": autodetected by first-found on eth0"]
+    );
     assert_eq!(intent.node.address, Some("192.168.92.128/24".parse().unwrap()));
     assert_eq!(intent.node.address6, None);
     assert_eq!(intent.node.asn, Asn(64512));
