@@ -123,7 +123,7 @@ fn an_extended_length_is_read_in_full() {
     for length in [0, 1, 255, 256, 300_u16] {
         let extended = [&[0xd0, 99][..], &length.to_be_bytes(), &vec![5; length.into()]].concat();
         let update = announce(&extended).unwrap();
-        assert_eq!(attributes(&update).rare.as_ref().unwrap().unknown[0].value.len(), length.into());
+        assert_eq!(attributes(&update).rare.as_ref().unwrap().unknown[0].value.len(), usize::from(length));
         assert!(update.malformed.is_empty());
     }
 }

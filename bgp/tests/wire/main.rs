@@ -1,7 +1,8 @@
 //! The wire format through its public face: hostile input, the RFC 7606 table, round trips, captured traffic.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod build;
+mod corpus;
 mod hostile_attributes;
 mod hostile_nlri;
 mod hostile_open;
@@ -11,4 +12,5 @@ mod packing;
 mod revised_errors;
 mod round_trip;
 mod stable;
+mod tshark;
 mod values;
