@@ -79,6 +79,19 @@ pub enum Stopped {
     ConfigurationChanged,
 }
 
+impl Stopped {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Shutdown => "shut down",
+            Self::Deconfigured => "removed from the configuration",
+            Self::Restarting => "this speaker restarts",
+            Self::Drain => "this speaker leaves for good",
+            Self::Reset => "reset by the operator",
+            Self::ConfigurationChanged => "session parameters have changed",
+        }
+    }
+}
+
 /// Who the peer's OPEN said it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerIdentity {
@@ -219,7 +232,7 @@ impl fmt::Display for Failure {
             Self::Received { notification, peer } => rejected(f, notification, *peer, "the peer"),
             Self::PeerRestarted => f.write_str("the peer has restarted"),
             Self::SendHold => f.write_str("send hold timer expired: the peer reads nothing"),
-            Self::Stopped(_) => f.write_str("stopped on purpose"),
+            Self::Stopped(stopped) => f.write_str(stopped.sentence()),
         }
     }
 }

@@ -92,5 +92,5 @@ fn a_peer_that_has_not_come_yet_is_waited_for() {
 fn a_stopped_peer_says_it_was_stopped() {
     let (mut fsm, _) = machine_in(State::Established, ours());
     fsm.handle_stop(at(1), Stop::Shutdown);
-    assert_eq!(sentence(&fsm, at(1)), "stopped on purpose");
+    assert_eq!(sentence(&fsm, at(1)), "reset by the operator");
 }

@@ -1,0 +1,179 @@
+//! Answers what clients ask.
+
+use bgp::net::{Clear, PeerSnapshot, SpeakerError};
+use fib::decide::Decider;
+use tracing::info;
+
+use super::{
+    plan,
+    rows::{
+        explain::{Story, tell},
+        peer,
+        route::Context,
+    },
+    state::Daemon,
+    status,
+    tables::{self, internal, no_such_peer, parse_target},
+};
+use crate::{
+    api::{
+        backend::{Backend, Cursor, Events, Page},
+        protocol::{
+            ApiError, ClearMode, ConfigView, Done, ErrorCode, Request, StopMode, Version,
+            explain::Explain,
+            peer::{Admin, PeerRow},
+            status::{RunMode, Status},
+        },
+    },
+    config::{self, Loaded, Origins},
+    http::metrics,
+    translate,
+};
+
+impl Backend for Daemon {
+    async fn page(&self, request: &Request, cursor: Option<&Cursor>) -> Result<Page, ApiError> {
+        match request {
+            Request::Status => Page::of([status::of(self).await?]),
+            Request::Peers { peer } => Page::of(self.peers(peer.as_deref()).await?),
+            Request::Routes(query) => tables::routes(self, query, cursor).await,
+            Request::Fib { select } => tables::fib(self, *select, cursor).await,
+            Request::Explain { target } => Page::of([self.explain(target).await?]),
+            Request::Monitor => Err(ApiError::new(ErrorCode::BadRequest, "events are no table")),
+            Request::Clear { peer, mode } => Page::of([self.clear(peer, *mode).await?]),
+            Request::Stop { mode } => Page::of([self.stop(*mode)?]),
+            Request::Config => Page::of([config_view(&self.loaded())]),
+            Request::Version => {
+                Page::of([Version { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() }])
+            }
+        }
+    }
+
+    fn events(&self) -> Events {
+        self.hub.subscribe()
+    }
+
+    async fn status(&self) -> Result<Status, ApiError> {
+        status::of(self).await
+    }
+
+    async fn metrics(&self) -> Result<String, ApiError> {
+        let snapshot = metrics::Snapshot {
+            status: status::of(self).await?,
+            peers: self.peers(None).await?,
+            fib_routes: status::fib_routes(&self.fib.status().await.map_err(internal)?),
+            fib: self.fib.metrics().snapshot(),
+        };
+        metrics::render(snapshot).map_err(internal)
+    }
+}
+
+impl Daemon {
+    /// The peers, sorted by name.
+    async fn peers(&self, wanted: Option<&str>) -> Result<Vec<PeerRow>, ApiError> {
+        let snapshots = self.speaker.peers().await.map_err(internal)?;
+        let (speaker, loaded) = {
+            let board = self.board();
+            (board.speaker.clone(), board.loaded.clone())
+        };
+        let mut rows = peer::rows(&snapshots, &speaker, &loaded.intent);
+        if let Some(wanted) = wanted {
+            rows.retain(|row| row.name == wanted || row.address == wanted);
+            if rows.is_empty() {
+                return Err(no_such_peer(wanted));
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn explain(&self, target: &str) -> Result<Explain, ApiError> {
+        let prefix = parse_target(target)?;
+        let rib = self.speaker.explain(prefix).await.map_err(internal)?;
+        let fib =
+            self.fib.explain(rib.as_ref().map_or(prefix, |e| e.route.prefix)).await.map_err(internal)?;
+        let peers = self.peers(None).await?;
+        let (names, now) = self
+            .speaker
+            .query(|core, now| {
+                (core.peers().map(|(id, c)| (id, label(&c.name, c.address))).collect::<Vec<_>>(), now)
+            })
+            .await
+            .map_err(internal)?;
+        let name = |id| {
+            let found = names.iter().find(|(peer, _)| *peer == id);
+            found.map_or_else(|| "a peer that is gone".to_owned(), |(_, name)| name.clone())
+        };
+        let loaded = self.loaded();
+        let fib_config = translate::fib(&loaded.intent, plan::programming(self.mode));
+        let story = Story {
+            target,
+            prefix,
+            rib: rib.as_ref(),
+            fib: &fib,
+            slot: tables::slot(self),
+            decider: &Decider::new(&fib_config),
+            node_network: fib_config.node_network,
+            known_node: &|address| self.known().why(address),
+            peers_down: down(&peers),
+        };
+        Ok(tell(&story, &Context { peer_name: &name, now }))
+    }
+
+    async fn clear(&self, wanted: &str, mode: ClearMode) -> Result<Done, ApiError> {
+        let peers = self.speaker.peers().await.map_err(internal)?;
+        let chosen =
+            |p: &&PeerSnapshot| wanted == "all" || p.name == wanted || p.address.to_string() == wanted;
+        let names: Vec<_> = peers.iter().filter(chosen).map(|p| p.name.clone()).collect();
+        if names.is_empty() && wanted != "all" {
+            return Err(no_such_peer(wanted));
+        }
+        let kinds: &[Clear] = match mode {
+            ClearMode::Hard => &[Clear::Session],
+            ClearMode::Soft => &[Clear::Inbound, Clear::Outbound],
+        };
+        for name in &names {
+            for kind in kinds {
+                match self.speaker.clear(name, *kind).await {
+                    Ok(()) | Err(SpeakerError::UnknownPeer(_)) => {}
+                    Err(error) => return Err(internal(error)),
+                }
+            }
+        }
+        info!(peers = names.join(","), ?mode, "cleared on request");
+        let what = match mode {
+            ClearMode::Hard => "session ended, a new one is sought",
+            ClearMode::Soft => "routes asked for and sent again",
+        };
+        Ok(Done { message: format!("{}: {what}", names.join(", ")) })
+    }
+
+    fn stop(&self, mode: StopMode) -> Result<Done, ApiError> {
+        let busy = |_| ApiError::new(ErrorCode::Busy, "the daemon is stopping already");
+        self.control.try_send(mode).map_err(busy)?;
+        let message = match (mode, self.mode) {
+            (_, RunMode::DryRun) => "stopped; it was a dry run",
+            (StopMode::Keep, _) => "stopped; the routes stay in the kernel",
+            (StopMode::Drain, _) => "stopped; the peers were told and the routes are removed",
+        };
+        Ok(Done { message: message.to_owned() })
+    }
+}
+
+fn label(name: &str, address: std::net::IpAddr) -> String {
+    let address = address.to_string();
+    if name == address { address } else { format!("{name} ({address})") }
+}
+
+fn down(peers: &[PeerRow]) -> Vec<String> {
+    let missing = |p: &&PeerRow| p.admin == Admin::Up && p.state != "established";
+    peers.iter().filter(missing).map(|p| p.name.clone()).collect()
+}
+
+/// A configuration as it is shown.
+#[must_use]
+pub fn config_view(loaded: &Loaded) -> ConfigView {
+    ConfigView {
+        toml: config::show(loaded, Origins::Hidden),
+        toml_with_origins: config::show(loaded, Origins::Shown),
+        details: config::show_json(loaded),
+    }
+}

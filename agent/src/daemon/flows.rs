@@ -1,0 +1,170 @@
+//! What flows between the layers: best routes to the FIB, next hops both ways, known nodes to the tunnel's guard.
+//!
+//! Each flow is a task of its own that waits for the slower side; none of them holds more than one batch.
+
+use bgp::{
+    core::BestChange,
+    event::Reachability,
+    net::{Outputs, SpeakerEvent},
+};
+use fib::{
+    config::TunnelPermission,
+    event::{FibEvent, Reachability as Answer, RouteOutcome},
+    route::{NextHop, RouteChange},
+    view::State,
+};
+use ipip::{TunnelHandle, TunnelStatus};
+use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
+
+use super::{rows::words, state::Daemon};
+use crate::api::protocol::event::What;
+
+/// Hands best routes to the FIB and carries out what the speaker asks for, until the speaker ends.
+pub async fn from_speaker(daemon: Daemon, mut outputs: Outputs) {
+    loop {
+        tokio::select! {
+            // What was decided before an event is handed over before it is acted upon.
+            biased;
+            batch = outputs.best.recv() => match batch {
+                Some(batch) => to_fib(&daemon, batch).await,
+                None => return,
+            },
+            event = outputs.events.recv() => match event {
+                Some(event) => speaker_event(&daemon, event).await,
+                None => return,
+            },
+        }
+    }
+}
+
+async fn to_fib(daemon: &Daemon, batch: Vec<BestChange>) {
+    if daemon.hub.has_listeners() {
+        for change in &batch {
+            let next_hops = change.next_hops.iter().map(|n| n.address.to_string()).collect();
+            daemon.hub.announce(What::Route { prefix: change.prefix.to_string(), next_hops });
+        }
+    }
+    let batch = batch.into_iter().map(route_change).collect();
+    if let Err(error) = daemon.fib.apply(batch).await {
+        debug!(%error, "best routes not handed over");
+    }
+}
+
+fn route_change(change: BestChange) -> RouteChange {
+    let next_hop = |n: &bgp::core::WeightedNextHop| NextHop {
+        address: n.address,
+        weight: u8::try_from(n.weight).unwrap_or(u8::MAX),
+    };
+    RouteChange { prefix: change.prefix, next_hops: change.next_hops.iter().map(next_hop).collect() }
+}
+
+async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {
+    match event {
+        SpeakerEvent::WatchNextHop(address) => ended(daemon.fib.watch_next_hop(address).await),
+        SpeakerEvent::UnwatchNextHop(address) => ended(daemon.fib.unwatch_next_hop(address).await),
+        SpeakerEvent::InternalNextHop { address, presence } => {
+            daemon.known().learn(address, presence);
+            tell_known_nodes(daemon);
+        }
+        SpeakerEvent::DeferralOver(family) => {
+            daemon.hub.announce(What::Restart { info: format!("{family}: every peer has sent its routes") });
+            if daemon.speaker.query(|core, _| core.deferring().is_empty()).await.unwrap_or(false) {
+                end_restart(daemon).await;
+            }
+        }
+        SpeakerEvent::Warning(warning) => warn!(?warning, "BGP"),
+        SpeakerEvent::SessionUp { peer, addresses } => {
+            let info = format!("with {}", addresses.peer);
+            daemon.hub.announce(What::Session { peer, state: "established".to_owned(), info });
+        }
+        SpeakerEvent::SessionDown { peer, failure } => {
+            let info = format!("{failure:?}");
+            daemon.hub.announce(What::Session { peer, state: "down".to_owned(), info });
+        }
+    }
+}
+
+/// What was adopted at start and not asked for may go now, and so may nodes nobody has named.
+pub async fn end_restart(daemon: &Daemon) {
+    info!("restart complete: what is left from before is removed");
+    daemon.hub.announce(What::Restart { info: "complete".to_owned() });
+    ended(daemon.fib.end_restart().await);
+    daemon.known().complete();
+    tell_known_nodes(daemon);
+}
+
+/// Tells the guard who is known.
+pub fn tell_known_nodes(daemon: &Daemon) {
+    if let Some(tunnel) = &daemon.tunnel {
+        tunnel.set_known_nodes(daemon.known().nodes());
+    }
+}
+
+/// Takes what the FIB layer tells, until its thread ends.
+pub async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent>) {
+    while let Some(event) = events.recv().await {
+        match event {
+            FibEvent::NextHop { address, reachability } => {
+                let reachability = match reachability {
+                    Answer::Reachable { metric } => Reachability::Reachable { metric },
+                    Answer::Unreachable => Reachability::Unreachable,
+                };
+                if let Err(error) = daemon.speaker.next_hop(address, reachability).await {
+                    debug!(%error, "next hop not told");
+                }
+            }
+            FibEvent::Routes(outcomes) => outcomes.into_iter().for_each(|o| outcome(&daemon, o)),
+            FibEvent::Tunnel(state) => {
+                let device = if state.device.is_some() { "up" } else { "missing or down" };
+                let may = words::name(state.permission);
+                daemon.hub.announce(What::Tunnel { info: format!("device {device}, use {may}") });
+            }
+        }
+    }
+}
+
+fn outcome(daemon: &Daemon, outcome: RouteOutcome) {
+    let state = outcome.state.map_or_else(|| "removed".to_owned(), words::name);
+    let trouble = match outcome.state {
+        Some(State::Conflict) => outcome.owner.map(|o| format!("held by protocol {}", words::protocol(o))),
+        _ => outcome.errno.map(|e| format!("the kernel says {e}")),
+    };
+    let info = trouble.unwrap_or_default();
+    if matches!(outcome.state, Some(State::Failed | State::Conflict)) {
+        debug!(prefix = %outcome.prefix, state, info, "route not installed");
+    }
+    daemon.hub.announce(What::Fib { dst: outcome.prefix.to_string(), state, info });
+    daemon.troubled().note(outcome);
+}
+
+/// Lets routes use the tunnel while it is usable, until the tunnel service ends.
+pub async fn from_tunnel(daemon: Daemon, tunnel: TunnelHandle) {
+    let mut statuses = tunnel.subscribe();
+    let mut told = None;
+    loop {
+        let status = statuses.borrow_and_update().clone();
+        let now = permission(&status);
+        if told != Some(now) {
+            told = Some(now);
+            ended(daemon.fib.tunnel_permission(now).await);
+            let info = format!("{} {}", status.device, words::name(status.state));
+            daemon.hub.announce(What::Tunnel { info });
+        }
+        if statuses.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether routes may use the tunnel.
+#[must_use]
+pub fn permission(status: &TunnelStatus) -> TunnelPermission {
+    if status.state.is_usable() { TunnelPermission::Granted } else { TunnelPermission::Withheld }
+}
+
+fn ended(result: Result<(), fib::error::FibError>) {
+    if let Err(error) = result {
+        debug!(%error, "the FIB layer does not listen");
+    }
+}

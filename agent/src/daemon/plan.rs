@@ -1,0 +1,63 @@
+//! What each layer is told, a dry run included. Pure.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use bgp::{
+    config::{ConnectMode, SpeakerConfig},
+    policy::{Policy, RejectReason, Verdict},
+};
+use fib::config::{FibConfig, Programming, TunnelPermission};
+use ipip::{TunnelConfig, TunnelStatus};
+use ipnet::IpNet;
+
+use super::flows::permission;
+use crate::{api::protocol::status::RunMode, config::Intent, translate};
+
+/// What the speaker is told. In a dry run it waits to be called, and has nothing to say.
+#[must_use]
+pub fn speaker(intent: &Intent, mode: RunMode) -> SpeakerConfig {
+    let mut config = translate::speaker(intent);
+    if mode == RunMode::DryRun {
+        config.graceful_restart_time = Duration::ZERO;
+        let silent =
+            Arc::new(Policy { terms: Vec::new(), default: Verdict::Reject(RejectReason::ExportNone) });
+        for peer in &mut config.peers {
+            peer.mode = ConnectMode::Passive;
+            peer.export = Arc::clone(&silent);
+        }
+    }
+    config
+}
+
+/// What the speaker originates.
+#[must_use]
+pub fn originated(intent: &Intent) -> BTreeSet<IpNet> {
+    translate::originated(intent).into_iter().collect()
+}
+
+/// What the FIB layer is told.
+#[must_use]
+pub fn fib(intent: &Intent, mode: RunMode, tunnel: Option<&TunnelStatus>) -> FibConfig {
+    let mut config = translate::fib(intent, programming(mode));
+    config.tunnel.permission = match (mode, tunnel) {
+        (RunMode::DryRun, _) => TunnelPermission::Granted,
+        (RunMode::Normal, Some(status)) => permission(status),
+        (RunMode::Normal, None) => TunnelPermission::Withheld,
+    };
+    config
+}
+
+/// What the tunnel is told.
+#[must_use]
+pub fn tunnel(intent: &Intent) -> TunnelConfig {
+    translate::tunnel(intent)
+}
+
+/// Whether the kernel is written to.
+#[must_use]
+pub fn programming(mode: RunMode) -> Programming {
+    match mode {
+        RunMode::Normal => Programming::On,
+        RunMode::DryRun => Programming::DryRun,
+    }
+}

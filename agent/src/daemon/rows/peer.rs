@@ -1,0 +1,126 @@
+//! Peers.
+
+use bgp::{
+    config::{AdminState, PeerConfig, Reflection, SpeakerConfig},
+    core::RouteCounts,
+    event::Negotiated,
+    fsm::{DownReport, State},
+    net::{PeerSnapshot, SessionSnapshot},
+    types::PeerType,
+};
+
+use super::words;
+use crate::{
+    api::protocol::peer::{Admin, Counters, PeerKind, PeerRow, SessionDetails},
+    config::Intent,
+};
+
+/// One row per peer, sorted by name.
+#[must_use]
+pub fn rows(peers: &[PeerSnapshot], speaker: &SpeakerConfig, intent: &Intent) -> Vec<PeerRow> {
+    let mut rows: Vec<_> = peers
+        .iter()
+        .map(|peer| row(peer, speaker.peers.iter().find(|c| c.name == peer.name), speaker, intent))
+        .collect();
+    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    rows
+}
+
+fn row(
+    peer: &PeerSnapshot,
+    config: Option<&PeerConfig>,
+    speaker: &SpeakerConfig,
+    intent: &Intent,
+) -> PeerRow {
+    let admin = config.map_or(Admin::Up, |c| match c.admin {
+        AdminState::Up => Admin::Up,
+        AdminState::Down => Admin::Down,
+    });
+    let sum = |of: fn(&RouteCounts) -> u32| peer.routes.iter().map(|(_, counts)| u64::from(of(counts))).sum();
+    let stale: u64 = sum(|c| c.stale);
+    PeerRow {
+        name: peer.name.clone(),
+        address: peer.address.to_string(),
+        kind: kind(peer, config, intent),
+        remote_as: peer.asn.0,
+        local_as: speaker.asn.0,
+        description: intent
+            .peers
+            .get(&peer.name)
+            .map(|p| p.description.clone())
+            .filter(|text| !text.is_empty()),
+        admin,
+        state: words::name(peer.state),
+        since: peer.state_age.as_secs(),
+        established_count: peer.sessions,
+        info: info(peer, stale),
+        received: sum(|c| c.received),
+        accepted: sum(|c| c.accepted),
+        advertised: sum(|c| c.advertised),
+        session: peer.session.as_ref().map(session),
+        counters: Counters {
+            messages_received: peer.messages.received,
+            updates_received: peer.messages.updates_received,
+            octets_received: peer.messages.octets_received,
+            octets_sent: peer.messages.octets_sent,
+            malformed_attributes: peer.messages.malformed,
+        },
+        last_error: peer.last_failure.as_ref().map(|failure| {
+            let report = DownReport {
+                peer: peer.address,
+                md5: peer.down.as_ref().map_or(bgp::fsm::Md5::Unused, |d| d.md5),
+                cause: bgp::fsm::Cause::Failed(failure.clone()),
+                retry_in: None,
+            };
+            report.to_string()
+        }),
+    }
+}
+
+fn kind(peer: &PeerSnapshot, config: Option<&PeerConfig>, intent: &Intent) -> PeerKind {
+    let is_client = config.is_some_and(|c| c.reflection == Reflection::Client);
+    match peer.peer_type {
+        PeerType::External => PeerKind::External,
+        PeerType::Internal if is_client => PeerKind::Client,
+        PeerType::Internal if intent.mesh.nodes.contains(&peer.address) => PeerKind::Mesh,
+        PeerType::Internal => PeerKind::Internal,
+    }
+}
+
+fn info(peer: &PeerSnapshot, stale: u64) -> String {
+    let mut parts = Vec::new();
+    if peer.state != State::Established {
+        parts.extend(peer.down.as_ref().map(ToString::to_string));
+    }
+    if stale > 0 {
+        parts.push(format!("{stale} routes kept while it restarts"));
+    }
+    parts.join("; ")
+}
+
+fn session(session: &SessionSnapshot) -> SessionDetails {
+    let n = &session.negotiated;
+    SessionDetails {
+        local_address: session.addresses.local.to_string(),
+        remote_id: n.peer_id.to_string(),
+        hold_time: n.hold_time.as_secs(),
+        families: n.families.iter().map(|f| f.to_string()).collect(),
+        capabilities: capabilities(n),
+        restart_time: n.graceful_restart.as_ref().map(|r| r.restart_time.as_secs()),
+    }
+}
+
+fn capabilities(n: &Negotiated) -> Vec<String> {
+    let notification = n.graceful_restart.as_ref().is_some_and(|r| r.notification);
+    [
+        (n.four_octet_asn, "4-octet AS"),
+        (n.route_refresh, "route refresh"),
+        (n.max_message > 4096, "extended message"),
+        (n.graceful_restart.is_some(), "graceful restart"),
+        (notification, "graceful restart with NOTIFICATION"),
+    ]
+    .into_iter()
+    .filter(|(agreed, _)| *agreed)
+    .map(|(_, name)| name.to_owned())
+    .collect()
+}

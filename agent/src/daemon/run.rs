@@ -1,0 +1,361 @@
+//! The daemon's life: start, main loop, end.
+
+use std::{io, path::Path, process::ExitCode, time::Duration};
+
+use bgp::{
+    net::{Outputs, SpeakerOptions},
+    types::{Families, Family},
+};
+use fib::{error::FibError, event::FibEvent, lock::TableLock, service::FibHandle};
+use ipip::{Environment, TunnelHandle};
+use sd_notify::NotifyState;
+use tokio::{
+    net::TcpListener,
+    runtime,
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+use tracing::{error, info, warn};
+
+use super::{
+    flows,
+    logging::{self, LevelHandle},
+    plan,
+    problems::error as problem,
+    reload,
+    signals::{Caught, Signals, notify, watchdog_interval},
+    state::{Daemon, Parts},
+    stop,
+};
+use crate::{
+    api::{
+        protocol::{StopMode, status::RunMode},
+        server,
+        socket::ApiSocket,
+    },
+    cli::{EXIT_FAILED, args::RunArgs, commands::Failure},
+    config::{Inputs, Intent, Loaded, REDETECT_INTERVAL, Reloader, ThisHost, Watch, load},
+    http,
+};
+
+/// Exit status after a panic.
+const EXIT_PANIC: i32 = 101;
+/// How soon reading the kernel's routes is tried again.
+const ADOPTION_RETRY: Duration = Duration::from_secs(5);
+/// How long the speaker may take to show that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Runs until stopped.
+///
+/// # Errors
+///
+/// When the configuration is not valid, another daemon runs here, or there is no socket for clients. Anything else
+/// that is missing is shown as a problem while the rest works.
+pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
+    let inputs = args.config.inputs(socket);
+    let loaded = load(&inputs, &ThisHost).map_err(Failure::invalid)?;
+    let intent = &loaded.intent;
+    let level = logging::start(intent.log.level, intent.log.format).map_err(fatal)?;
+    die_on_panic();
+    let _lock = TableLock::acquire(intent.kernel.protocol, intent.kernel.table).map_err(locked)?;
+    raise_file_limit();
+    let mode = if args.dry_run { RunMode::DryRun } else { RunMode::Normal };
+    let on_signal = if args.flush_on_exit { StopMode::Drain } else { StopMode::Keep };
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(fatal)?;
+    let code = runtime.block_on(async {
+        let running = Running::start(inputs, loaded, mode, level).await?;
+        Ok(running.serve(on_signal).await)
+    });
+    runtime.shutdown_background();
+    code
+}
+
+fn fatal(error: impl std::fmt::Display) -> Failure {
+    Failure::Other(EXIT_FAILED, error.to_string())
+}
+
+fn locked(error: FibError) -> Failure {
+    match error {
+        FibError::Locked { protocol, table } => Failure::Other(
+            EXIT_FAILED,
+            format!(
+                "another daemon programs table {table} with protocol {protocol} in this network namespace\n  \
+                 stop it (`siskin stop`), or give this one another `protocol` or `table` in [kernel]"
+            ),
+        ),
+        error => fatal(error),
+    }
+}
+
+/// A daemon of which a part has died must not go on as if it were whole; the kernel goes on without it.
+fn die_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        error!(%panic, "a defect of siskin; the kernel keeps the routes");
+        std::process::exit(EXIT_PANIC);
+    }));
+}
+
+/// A peer needs a descriptor or two.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        warn!(%error, "limit of open files not raised");
+    }
+}
+
+struct Running {
+    daemon: Daemon,
+    reloader: Option<Reloader>,
+    watch: Watch<ThisHost>,
+    level: LevelHandle,
+    control: mpsc::Receiver<StopMode>,
+    tasks: JoinSet<&'static str>,
+}
+
+impl Running {
+    async fn start(
+        inputs: Inputs,
+        loaded: Loaded,
+        mode: RunMode,
+        level: LevelHandle,
+    ) -> Result<Self, Failure> {
+        let intent = &loaded.intent;
+        let socket = ApiSocket::bind(&intent.api.socket).map_err(fatal)?;
+        let (fib, fib_events) = fib::service::start().map_err(fatal)?;
+        let adopted = fib.configure(plan::fib(intent, mode, None)).await;
+        let tunnel = start_tunnel(intent, mode);
+        let speaker_config = plan::speaker(intent, mode);
+        let options = SpeakerOptions { forwarding: preserved(&adopted, mode) };
+        let (speaker, outputs) = bgp::net::start(speaker_config.clone(), options);
+        if let Err(error) = speaker.originate(plan::originated(intent)).await {
+            return Err(fatal(error));
+        }
+        let (control, controls) = mpsc::channel(1);
+        let files = loaded.files.clone();
+        let daemon = Daemon::new(Parts {
+            mode,
+            speaker,
+            speaker_config,
+            fib,
+            tunnel: tunnel.as_ref().ok().cloned().flatten(),
+            control,
+            loaded: loaded.clone(),
+            source: source(&inputs),
+        });
+        let mut running = Self {
+            daemon,
+            reloader: Some(Reloader::new(inputs, loaded)),
+            watch: Watch::new(ThisHost, &files),
+            level,
+            control: controls,
+            tasks: JoinSet::new(),
+        };
+        running.note_failures(adopted, tunnel.err());
+        running.spawn_flows(outputs, fib_events);
+        running.spawn_interfaces(socket).await;
+        Ok(running)
+    }
+
+    /// What could not be had at start is shown as a problem, and tried again.
+    fn note_failures(&mut self, adopted: Result<fib::view::Configured, FibError>, tunnel: Option<io::Error>) {
+        if let Err(error) = adopted {
+            self.daemon.notice(kernel_unreadable(&error));
+            self.tasks.spawn(adopt_later(self.daemon.clone()));
+        }
+        if let Some(error) = tunnel {
+            let message = format!("the tunnel cannot be looked after: {error}");
+            self.daemon.notice(problem("tunnel_unavailable", message, "run as root, or with CAP_NET_ADMIN"));
+        }
+    }
+
+    fn spawn_flows(&mut self, outputs: Outputs, fib_events: mpsc::Receiver<FibEvent>) {
+        let (daemon, tasks) = (&self.daemon, &mut self.tasks);
+        tasks.spawn(named("speaker", flows::from_speaker(daemon.clone(), outputs)));
+        tasks.spawn(named("fib", flows::from_fib(daemon.clone(), fib_events)));
+        if let Some(tunnel) = &daemon.tunnel {
+            tunnel.configure(plan::tunnel(&daemon.loaded().intent));
+            flows::tell_known_nodes(daemon);
+            tasks.spawn(named("tunnel", flows::from_tunnel(daemon.clone(), tunnel.clone())));
+        }
+    }
+
+    async fn spawn_interfaces(&mut self, socket: ApiSocket) {
+        self.tasks.spawn(named("api", server::serve(socket, self.daemon.clone())));
+        let Some(address) = self.daemon.loaded().intent.api.http else { return };
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                let daemon = self.daemon.clone();
+                self.tasks.spawn(named("http", async move {
+                    if let Err(error) = http::serve(listener, daemon).await {
+                        error!(%error, "HTTP");
+                    }
+                }));
+            }
+            Err(error) => self.daemon.notice(problem(
+                "http_unavailable",
+                format!("no HTTP on {address}: {error}"),
+                "give `http` in [api] a free address and port, and restart",
+            )),
+        }
+    }
+
+    async fn serve(mut self, on_signal: StopMode) -> ExitCode {
+        let mut signals = match Signals::catch() {
+            Ok(signals) => signals,
+            Err(error) => {
+                error!(%error, "no signals");
+                return ExitCode::from(EXIT_FAILED);
+            }
+        };
+        self.announce_start().await;
+        let Some(mode) = self.until_stopped(&mut signals, on_signal).await else {
+            return ExitCode::from(EXIT_FAILED);
+        };
+        self.tasks.detach_all();
+        tokio::select! {
+            () = stop::stop(&self.daemon, mode) => ExitCode::SUCCESS,
+            () = second_signal(&mut signals) => {
+                warn!("second signal: gone at once");
+                ExitCode::from(EXIT_FAILED)
+            }
+        }
+    }
+
+    async fn announce_start(&self) {
+        let loaded = self.daemon.loaded();
+        let node = &loaded.intent.node;
+        info!(version = env!("CARGO_PKG_VERSION"), node = node.name, asn = node.asn.0, router_id = %node.router_id, "started");
+        for warning in &loaded.warnings {
+            warn!(%warning, "configuration");
+        }
+        if self.daemon.speaker.query(|core, _| core.deferring().is_empty()).await.unwrap_or(false) {
+            flows::end_restart(&self.daemon).await;
+        }
+        notify(&[NotifyState::Ready]);
+    }
+
+    /// The main loop. `None`: a part of the daemon has ended by itself.
+    async fn until_stopped(&mut self, signals: &mut Signals, on_signal: StopMode) -> Option<StopMode> {
+        let watchdog = watchdog_interval();
+        let mut beat = Instant::now();
+        let mut look = Instant::now() + REDETECT_INTERVAL;
+        loop {
+            tokio::select! {
+                mode = self.control.recv() => return Some(mode.unwrap_or_default()),
+                caught = signals.next() => match caught {
+                    Caught::Stop => return Some(on_signal),
+                    Caught::Reload => self.reload().await?,
+                },
+                () = self.watch.changed() => self.reload().await?,
+                () = sleep_until(look) => {
+                    look = Instant::now() + REDETECT_INTERVAL;
+                    self.reload().await?;
+                }
+                () = sleep_until(beat), if watchdog.is_some() => {
+                    beat = Instant::now() + watchdog.unwrap_or(HEARTBEAT);
+                    self.heartbeat().await;
+                }
+                Some(ended) = self.tasks.join_next() => {
+                    if let Some(part) = fatal_end(ended) {
+                        error!(part, "a part of the daemon has ended; the kernel keeps the routes");
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn reload(&mut self) -> Option<()> {
+        let reloader = self.reloader.take()?;
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            notify(&[NotifyState::Reloading, now]);
+        }
+        let (reloader, outcome) = reload::read(reloader).await.ok()?;
+        reload::take(&self.daemon, &reloader, outcome, &self.level).await;
+        self.watch.set_files(&reloader.files());
+        self.reloader = Some(reloader);
+        notify(&[NotifyState::Ready]);
+        Some(())
+    }
+
+    /// Tells the service manager that the loop turns and the speaker answers.
+    async fn heartbeat(&self) {
+        if timeout(HEARTBEAT, self.daemon.speaker.query(|_, _| ())).await.is_ok_and(|answer| answer.is_ok()) {
+            notify(&[NotifyState::Watchdog]);
+        }
+    }
+}
+
+/// A task that ends with its name.
+async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {
+    task.await;
+    name
+}
+
+/// The adoption task ends when its work is done.
+const ADOPTION: &str = "adoption";
+
+fn fatal_end(ended: Result<&'static str, tokio::task::JoinError>) -> Option<&'static str> {
+    match ended {
+        Ok(ADOPTION) => None,
+        Ok(name) => Some(name),
+        Err(_) => Some("a task"),
+    }
+}
+
+async fn second_signal(signals: &mut Signals) {
+    while signals.next().await != Caught::Stop {}
+}
+
+fn source(inputs: &Inputs) -> String {
+    inputs.file.as_ref().map_or_else(|| "flags and environment".to_owned(), |f| f.display().to_string())
+}
+
+/// The families whose routes survived our restart: the F bit of the graceful restart capability.
+fn preserved(adopted: &Result<fib::view::Configured, FibError>, mode: RunMode) -> Families {
+    match (adopted, mode) {
+        (Ok(_), RunMode::Normal) => Family::ALL.into_iter().collect(),
+        _ => Families::NONE,
+    }
+}
+
+fn start_tunnel(intent: &Intent, mode: RunMode) -> io::Result<Option<TunnelHandle>> {
+    let _ = intent;
+    match mode {
+        RunMode::DryRun => Ok(None),
+        RunMode::Normal => TunnelHandle::spawn(Environment::default()).map(Some),
+    }
+}
+
+fn kernel_unreadable(error: &FibError) -> crate::api::protocol::status::Problem {
+    problem(
+        "kernel_unreadable",
+        format!("the kernel's routes cannot be read, so none is written: {error}"),
+        "run as root, or with CAP_NET_ADMIN",
+    )
+}
+
+/// Tries to read the kernel until it works.
+async fn adopt_later(daemon: Daemon) -> &'static str {
+    loop {
+        sleep(ADOPTION_RETRY).await;
+        let loaded = daemon.loaded();
+        let status = daemon.tunnel.as_ref().map(TunnelHandle::status);
+        let config = plan::fib(&loaded.intent, daemon.mode, status.as_deref());
+        if adopt(&daemon.fib, config).await {
+            daemon.solved("kernel_unreadable");
+            let families = Family::ALL.into_iter().collect();
+            if let Err(error) = daemon.speaker.set_forwarding(families).await {
+                warn!(%error, "forwarding state not told");
+            }
+            return ADOPTION;
+        }
+    }
+}
+
+async fn adopt(fib: &FibHandle, config: fib::config::FibConfig) -> bool {
+    fib.configure(config).await.is_ok()
+}

@@ -1,0 +1,160 @@
+//! What the parts of the daemon share: the handles and a small board of facts.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bgp::{config::SpeakerConfig, net::SpeakerHandle};
+use fib::service::FibHandle;
+use ipip::TunnelHandle;
+use tokio::sync::mpsc;
+
+use super::{events::Hub, known::Known, problems::Troubled};
+use crate::{
+    api::protocol::{
+        StopMode,
+        status::{Problem, RunMode},
+    },
+    config::Loaded,
+};
+
+/// The running daemon, as its tasks and its clients hold it.
+#[derive(Clone)]
+pub struct Daemon(Arc<Inner>);
+
+/// The shared part.
+pub struct Inner {
+    /// When it started.
+    pub started: Instant,
+    /// Whether it acts.
+    pub mode: RunMode,
+    /// Where events are announced.
+    pub hub: Hub,
+    /// BGP.
+    pub speaker: SpeakerHandle,
+    /// The kernel's routes.
+    pub fib: FibHandle,
+    /// The tunnel; none in a dry run, or when there is no netlink socket for it.
+    pub tunnel: Option<TunnelHandle>,
+    /// Tells the main loop to stop.
+    pub control: mpsc::Sender<StopMode>,
+    board: Mutex<Board>,
+    known: Mutex<Known>,
+    troubled: Mutex<Troubled>,
+}
+
+/// Facts that change seldom.
+pub struct Board {
+    /// The configuration in force.
+    pub loaded: Arc<Loaded>,
+    /// The same as the speaker knows it.
+    pub speaker: Arc<SpeakerConfig>,
+    /// Where it comes from, in words.
+    pub source: String,
+    /// When it was read.
+    pub read: Instant,
+    /// How many changes were applied.
+    pub reloads: u64,
+    /// Why the newest content was refused.
+    pub refused: Option<String>,
+    /// What went wrong at start and is still so, by code.
+    pub notices: BTreeMap<String, Problem>,
+}
+
+impl Daemon {
+    /// A daemon that has just been put together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let known = Known::new(&parts.loaded.intent);
+        Self(Arc::new(Inner {
+            started: Instant::now(),
+            mode: parts.mode,
+            hub: Hub::default(),
+            speaker: parts.speaker,
+            fib: parts.fib,
+            tunnel: parts.tunnel,
+            control: parts.control,
+            board: Mutex::new(Board {
+                loaded: Arc::new(parts.loaded),
+                source: parts.source,
+                speaker: Arc::new(parts.speaker_config),
+                read: Instant::now(),
+                reloads: 0,
+                refused: None,
+                notices: BTreeMap::new(),
+            }),
+            known: Mutex::new(known),
+            troubled: Mutex::default(),
+        }))
+    }
+
+    /// The board.
+    pub fn board(&self) -> MutexGuard<'_, Board> {
+        self.0.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The known nodes.
+    pub fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The routes in trouble.
+    pub fn troubled(&self) -> MutexGuard<'_, Troubled> {
+        self.0.troubled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn loaded(&self) -> Arc<Loaded> {
+        Arc::clone(&self.board().loaded)
+    }
+
+    /// Notes a problem until [`Self::solved`].
+    pub fn notice(&self, problem: Problem) {
+        tracing::error!(code = problem.code, problem = problem.message, remedy = problem.remedy, "problem");
+        self.board().notices.insert(problem.code.clone(), problem);
+    }
+
+    /// A problem is no more.
+    pub fn solved(&self, code: &str) {
+        if self.board().notices.remove(code).is_some() {
+            tracing::info!(code, "problem solved");
+        }
+    }
+
+    /// How long it has been running.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+}
+
+impl std::ops::Deref for Daemon {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// What a [`Daemon`] is put together from.
+pub struct Parts {
+    /// Whether it acts.
+    pub mode: RunMode,
+    /// BGP.
+    pub speaker: SpeakerHandle,
+    /// What BGP was started with.
+    pub speaker_config: SpeakerConfig,
+    /// The kernel's routes.
+    pub fib: FibHandle,
+    /// The tunnel.
+    pub tunnel: Option<TunnelHandle>,
+    /// Tells the main loop to stop.
+    pub control: mpsc::Sender<StopMode>,
+    /// The configuration.
+    pub loaded: Loaded,
+    /// Where it comes from, in words.
+    pub source: String,
+}

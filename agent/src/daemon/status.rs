@@ -1,0 +1,225 @@
+//! The daemon on one screen.
+
+use bgp::{
+    config::AdminState,
+    fsm::State as SessionState,
+    net::{ListenState, PeerSnapshot},
+    types::Family,
+};
+use fib::{
+    decide::Verdict,
+    view::{FibStatus, State},
+};
+use ipip::{Need, TunnelState, TunnelStatus};
+
+use super::{
+    problems::{self, error, warning},
+    rows::words,
+    state::{Board, Daemon},
+    tables::internal,
+};
+use crate::{
+    api::protocol::{
+        ApiError,
+        status::{
+            ConfigStatus, FibCounts, KernelStatus, Problem, RestartState, RestartStatus, RibCounts,
+            RouteCounts, RunMode, SessionCounts, Severity, Status, TunnelStatus as TunnelView,
+        },
+    },
+    http::metrics::FibRoutes,
+    translate,
+};
+
+/// The whole of it.
+///
+/// # Errors
+///
+/// When the speaker has ended.
+pub async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
+    let peers = daemon.speaker.peers().await.map_err(internal)?;
+    let (rib, deferring) = daemon
+        .speaker
+        .query(|core, _| {
+            let routes = |family| core.loc_rib(family, None, 0).items.len() as u64;
+            let rib = RibCounts { ipv4: routes(Family::Ipv4Unicast), ipv6: routes(Family::Ipv6Unicast) };
+            (rib, !core.deferring().is_empty())
+        })
+        .await
+        .map_err(internal)?;
+    let fib = daemon.fib.status().await.ok();
+    let tunnel = daemon.tunnel.as_ref().map(ipip::TunnelHandle::status);
+    let board = daemon.board();
+    let sessions = sessions(&peers, &board);
+    let problems = all_problems(daemon, &board, fib.as_ref(), tunnel.as_deref());
+    let fib_counts = fib.as_ref().map(fib_counts).unwrap_or_default();
+    let node = &board.loaded.intent.node;
+    let kernel = board.loaded.intent.kernel;
+    let missing = sessions.configured - sessions.established - sessions.disabled;
+    Ok(Status {
+        healthy: missing == 0 && !problems.iter().any(|p| p.severity == Severity::Error),
+        node: node.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        uptime: daemon.uptime().as_secs(),
+        asn: node.asn.0,
+        router_id: node.router_id.to_string(),
+        address: node.address.map_or_else(|| "no IPv4 address".to_owned(), |a| a.to_string()),
+        address6: node.address6.map(|a| a.to_string()),
+        mode: daemon.mode,
+        config: config(&board),
+        sessions,
+        routes: RouteCounts { rib, fib: fib_counts },
+        kernel: KernelStatus { protocol: kernel.protocol, table: kernel.table, metric: kernel.metric },
+        tunnel: tunnel.as_deref().map_or_else(|| absent_tunnel(daemon.mode), tunnel_view),
+        graceful_restart: restart(deferring, &peers, &board, fib_counts.stale),
+        problems,
+    })
+}
+
+fn sessions(peers: &[PeerSnapshot], board: &Board) -> SessionCounts {
+    let down = |name: &str| board.speaker.peers.iter().any(|c| c.name == name && c.admin == AdminState::Down);
+    let number = |wanted: &dyn Fn(&&PeerSnapshot) -> bool| peers.iter().filter(wanted).count() as u64;
+    SessionCounts {
+        configured: peers.len() as u64,
+        established: number(&|p| p.state == SessionState::Established),
+        disabled: number(&|p| p.state != SessionState::Established && down(&p.name)),
+    }
+}
+
+fn config(board: &Board) -> ConfigStatus {
+    ConfigStatus {
+        source: board.source.clone(),
+        age: board.read.elapsed().as_secs(),
+        reloads: board.reloads,
+        refused: board.refused.clone(),
+        pending_restart: board.loaded.pending.iter().map(|p| p.key.clone()).collect(),
+    }
+}
+
+fn restart(deferring: bool, peers: &[PeerSnapshot], board: &Board, stale: u64) -> RestartStatus {
+    let state = if deferring { RestartState::InProgress } else { RestartState::Complete };
+    let waiting_for = peers
+        .iter()
+        .filter(|p| deferring && p.state != SessionState::Established)
+        .filter(|p| board.speaker.peers.iter().any(|c| c.name == p.name && c.admin == AdminState::Up))
+        .map(|p| p.name.clone())
+        .collect();
+    RestartStatus { state, stale_routes: stale, waiting_for, remaining: None }
+}
+
+fn absent_tunnel(mode: RunMode) -> TunnelView {
+    let state = match mode {
+        RunMode::DryRun => "untouched (dry run)",
+        RunMode::Normal => "not available",
+    };
+    TunnelView {
+        device: "tunl0".to_owned(),
+        state: state.to_owned(),
+        guard: "untouched".to_owned(),
+        ..Default::default()
+    }
+}
+
+fn tunnel_view(status: &TunnelStatus) -> TunnelView {
+    let state = match status.state {
+        TunnelState::Idle => "not needed".to_owned(),
+        state => words::name(state),
+    };
+    let guarded = status.guard.state == ipip::GuardState::InForce;
+    TunnelView {
+        device: status.device.clone(),
+        state,
+        address: status.addresses.first().map(|a| a.addr().to_string()),
+        mtu: status.mtu.filter(|_| status.state != TunnelState::Idle),
+        guard: problems::guard(status),
+        known_nodes: status.guard.allowed.len() as u64,
+        dropped_packets: guarded.then_some(status.guard.dropped.packets),
+    }
+}
+
+fn all_problems(
+    daemon: &Daemon,
+    board: &Board,
+    fib: Option<&FibStatus>,
+    tunnel: Option<&TunnelStatus>,
+) -> Vec<Problem> {
+    let mut list: Vec<Problem> = board.notices.values().cloned().collect();
+    if let Some(refused) = &board.refused {
+        list.push(error(
+            "config_refused",
+            format!("the configuration is not valid: {refused}"),
+            "correct it; it is read again when it changes",
+        ));
+    }
+    list.extend(board.loaded.warnings.iter().map(|w| {
+        let what = if w.key.is_empty() { w.what.clone() } else { format!("{}: {}", w.key, w.what) };
+        warning("configuration", what, w.remedy.clone())
+    }));
+    list.extend(listeners(daemon));
+    list.extend(fib.map(|status| problems::of_routes(status, &daemon.troubled())).unwrap_or_default());
+    let need = translate::tunnel(&board.loaded.intent).need;
+    list.extend(tunnel.map(|status| problems::of_tunnel(status, need)).unwrap_or_default());
+    if need == Need::Needed && tunnel.is_none() && daemon.mode == RunMode::Normal {
+        list.push(error(
+            "tunnel_unavailable",
+            "a pool needs the tunnel, which cannot be looked after",
+            "see the log for the reason",
+        ));
+    }
+    list.sort();
+    list.dedup();
+    list
+}
+
+fn listeners(daemon: &Daemon) -> Vec<Problem> {
+    let failed = daemon.speaker.listeners().into_iter().filter_map(|(address, state)| match state {
+        ListenState::Listening => None,
+        ListenState::Failed(reason) => Some((address, reason)),
+    });
+    failed
+        .map(|(address, reason)| {
+            let port = address.port();
+            error(
+                "not_listening",
+                format!("cannot listen on {address}: {reason}"),
+                format!(
+                    "`ss -ltnp sport = :{port}` shows who does (BIRD?); stop it or set listen_port in [bgp]; \
+                     ports below 1024 need root or CAP_NET_BIND_SERVICE"
+                ),
+            )
+        })
+        .collect()
+}
+
+fn fib_counts(status: &FibStatus) -> FibCounts {
+    let mut counts = FibCounts::default();
+    for count in &status.routes {
+        let wanted = count.state != State::NotOurs;
+        match count.path {
+            Some(Verdict::Direct) if wanted => counts.direct += count.routes,
+            Some(Verdict::Tunnel) if wanted => counts.tunnel += count.routes,
+            Some(Verdict::Blackhole) if wanted => counts.blackhole += count.routes,
+            _ => {}
+        }
+        match count.state {
+            State::Installed => counts.installed += count.routes,
+            State::Pending => counts.pending += count.routes,
+            State::Failed => counts.failed += count.routes,
+            State::Conflict => counts.conflict += count.routes,
+            State::Stale => counts.stale += count.routes,
+            State::NotOurs => {}
+        }
+    }
+    counts
+}
+
+/// The same by path and state, for metrics.
+#[must_use]
+pub fn fib_routes(status: &FibStatus) -> Vec<FibRoutes> {
+    let path = |verdict: Option<Verdict>| verdict.map_or_else(|| "stale".to_owned(), words::name);
+    status
+        .routes
+        .iter()
+        .map(|c| FibRoutes { path: path(c.path), state: words::name(c.state), routes: c.routes })
+        .collect()
+}

@@ -1,0 +1,56 @@
+//! The end of the daemon: the kernel goes on forwarding, unless told otherwise.
+
+use std::time::Duration;
+
+use bgp::net::ShutdownMode;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::{signals::notify, state::Daemon};
+use crate::api::protocol::{StopMode, status::RunMode};
+
+/// How long peers get to take other paths before routes are removed.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Says goodbye as `mode` has it.
+pub async fn stop(daemon: &Daemon, mode: StopMode) {
+    let mode = if daemon.mode == RunMode::DryRun { StopMode::Keep } else { mode };
+    info!(?mode, "stopping");
+    notify(&[sd_notify::NotifyState::Stopping]);
+    match mode {
+        StopMode::Keep => keep(daemon).await,
+        StopMode::Drain => drain(daemon).await,
+    }
+    info!("stopped");
+}
+
+/// Sessions with graceful restart end without a word, so that the peers keep sending.
+async fn keep(daemon: &Daemon) {
+    shut_down(daemon, ShutdownMode::Keep).await;
+    if let Err(error) = daemon.fib.stop().await {
+        warn!(%error, "changes on their way may not have reached the kernel");
+    }
+}
+
+async fn drain(daemon: &Daemon) {
+    let peers = daemon.speaker.peers().await.unwrap_or_default();
+    shut_down(daemon, ShutdownMode::Drain).await;
+    if peers.iter().any(|p| p.session.is_some()) {
+        sleep(SETTLE).await;
+    }
+    match daemon.fib.flush().await {
+        Ok(report) => info!(removed = report.removed, failed = report.failed.len(), "routes removed"),
+        Err(error) => warn!(%error, "routes not removed"),
+    }
+    if let Some(tunnel) = &daemon.tunnel
+        && let Err(error) = tunnel.flush().await
+    {
+        warn!(%error, "tunnel not taken down");
+    }
+}
+
+async fn shut_down(daemon: &Daemon, mode: ShutdownMode) {
+    if let Err(error) = daemon.speaker.shut_down(mode).await {
+        warn!(%error, "peers were not told");
+    }
+}
