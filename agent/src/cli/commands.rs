@@ -12,14 +12,14 @@ use serde_json::value::RawValue;
 use super::{
     EXIT_FAILED, EXIT_INVALID, EXIT_NO_DAEMON,
     args::{Cli, Command, ConfigArgs, ConfigCommand, DEFAULT_SOCKET, RoutesArgs, SideArgs, Target},
-    output::Stdout,
+    output::{Stdout, count},
     show,
 };
 use crate::{
     api::{
         client::{Answer, ClientError, ask},
         protocol::{
-            ClearMode, ConfigView, Done, Request, StopMode, Version,
+            ClearMode, Done, Request, StopMode, Version,
             event::Event,
             explain::Explain,
             fib::{FibRow, FibSelect},
@@ -28,7 +28,8 @@ use crate::{
             status::Status,
         },
     },
-    config::{self, Loaded, Origins, ThisHost, load},
+    config::{self, Origins, ThisHost, load},
+    daemon,
 };
 
 /// Why a command did not succeed.
@@ -80,39 +81,40 @@ impl Failure {
 ///
 /// [`Failure`], to be described on standard error.
 pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
-    let daemon = Daemon {
+    let remote = Remote {
         socket: cli.socket.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_SOCKET)),
         json: cli.json,
     };
     match &cli.command {
-        Command::Status { check } => daemon.status(out, *check),
-        Command::Peers { peer } => daemon.peers(out, peer.clone()),
-        Command::Routes(args) => daemon.routes(out, args),
-        Command::Fib { diff } => daemon.fib(out, *diff),
-        Command::Explain { target } => daemon.explain(out, *target),
-        Command::Monitor => daemon.monitor(out),
+        Command::Status { check } => remote.status(out, *check),
+        Command::Peers { peer } => remote.peers(out, peer.clone()),
+        Command::Routes(args) => remote.routes(out, args),
+        Command::Fib { diff } => remote.fib(out, *diff),
+        Command::Explain { target } => remote.explain(out, *target),
+        Command::Monitor => remote.monitor(out),
         Command::Clear { peer, soft } => {
             let mode = if *soft { ClearMode::Soft } else { ClearMode::Hard };
-            daemon.act(out, &Request::Clear { peer: peer.clone(), mode })
+            remote.act(out, &Request::Clear { peer: peer.clone(), mode })
         }
-        Command::Stop { drain } => daemon.stop(out, if *drain { StopMode::Drain } else { StopMode::Keep }),
-        Command::Version => daemon.version(out),
+        Command::Stop { drain } => remote.stop(out, if *drain { StopMode::Drain } else { StopMode::Keep }),
+        Command::Version => remote.version(out),
         Command::Config { command: ConfigCommand::Check { file } } => check(out, file, cli.json),
         Command::Config { command: ConfigCommand::Show { config, origin } } => {
             let origins = if *origin { Origins::Shown } else { Origins::Hidden };
-            daemon.show_config(out, config, origins)
+            remote.show_config(out, config, origins)
         }
-        _ => Err(Failure::Other(EXIT_FAILED, "not yet".into())),
+        Command::Run(args) => daemon::run::run(args, cli.socket.as_deref()),
+        Command::Flush(args) => flush(out, args, cli.json),
     }
 }
 
 /// The daemon as seen from here.
-struct Daemon {
+struct Remote {
     socket: PathBuf,
     json: bool,
 }
 
-impl Daemon {
+impl Remote {
     fn ask(&self, request: &Request) -> Result<Answer, Failure> {
         Ok(ask(&self.socket, request)?)
     }
@@ -248,7 +250,7 @@ impl Daemon {
         let view = if args.is_empty() {
             self.ask(&Request::Config)?.only()?
         } else {
-            config_view(&load(&args.inputs(None), &ThisHost).map_err(Failure::invalid)?)
+            daemon::config_view(&load(&args.inputs(None), &ThisHost).map_err(Failure::invalid)?)
         };
         if self.json {
             write_json(out, &view.details)?;
@@ -291,14 +293,17 @@ fn check(out: &mut Stdout, file: &Path, json: bool) -> Result<ExitCode, Failure>
     Ok(ExitCode::SUCCESS)
 }
 
-/// A loaded configuration as it is shown.
-#[must_use]
-pub fn config_view(loaded: &Loaded) -> ConfigView {
-    ConfigView {
-        toml: config::show(loaded, Origins::Hidden),
-        toml_with_origins: config::show(loaded, Origins::Shown),
-        details: config::show_json(loaded),
+fn flush(out: &mut Stdout, args: &ConfigArgs, json: bool) -> Result<ExitCode, Failure> {
+    let flushed = daemon::flush::flush(args)?;
+    if json {
+        write_json(out, &flushed)?;
+    } else {
+        writeln!(out, "{} removed", count(flushed.removed, "route"))?;
+        for line in &flushed.failed {
+            writeln!(out, "not removed: {line}")?;
+        }
     }
+    Ok(if flushed.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
 }
 
 fn side(args: SideArgs, of_a_peer: bool) -> RouteSide {

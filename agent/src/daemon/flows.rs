@@ -21,7 +21,7 @@ use super::{rows::words, state::Daemon};
 use crate::api::protocol::event::What;
 
 /// Hands best routes to the FIB and carries out what the speaker asks for, until the speaker ends.
-pub async fn from_speaker(daemon: Daemon, mut outputs: Outputs) {
+pub(super) async fn from_speaker(daemon: Daemon, mut outputs: Outputs) {
     loop {
         tokio::select! {
             // What was decided before an event is handed over before it is acted upon.
@@ -79,14 +79,14 @@ async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {
             daemon.hub.announce(What::Session { peer, state: "established".to_owned(), info });
         }
         SpeakerEvent::SessionDown { peer, failure } => {
-            let info = format!("{failure:?}");
+            let info = failure.to_string();
             daemon.hub.announce(What::Session { peer, state: "down".to_owned(), info });
         }
     }
 }
 
 /// What was adopted at start and not asked for may go now, and so may nodes nobody has named.
-pub async fn end_restart(daemon: &Daemon) {
+pub(super) async fn end_restart(daemon: &Daemon) {
     info!("restart complete: what is left from before is removed");
     daemon.hub.announce(What::Restart { info: "complete".to_owned() });
     ended(daemon.fib.end_restart().await);
@@ -95,14 +95,14 @@ pub async fn end_restart(daemon: &Daemon) {
 }
 
 /// Tells the guard who is known.
-pub fn tell_known_nodes(daemon: &Daemon) {
+pub(super) fn tell_known_nodes(daemon: &Daemon) {
     if let Some(tunnel) = &daemon.tunnel {
         tunnel.set_known_nodes(daemon.known().nodes());
     }
 }
 
 /// Takes what the FIB layer tells, until its thread ends.
-pub async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent>) {
+pub(super) async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent>) {
     while let Some(event) = events.recv().await {
         match event {
             FibEvent::NextHop { address, reachability } => {
@@ -139,7 +139,7 @@ fn outcome(daemon: &Daemon, outcome: RouteOutcome) {
 }
 
 /// Lets routes use the tunnel while it is usable, until the tunnel service ends.
-pub async fn from_tunnel(daemon: Daemon, tunnel: TunnelHandle) {
+pub(super) async fn from_tunnel(daemon: Daemon, tunnel: TunnelHandle) {
     let mut statuses = tunnel.subscribe();
     let mut told = None;
     loop {
@@ -159,7 +159,7 @@ pub async fn from_tunnel(daemon: Daemon, tunnel: TunnelHandle) {
 
 /// Whether routes may use the tunnel.
 #[must_use]
-pub fn permission(status: &TunnelStatus) -> TunnelPermission {
+pub(super) fn permission(status: &TunnelStatus) -> TunnelPermission {
     if status.state.is_usable() { TunnelPermission::Granted } else { TunnelPermission::Withheld }
 }
 

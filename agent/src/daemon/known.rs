@@ -13,7 +13,7 @@ use crate::config::Intent;
 
 /// Nodes by where they are known from.
 #[derive(Debug)]
-pub struct Known {
+pub(super) struct Known {
     mesh: BTreeSet<Ipv4Addr>,
     networks: Vec<Ipv4Net>,
     learned: BTreeSet<Ipv4Addr>,
@@ -23,7 +23,7 @@ pub struct Known {
 impl Known {
     /// Those of the configuration; more may follow.
     #[must_use]
-    pub fn new(intent: &Intent) -> Self {
+    pub(super) fn new(intent: &Intent) -> Self {
         let mut known = Self {
             mesh: BTreeSet::new(),
             networks: Vec::new(),
@@ -35,7 +35,7 @@ impl Known {
     }
 
     /// Takes in another configuration.
-    pub fn configure(&mut self, intent: &Intent) {
+    pub(super) fn configure(&mut self, intent: &Intent) {
         let v4 = |address: &IpAddr| match address {
             IpAddr::V4(address) => Some(*address),
             IpAddr::V6(_) => None,
@@ -45,7 +45,7 @@ impl Known {
     }
 
     /// A next hop of routes learned over iBGP came or went.
-    pub fn learn(&mut self, address: IpAddr, presence: Presence) {
+    pub(super) fn learn(&mut self, address: IpAddr, presence: Presence) {
         let IpAddr::V4(address) = address else { return };
         match presence {
             Presence::Present => self.learned.insert(address),
@@ -54,13 +54,13 @@ impl Known {
     }
 
     /// From now on nobody else is known.
-    pub fn complete(&mut self) {
+    pub(super) fn complete(&mut self) {
         self.completeness = Completeness::Complete;
     }
 
     /// All of them.
     #[must_use]
-    pub fn nodes(&self) -> KnownNodes {
+    pub(super) fn nodes(&self) -> KnownNodes {
         let single = self.mesh.iter().chain(&self.learned).map(|address| Ipv4Net::from(*address));
         KnownNodes {
             nodes: single.chain(self.networks.iter().copied()).collect(),
@@ -70,7 +70,7 @@ impl Known {
 
     /// Why an address counts as a node's.
     #[must_use]
-    pub fn why(&self, address: IpAddr) -> Option<String> {
+    pub(super) fn why(&self, address: IpAddr) -> Option<String> {
         let IpAddr::V4(address) = address else { return None };
         if self.mesh.contains(&address) {
             return Some("mesh".to_owned());

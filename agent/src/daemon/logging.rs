@@ -11,14 +11,14 @@ use crate::config::{LogFormat, LogLevel};
 
 /// Changes the level while the daemon runs.
 #[derive(Debug)]
-pub struct LevelHandle(reload::Handle<EnvFilter, Registry>);
+pub(super) struct LevelHandle(reload::Handle<EnvFilter, Registry>);
 
 /// Starts logging to standard error, with times unless the journal adds its own.
 ///
 /// # Errors
 ///
 /// When logging was started before.
-pub fn start(level: LogLevel, format: LogFormat) -> anyhow::Result<LevelHandle> {
+pub(super) fn start(level: LogLevel, format: LogFormat) -> anyhow::Result<LevelHandle> {
     let (filter, handle) = reload::Layer::new(filter(level));
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
     let to_journal = std::env::var_os("JOURNAL_STREAM").is_some();
@@ -33,7 +33,7 @@ pub fn start(level: LogLevel, format: LogFormat) -> anyhow::Result<LevelHandle> 
 
 impl LevelHandle {
     /// Sets another level.
-    pub fn set(&self, level: LogLevel) {
+    pub(super) fn set(&self, level: LogLevel) {
         if let Err(error) = self.0.reload(filter(level)) {
             tracing::warn!(%error, "log level not changed");
         }

@@ -1,6 +1,38 @@
 //! The daemon: what runs when `siskin run` is typed.
+//!
+//! ```text
+//!   thread "main", one runtime                                   thread "fib"
+//!   ┌────────────────────────────────────────────────────┐      ┌──────────────┐
+//!   │ speaker (1)  <─ peer tasks (1 per peer)            │      │              │
+//!   │    │ best routes, events        ^ next hops        │      │              │
+//!   │    v                            │                  │      │              │
+//!   │ flows (3): from_speaker ────────┼──────────────────┼─────>│ FIB layer    │
+//!   │            from_fib <───────────┘<─────────────────┼──────│              │
+//!   │            from_tunnel ── may routes use it ───────┼─────>│              │
+//!   │ tunnel (1)  <─ known nodes                         │      │              │
+//!   │ api (1 + 1 per client), http (the same) ───────────┼─────>│ pages        │
+//!   │ main loop (1): signals, configuration, stop        │      │              │
+//!   └────────────────────────────────────────────────────┘      └──────────────┘
+//! ```
+//!
+//! [`run`](run::run) puts it together and takes it apart; [`state::Daemon`] is what all of it shares; `plan` says what
+//! a configuration means for each layer; `rows` turns what the layers know into the API's words.
 
+mod answer;
 pub mod events;
-pub mod logging;
-pub mod problems;
-pub mod rows;
+mod flows;
+pub mod flush;
+mod known;
+mod logging;
+mod plan;
+mod problems;
+mod reload;
+mod rows;
+pub mod run;
+mod signals;
+mod state;
+mod status;
+mod stop;
+mod tables;
+
+pub use answer::config_view;

@@ -15,7 +15,7 @@ use crate::{api::protocol::status::RunMode, config::Intent, translate};
 
 /// What the speaker is told. In a dry run it waits to be called, and has nothing to say.
 #[must_use]
-pub fn speaker(intent: &Intent, mode: RunMode) -> SpeakerConfig {
+pub(super) fn speaker(intent: &Intent, mode: RunMode) -> SpeakerConfig {
     let mut config = translate::speaker(intent);
     if mode == RunMode::DryRun {
         config.graceful_restart_time = Duration::ZERO;
@@ -31,13 +31,13 @@ pub fn speaker(intent: &Intent, mode: RunMode) -> SpeakerConfig {
 
 /// What the speaker originates.
 #[must_use]
-pub fn originated(intent: &Intent) -> BTreeSet<IpNet> {
+pub(super) fn originated(intent: &Intent) -> BTreeSet<IpNet> {
     translate::originated(intent).into_iter().collect()
 }
 
 /// What the FIB layer is told.
 #[must_use]
-pub fn fib(intent: &Intent, mode: RunMode, tunnel: Option<&TunnelStatus>) -> FibConfig {
+pub(super) fn fib(intent: &Intent, mode: RunMode, tunnel: Option<&TunnelStatus>) -> FibConfig {
     let mut config = translate::fib(intent, programming(mode));
     config.tunnel.permission = match (mode, tunnel) {
         (RunMode::DryRun, _) => TunnelPermission::Granted,
@@ -49,13 +49,13 @@ pub fn fib(intent: &Intent, mode: RunMode, tunnel: Option<&TunnelStatus>) -> Fib
 
 /// What the tunnel is told.
 #[must_use]
-pub fn tunnel(intent: &Intent) -> TunnelConfig {
+pub(super) fn tunnel(intent: &Intent) -> TunnelConfig {
     translate::tunnel(intent)
 }
 
 /// Whether the kernel is written to.
 #[must_use]
-pub fn programming(mode: RunMode) -> Programming {
+pub(super) fn programming(mode: RunMode) -> Programming {
     match mode {
         RunMode::Normal => Programming::On,
         RunMode::DryRun => Programming::DryRun,

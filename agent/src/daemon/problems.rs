@@ -18,13 +18,13 @@ const EXAMPLES: usize = 64;
 
 /// A grave problem.
 #[must_use]
-pub fn error(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+pub(super) fn error(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
     problem(Severity::Error, code, message, remedy)
 }
 
 /// A lesser one.
 #[must_use]
-pub fn warning(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+pub(super) fn warning(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
     problem(Severity::Warning, code, message, remedy)
 }
 
@@ -34,11 +34,11 @@ fn problem(severity: Severity, code: &str, message: impl Into<String>, remedy: i
 
 /// The routes that are in trouble, as far as remembered.
 #[derive(Debug, Default)]
-pub struct Troubled(BTreeMap<IpNet, RouteOutcome>);
+pub(super) struct Troubled(BTreeMap<IpNet, RouteOutcome>);
 
 impl Troubled {
     /// Takes in what became of a route.
-    pub fn note(&mut self, outcome: RouteOutcome) {
+    pub(super) fn note(&mut self, outcome: RouteOutcome) {
         let trouble = matches!(outcome.state, Some(State::Failed | State::Conflict));
         if !trouble {
             self.0.remove(&outcome.prefix);
@@ -54,7 +54,7 @@ impl Troubled {
 
 /// What is wrong with kernel routes.
 #[must_use]
-pub fn of_routes(status: &FibStatus, troubled: &Troubled) -> Vec<Problem> {
+pub(super) fn of_routes(status: &FibStatus, troubled: &Troubled) -> Vec<Problem> {
     let number = |state| status.routes.iter().filter(|c| c.state == state).map(|c| c.routes).sum::<u64>();
     let mut problems = Vec::new();
     let failed = number(State::Failed);
@@ -106,7 +106,7 @@ fn remedy_of(errno: Option<Errno>) -> &'static str {
 
 /// What is wrong with the tunnel.
 #[must_use]
-pub fn of_tunnel(status: &TunnelStatus, need: Need) -> Vec<Problem> {
+pub(super) fn of_tunnel(status: &TunnelStatus, need: Need) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Some(notice) = &status.problem {
         let severity = if status.state == TunnelState::Down { Severity::Error } else { Severity::Warning };
@@ -130,7 +130,7 @@ fn of_notice(notice: &Notice, severity: Severity) -> Problem {
 
 /// The guard in one word or sentence.
 #[must_use]
-pub fn guard(status: &TunnelStatus) -> String {
+pub(super) fn guard(status: &TunnelStatus) -> String {
     match (status.guard.mode, status.guard.state) {
         (GuardMode::Off, _) => "OFF: anyone may send into the tunnel".to_owned(),
         (GuardMode::On, GuardState::InForce) => "on".to_owned(),

@@ -15,7 +15,7 @@ use crate::{
 /// # Errors
 ///
 /// When that thread panics.
-pub async fn read(mut reloader: Reloader) -> Result<(Reloader, Outcome), tokio::task::JoinError> {
+pub(super) async fn read(mut reloader: Reloader) -> Result<(Reloader, Outcome), tokio::task::JoinError> {
     tokio::task::spawn_blocking(move || {
         let outcome = reloader.reload(&ThisHost);
         (reloader, outcome)
@@ -24,7 +24,7 @@ pub async fn read(mut reloader: Reloader) -> Result<(Reloader, Outcome), tokio::
 }
 
 /// Applies what came of it.
-pub async fn take(daemon: &Daemon, reloader: &Reloader, outcome: Outcome, level: &LevelHandle) {
+pub(super) async fn take(daemon: &Daemon, reloader: &Reloader, outcome: Outcome, level: &LevelHandle) {
     match outcome {
         Outcome::Unchanged => {
             daemon.board().refused = reloader.refused().map(ToString::to_string);

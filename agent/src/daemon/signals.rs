@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::debug;
 
 /// The signals that mean something.
-pub struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -19,7 +19,7 @@ impl Signals {
     /// # Errors
     ///
     /// As `sigaction(2)`.
-    pub fn catch() -> io::Result<Self> {
+    pub(super) fn catch() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -28,7 +28,7 @@ impl Signals {
     }
 
     /// The next SIGTERM, SIGINT or SIGHUP.
-    pub async fn next(&mut self) -> Caught {
+    pub(super) async fn next(&mut self) -> Caught {
         tokio::select! {
             _ = self.terminate.recv() => Caught::Stop,
             _ = self.interrupt.recv() => Caught::Stop,
@@ -39,7 +39,7 @@ impl Signals {
 
 /// What a signal means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caught {
+pub(super) enum Caught {
     /// Stop; a second one: at once.
     Stop,
     /// Read the configuration again.
@@ -47,7 +47,7 @@ pub enum Caught {
 }
 
 /// Tells the service manager, where there is one.
-pub fn notify(states: &[NotifyState]) {
+pub(super) fn notify(states: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(states) {
         debug!(%error, "service manager not told");
     }
@@ -55,6 +55,6 @@ pub fn notify(states: &[NotifyState]) {
 
 /// How often the service manager wants to hear that we live: twice as often as it demands.
 #[must_use]
-pub fn watchdog_interval() -> Option<Duration> {
+pub(super) fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
 }

@@ -22,10 +22,10 @@ use crate::{
 
 /// The running daemon, as its tasks and its clients hold it.
 #[derive(Clone)]
-pub struct Daemon(Arc<Inner>);
+pub(super) struct Daemon(Arc<Inner>);
 
 /// The shared part.
-pub struct Inner {
+pub(super) struct Inner {
     /// When it started.
     pub started: Instant,
     /// Whether it acts.
@@ -46,7 +46,7 @@ pub struct Inner {
 }
 
 /// Facts that change seldom.
-pub struct Board {
+pub(super) struct Board {
     /// The configuration in force.
     pub loaded: Arc<Loaded>,
     /// The same as the speaker knows it.
@@ -66,7 +66,7 @@ pub struct Board {
 impl Daemon {
     /// A daemon that has just been put together.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
         let known = Known::new(&parts.loaded.intent);
         Self(Arc::new(Inner {
             started: Instant::now(),
@@ -91,34 +91,34 @@ impl Daemon {
     }
 
     /// The board.
-    pub fn board(&self) -> MutexGuard<'_, Board> {
+    pub(super) fn board(&self) -> MutexGuard<'_, Board> {
         self.0.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The known nodes.
-    pub fn known(&self) -> MutexGuard<'_, Known> {
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The routes in trouble.
-    pub fn troubled(&self) -> MutexGuard<'_, Troubled> {
+    pub(super) fn troubled(&self) -> MutexGuard<'_, Troubled> {
         self.0.troubled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The configuration in force.
     #[must_use]
-    pub fn loaded(&self) -> Arc<Loaded> {
+    pub(super) fn loaded(&self) -> Arc<Loaded> {
         Arc::clone(&self.board().loaded)
     }
 
     /// Notes a problem until [`Self::solved`].
-    pub fn notice(&self, problem: Problem) {
+    pub(super) fn notice(&self, problem: Problem) {
         tracing::error!(code = problem.code, problem = problem.message, remedy = problem.remedy, "problem");
         self.board().notices.insert(problem.code.clone(), problem);
     }
 
     /// A problem is no more.
-    pub fn solved(&self, code: &str) {
+    pub(super) fn solved(&self, code: &str) {
         if self.board().notices.remove(code).is_some() {
             tracing::info!(code, "problem solved");
         }
@@ -126,7 +126,7 @@ impl Daemon {
 
     /// How long it has been running.
     #[must_use]
-    pub fn uptime(&self) -> Duration {
+    pub(super) fn uptime(&self) -> Duration {
         self.0.started.elapsed()
     }
 }
@@ -140,7 +140,7 @@ impl std::ops::Deref for Daemon {
 }
 
 /// What a [`Daemon`] is put together from.
-pub struct Parts {
+pub(super) struct Parts {
     /// Whether it acts.
     pub mode: RunMode,
     /// BGP.

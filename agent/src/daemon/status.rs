@@ -35,7 +35,7 @@ use crate::{
 /// # Errors
 ///
 /// When the speaker has ended.
-pub async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
+pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
     let peers = daemon.speaker.peers().await.map_err(internal)?;
     let (rib, deferring) = daemon
         .speaker
@@ -215,7 +215,7 @@ fn fib_counts(status: &FibStatus) -> FibCounts {
 
 /// The same by path and state, for metrics.
 #[must_use]
-pub fn fib_routes(status: &FibStatus) -> Vec<FibRoutes> {
+pub(super) fn fib_routes(status: &FibStatus) -> Vec<FibRoutes> {
     let path = |verdict: Option<Verdict>| verdict.map_or_else(|| "stale".to_owned(), words::name);
     status
         .routes

@@ -13,7 +13,7 @@ use crate::api::protocol::{StopMode, status::RunMode};
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// Says goodbye as `mode` has it.
-pub async fn stop(daemon: &Daemon, mode: StopMode) {
+pub(super) async fn stop(daemon: &Daemon, mode: StopMode) {
     let mode = if daemon.mode == RunMode::DryRun { StopMode::Keep } else { mode };
     info!(?mode, "stopping");
     notify(&[sd_notify::NotifyState::Stopping]);

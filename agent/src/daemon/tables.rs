@@ -29,7 +29,11 @@ use crate::api::{
 /// # Errors
 ///
 /// When the FIB layer does not answer.
-pub async fn fib(daemon: &Daemon, select: FibSelect, cursor: Option<&Cursor>) -> Result<Page, ApiError> {
+pub(super) async fn fib(
+    daemon: &Daemon,
+    select: FibSelect,
+    cursor: Option<&Cursor>,
+) -> Result<Page, ApiError> {
     let from = match cursor {
         None => None,
         Some(cursor) => Some(cursor.0.parse().map_err(|_| bad_cursor())?),
@@ -50,7 +54,7 @@ pub async fn fib(daemon: &Daemon, select: FibSelect, cursor: Option<&Cursor>) ->
 
 /// How our routes look in the kernel.
 #[must_use]
-pub fn slot(daemon: &Daemon) -> Slot {
+pub(super) fn slot(daemon: &Daemon) -> Slot {
     let kernel = daemon.loaded().intent.kernel;
     Slot { protocol: kernel.protocol, metric: kernel.metric }
 }
@@ -60,7 +64,11 @@ pub fn slot(daemon: &Daemon) -> Slot {
 /// # Errors
 ///
 /// When the query names what is not there, or the speaker does not answer.
-pub async fn routes(daemon: &Daemon, query: &RouteQuery, cursor: Option<&Cursor>) -> Result<Page, ApiError> {
+pub(super) async fn routes(
+    daemon: &Daemon,
+    query: &RouteQuery,
+    cursor: Option<&Cursor>,
+) -> Result<Page, ApiError> {
     let within = query.prefix.as_deref().map(parse_target).transpose()?;
     let reader =
         Reader { peer: query.peer.clone(), side: query.side, within, at: Place::of(cursor, within)? };
@@ -74,7 +82,7 @@ pub async fn routes(daemon: &Daemon, query: &RouteQuery, cursor: Option<&Cursor>
 /// # Errors
 ///
 /// When it is neither.
-pub fn parse_target(text: &str) -> Result<IpNet, ApiError> {
+pub(super) fn parse_target(text: &str) -> Result<IpNet, ApiError> {
     if let Ok(prefix) = text.parse::<IpNet>() {
         return Ok(prefix.trunc());
     }
@@ -211,13 +219,13 @@ fn part(side: RouteSide) -> AdjRibIn {
 }
 
 /// Whatever went wrong inside.
-pub fn internal(error: impl ToString) -> ApiError {
+pub(super) fn internal(error: impl ToString) -> ApiError {
     ApiError::new(ErrorCode::Internal, error.to_string())
 }
 
 /// No such peer.
 #[must_use]
-pub fn no_such_peer(name: &str) -> ApiError {
+pub(super) fn no_such_peer(name: &str) -> ApiError {
     ApiError::new(ErrorCode::NotFound, format!("no peer has the name or address {name:?}"))
         .remedy("`siskin peers` lists them")
 }

@@ -112,14 +112,15 @@ impl Snapshot {
                 .map(|(rib, number)| ([("peer", p.name.as_str()), ("rib", rib)], signed(number)))
         });
         gauges(e, "bgp_prefixes", "Prefixes exchanged with a peer.", prefixes)?;
-        let messages = self.peers.iter().flat_map(|p| {
-            p.messages.iter().flat_map(|(kind, n)| {
-                [("received", n.received), ("sent", n.sent)].map(|(direction, number)| {
-                    ([("peer", p.name.as_str()), ("direction", direction), ("type", kind.as_str())], number)
-                })
-            })
-        });
-        counters(e, "bgp_messages", "BGP messages by type.", messages)
+        let counters_of = |name: &str, help: &str, e: &mut DescriptorEncoder, of: fn(&PeerRow) -> u64| {
+            counters(e, name, help, self.peers.iter().map(|p| ([("peer", p.name.as_str())], of(p))))
+        };
+        counters_of("bgp_received_messages", "Messages received.", e, |p| p.counters.messages_received)?;
+        counters_of("bgp_received_updates", "UPDATEs received.", e, |p| p.counters.updates_received)?;
+        counters_of("bgp_received_bytes", "Octets received.", e, |p| p.counters.octets_received)?;
+        counters_of("bgp_sent_bytes", "Octets sent.", e, |p| p.counters.octets_sent)?;
+        let help = "Malformed path attributes survived (RFC 7606).";
+        counters_of("bgp_malformed_attributes", help, e, |p| p.counters.malformed_attributes)
     }
 
     fn kernel(&self, e: &mut DescriptorEncoder) -> fmt::Result {
@@ -234,7 +235,7 @@ fn family<V, K: AsRef<str>, T: AsRef<str>, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::protocol::peer::{Admin, PeerKind};
+    use crate::api::protocol::peer::{Admin, Counters, PeerKind};
 
     #[test]
     fn a_scrape_is_complete_and_sorted_by_family() {
@@ -254,7 +255,7 @@ mod tests {
             accepted: 2,
             advertised: 1,
             session: None,
-            messages: [("update".to_owned(), Default::default())].into(),
+            counters: Counters::default(),
             last_error: None,
         };
         let fib_routes = vec![FibRoutes { path: "tunnel".into(), state: "installed".into(), routes: 2 }];
@@ -269,7 +270,7 @@ mod tests {
             "siskin_bgp_peer_state{peer=\"tor\",peer_as=\"64600\",peer_type=\"external\"} 6",
             "siskin_bgp_peer_established_transitions_total{peer=\"tor\",peer_as=\"64600\",peer_type=\"external\"} 2",
             "siskin_bgp_prefixes{peer=\"tor\",rib=\"accepted\"} 2",
-            "siskin_bgp_messages_total{peer=\"tor\",direction=\"sent\",type=\"update\"} 0",
+            "siskin_bgp_sent_bytes_total{peer=\"tor\"} 0",
             "siskin_fib_routes{path=\"tunnel\",state=\"installed\"} 2",
             "siskin_uptime_seconds 0",
         ] {

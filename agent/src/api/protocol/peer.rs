@@ -1,7 +1,5 @@
 //! Peers.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 /// One peer.
@@ -40,12 +38,11 @@ pub struct PeerRow {
     /// What the session agreed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionDetails>,
-    /// Messages by type, received and sent.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub messages: BTreeMap<String, MessageCounts>,
-    /// The last error, with its age in seconds.
+    /// What was exchanged, over all sessions.
+    pub counters: Counters,
+    /// What ended the last session or attempt, one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<LastError>,
+    pub last_error: Option<String>,
 }
 
 /// What a peer is to us.
@@ -104,20 +101,17 @@ pub struct SessionDetails {
     pub restart_time: Option<u64>,
 }
 
-/// Messages of one type.
+/// What was exchanged with a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MessageCounts {
-    /// Received.
-    pub received: u64,
-    /// Sent.
-    pub sent: u64,
-}
-
-/// What ended the last session or attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastError {
-    /// One sentence.
-    pub message: String,
-    /// Seconds ago.
-    pub age: u64,
+pub struct Counters {
+    /// Messages received.
+    pub messages_received: u64,
+    /// Of these, UPDATEs.
+    pub updates_received: u64,
+    /// Octets received.
+    pub octets_received: u64,
+    /// Octets sent.
+    pub octets_sent: u64,
+    /// Malformed path attributes survived (RFC 7606).
+    pub malformed_attributes: u64,
 }

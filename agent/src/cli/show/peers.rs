@@ -83,7 +83,7 @@ pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
         field(out, "Info", Tone::Plain, std::slice::from_ref(&peer.info))?;
     }
     if let Some(error) = &peer.last_error {
-        field(out, "Last error", Tone::Plain, &[format!("{}, {} ago", error.message, duration(error.age))])?;
+        field(out, "Last error", Tone::Plain, std::slice::from_ref(error))?;
     }
     if let Some(session) = &peer.session {
         field(out, "Session", Tone::Plain, &session_lines(session))?;
@@ -91,12 +91,17 @@ pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
     let routes =
         format!("{} received, {} accepted, {} advertised", peer.received, peer.accepted, peer.advertised);
     field(out, "Routes", Tone::Plain, &[routes])?;
-    let messages: Vec<_> = peer
-        .messages
-        .iter()
-        .map(|(name, n)| format!("{name:<13} {:>8} received {:>8} sent", n.received, n.sent))
-        .collect();
-    field(out, "Messages", Tone::Plain, &messages)
+    let n = &peer.counters;
+    let counters = [
+        format!("{} messages received, {} of them UPDATE", n.messages_received, n.updates_received),
+        format!("{} octets received, {} sent", n.octets_received, n.octets_sent),
+    ];
+    field(out, "Exchanged", Tone::Plain, &counters)?;
+    if n.malformed_attributes > 0 {
+        let text = format!("{} path attributes were malformed (RFC 7606)", n.malformed_attributes);
+        field(out, "Warning", Tone::Warning, &[text])?;
+    }
+    Ok(())
 }
 
 fn session_lines(s: &SessionDetails) -> Vec<String> {
@@ -115,7 +120,10 @@ fn session_lines(s: &SessionDetails) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{api::protocol::peer::PeerKind, cli::show::rendered};
+    use crate::{
+        api::protocol::peer::{Counters, PeerKind},
+        cli::show::rendered,
+    };
 
     fn peer(name: &str, address: &str) -> PeerRow {
         PeerRow {
@@ -134,7 +142,7 @@ mod tests {
             accepted: 1,
             advertised: 1,
             session: None,
-            messages: [].into(),
+            counters: Counters::default(),
             last_error: None,
         }
     }

@@ -17,7 +17,7 @@ use super::{
 use crate::api::protocol::explain::{DecisionFact, Explain, NextHopFact, PoolFact};
 
 /// What the layers say.
-pub struct Story<'a> {
+pub(crate) struct Story<'a> {
     /// What was asked, as typed.
     pub target: &'a str,
     /// The same as a prefix.
@@ -40,7 +40,7 @@ pub struct Story<'a> {
 
 /// Tells it.
 #[must_use]
-pub fn tell(story: &Story, context: &Context) -> Explain {
+pub(crate) fn tell(story: &Story, context: &Context) -> Explain {
     let covering = story.rib.map(|e| e.route.prefix);
     let pool = story.decider.pool(covering.unwrap_or(story.prefix));
     Explain {

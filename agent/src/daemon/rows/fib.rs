@@ -12,7 +12,7 @@ use crate::api::protocol::fib::{FibRow, KernelRoute, NextHop};
 
 /// How our routes look in the kernel.
 #[derive(Clone, Copy, Debug)]
-pub struct Slot {
+pub(crate) struct Slot {
     /// `rtm_protocol`.
     pub protocol: u8,
     /// Their metric.
@@ -21,7 +21,7 @@ pub struct Slot {
 
 /// A route of ours.
 #[must_use]
-pub fn row(view: &RouteView, slot: Slot) -> FibRow {
+pub(crate) fn row(view: &RouteView, slot: Slot) -> FibRow {
     let kind = if view.path == Some(Verdict::Blackhole) { "blackhole" } else { "unicast" };
     FibRow {
         route: route(kind, view.prefix, &view.legs, slot.protocol, slot.metric),
@@ -40,7 +40,7 @@ fn path(view: &RouteView) -> String {
 
 /// Why a route is not installed, in words.
 #[must_use]
-pub fn trouble(view: &RouteView) -> Option<String> {
+pub(crate) fn trouble(view: &RouteView) -> Option<String> {
     let errno = view.errno.map(|e| format!("the kernel says {e}"));
     let owner = view
         .owner
@@ -55,7 +55,7 @@ pub fn trouble(view: &RouteView) -> Option<String> {
 
 /// A cause in words.
 #[must_use]
-pub fn cause(cause: Cause) -> String {
+pub(crate) fn cause(cause: Cause) -> String {
     match cause {
         Cause::Queued => "on its way to the kernel",
         Cause::NextHopUnreachable => "its next hop cannot be reached",
@@ -71,7 +71,7 @@ pub fn cause(cause: Cause) -> String {
 
 /// A difference between what we want and what the kernel holds.
 #[must_use]
-pub fn difference(entry: &DiffEntry, slot: Slot) -> FibRow {
+pub(crate) fn difference(entry: &DiffEntry, slot: Slot) -> FibRow {
     let held = entry.held.first().map(kernel_route);
     let wanted = entry.wanted.as_ref().map(kernel_route);
     let (change, kernel) = match entry.action {
@@ -96,7 +96,7 @@ pub fn difference(entry: &DiffEntry, slot: Slot) -> FibRow {
 
 /// A route in the kernel, whoever owns it.
 #[must_use]
-pub fn kernel_route(view: &KernelRouteView) -> KernelRoute {
+pub(crate) fn kernel_route(view: &KernelRouteView) -> KernelRoute {
     route(&view.kind, view.dst, &view.legs, view.protocol, view.metric)
 }
 

@@ -1,6 +1,7 @@
 //! From what the libraries know to the rows of the API. Pure.
 
-pub mod explain;
-pub mod fib;
-pub mod route;
-pub mod words;
+pub(super) mod explain;
+pub(super) mod fib;
+pub(super) mod peer;
+pub(super) mod route;
+pub(super) mod words;

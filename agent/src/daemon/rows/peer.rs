@@ -4,7 +4,7 @@ use bgp::{
     config::{AdminState, PeerConfig, Reflection, SpeakerConfig},
     core::RouteCounts,
     event::Negotiated,
-    fsm::{DownReport, State},
+    fsm::State,
     net::{PeerSnapshot, SessionSnapshot},
     types::PeerType,
 };
@@ -17,7 +17,7 @@ use crate::{
 
 /// One row per peer, sorted by name.
 #[must_use]
-pub fn rows(peers: &[PeerSnapshot], speaker: &SpeakerConfig, intent: &Intent) -> Vec<PeerRow> {
+pub(crate) fn rows(peers: &[PeerSnapshot], speaker: &SpeakerConfig, intent: &Intent) -> Vec<PeerRow> {
     let mut rows: Vec<_> = peers
         .iter()
         .map(|peer| row(peer, speaker.peers.iter().find(|c| c.name == peer.name), speaker, intent))
@@ -65,15 +65,7 @@ fn row(
             octets_sent: peer.messages.octets_sent,
             malformed_attributes: peer.messages.malformed,
         },
-        last_error: peer.last_failure.as_ref().map(|failure| {
-            let report = DownReport {
-                peer: peer.address,
-                md5: peer.down.as_ref().map_or(bgp::fsm::Md5::Unused, |d| d.md5),
-                cause: bgp::fsm::Cause::Failed(failure.clone()),
-                retry_in: None,
-            };
-            report.to_string()
-        }),
+        last_error: peer.last_failure.as_ref().map(ToString::to_string),
     }
 }
 

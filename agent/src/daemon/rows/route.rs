@@ -15,7 +15,7 @@ use super::words;
 use crate::api::protocol::route::RouteRow;
 
 /// What the rows need to know besides the route.
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// A peer's name.
     pub peer_name: &'a dyn Fn(PeerId) -> String,
     /// The present.
@@ -24,7 +24,7 @@ pub struct Context<'a> {
 
 /// Which attributes of a path are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub(crate) enum Shown {
     /// As received.
     Received,
     /// As import policy left them.
@@ -33,7 +33,7 @@ pub enum Shown {
 
 /// One row per path, best first.
 #[must_use]
-pub fn rows(route: &RouteView, shown: Shown, context: &Context) -> Vec<RouteRow> {
+pub(crate) fn rows(route: &RouteView, shown: Shown, context: &Context) -> Vec<RouteRow> {
     route.paths.iter().map(|path| row(route, path, shown, context)).collect()
 }
 
@@ -56,7 +56,7 @@ fn row(route: &RouteView, path: &PathView, shown: Shown, context: &Context) -> R
 
 /// A row of an Adj-RIB-Out.
 #[must_use]
-pub fn advertised(route: &AdvertisedRoute, peer: &str) -> RouteRow {
+pub(crate) fn advertised(route: &AdvertisedRoute, peer: &str) -> RouteRow {
     let pending = match (&route.attributes, route.delivery) {
         (None, _) => "withdrawal waits for the peer's socket",
         (Some(_), Delivery::Pending) => "waits for the peer's socket",

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 /// The JSON name of an enum without data.
 #[must_use]
-pub fn name(value: impl Serialize) -> String {
+pub(crate) fn name(value: impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// A routing protocol as iproute2 names it, or its number.
 #[must_use]
-pub fn protocol(number: u8) -> String {
+pub(crate) fn protocol(number: u8) -> String {
     match number {
         1 => "redirect",
         2 => "kernel",
@@ -32,7 +32,7 @@ pub fn protocol(number: u8) -> String {
 
 /// Why a path that is not the best is not.
 #[must_use]
-pub fn reason(reason: Reason) -> &'static str {
+pub(crate) fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Best => "the best",
         Reason::Lost(step) => lost(step),
@@ -63,7 +63,7 @@ fn rejected(reason: RejectReason) -> &'static str {
 
 /// What decided for the best path in this step.
 #[must_use]
-pub fn won(step: Step) -> &'static str {
+pub(crate) fn won(step: Step) -> &'static str {
     match step {
         Step::LocalOrigin => "our own",
         Step::LocalPref => "the highest LOCAL_PREF",
@@ -97,7 +97,7 @@ fn lost(step: Step) -> &'static str {
 
 /// Why packets travel as they do.
 #[must_use]
-pub fn decision(reason: fib::decide::Reason) -> &'static str {
+pub(crate) fn decision(reason: fib::decide::Reason) -> &'static str {
     use fib::decide::Reason;
     match reason {
         Reason::LocalBlock => "one of our own blocks: what no pod here answers for is dropped",
