@@ -1,0 +1,187 @@
+//! BIRD 2.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use bgp::{
+    config::{Auth, ConnectMode, PeerConfig, TtlPolicy},
+    fsm::State,
+    net::{Clear, ShutdownMode, SpeakerEvent, SpeakerHandle},
+    types::Family,
+};
+use tokio::sync::mpsc::Receiver;
+
+use crate::{
+    common::{eventually, loopback, only_peer, peer, speaker, start, wait_for},
+    daemon::Daemon,
+};
+
+const OURS: u16 = 18279;
+const THEIRS: u16 = 18280;
+const SOON: Duration = Duration::from_secs(15);
+
+/// A speaker of ours and a BIRD that announces 10.9.0.0/26, in the same AS.
+struct Lab {
+    ours: SpeakerHandle,
+    events: Receiver<SpeakerEvent>,
+    bird: Daemon,
+}
+
+fn bird(test: u8, options: &str) -> Option<Daemon> {
+    let (own, other) = (loopback(test, 2), loopback(test, 1));
+    let configuration = format!(
+        "router id {own};
+protocol device {{ }}
+protocol static {{ ipv4; route 10.9.0.0/26 blackhole; }}
+protocol bgp peer {{
+  local {own} port {THEIRS} as 64512;
+  neighbor {other} port {OURS} as 64512;
+  strict bind yes;
+  connect delay time 0;
+  connect retry time 1;
+  error wait time 1, 2;
+  hold time 9;
+  graceful restart on;
+  ipv4 {{ import all; export all; next hop self; }};
+  {options}
+}}
+"
+    );
+    Daemon::start("bird", &["-f", "-c", "{}/conf", "-s", "{}/ctl", "-P", "{}/pid"], &configuration)
+}
+
+fn lab(test: u8, options: &str, change: impl FnOnce(&mut PeerConfig)) -> Option<Lab> {
+    let bird = bird(test, options)?;
+    let (own, other) = (loopback(test, 1), loopback(test, 2));
+    let mut config = peer(own, other, THEIRS);
+    config.hold_time = Duration::from_secs(9);
+    change(&mut config);
+    let (ours, events) = start(speaker(own, OURS, vec![config]));
+    Some(Lab { ours, events, bird })
+}
+
+impl Lab {
+    fn birdc(&self, command: &str) -> String {
+        let socket = self.bird.directory.join("ctl");
+        self.bird.ask("birdc", &["-s", socket.to_str().unwrap(), command])
+    }
+
+    async fn up(&self) {
+        wait_for(&self.ours, State::Established, SOON).await;
+        eventually("BIRD says Established", SOON, || async { self.protocol().contains("Established") }).await;
+    }
+
+    fn protocol(&self) -> String {
+        self.birdc("show protocols all peer")
+    }
+
+    async fn failure(&mut self) -> String {
+        loop {
+            if let SpeakerEvent::SessionDown { failure, .. } = self.events.recv().await.unwrap() {
+                return failure.to_string();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn bird_waits_and_we_connect() {
+    let Some(lab) = lab(40, "multihop; passive;", |_| ()) else { return };
+    lab.up().await;
+}
+
+#[tokio::test]
+async fn we_wait_and_bird_connects() {
+    let Some(lab) = lab(41, "multihop;", |peer| peer.mode = ConnectMode::Passive) else { return };
+    lab.up().await;
+}
+
+#[tokio::test]
+async fn both_connect_with_a_key_and_stay_up_beyond_the_hold_time() {
+    let key = Auth::Md5(b"between us".to_vec().into());
+    let Some(lab) = lab(42, "multihop; password \"between us\";", |peer| peer.auth = key) else { return };
+    lab.up().await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(only_peer(&lab.ours).await.sessions, 1);
+}
+
+#[tokio::test]
+async fn ttl_security_is_understood_alike() {
+    let security = |peer: &mut PeerConfig| peer.ttl = TtlPolicy::Security(1);
+    let Some(lab) = lab(43, "multihop 1; ttl security yes;", security) else { return };
+    lab.up().await;
+}
+
+#[tokio::test]
+async fn notifications_are_read_on_both_sides() {
+    let Some(mut lab) = lab(44, "multihop;", |_| ()) else { return };
+    lab.up().await;
+    lab.ours.clear("peer", Clear::Session).await.unwrap();
+    assert!(lab.failure().await.contains("stopped on purpose"));
+    eventually("BIRD tells our reset", SOON, || async { lab.protocol().contains("Administrative reset") })
+        .await;
+    lab.up().await;
+
+    lab.birdc("disable peer");
+    let failure = lab.failure().await;
+    assert!(failure.contains("(6/2)") || failure.contains("(6/3)"), "{failure}");
+    lab.birdc("enable peer");
+    lab.up().await;
+
+    lab.ours.shut_down(ShutdownMode::Drain).await.unwrap();
+    eventually("BIRD tells our goodbye", SOON, || async {
+        lab.protocol().contains("Received: Administrative shutdown")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn birds_refusal_of_our_as_number_is_told() {
+    let Some(lab) = lab(45, "multihop;", |_| ()) else { return };
+    lab.up().await;
+    drop(lab);
+    let Some(bird) = bird(46, "multihop; passive;") else { return };
+    let (own, other) = (loopback(46, 1), loopback(46, 2));
+    let mut config = speaker(own, OURS, vec![peer(own, other, THEIRS)]);
+    config.asn = bgp::types::Asn(64999);
+    let (ours, _events) = start(config);
+    eventually("the rejection is told", SOON, || async {
+        let down = only_peer(&ours).await.down.map(|down| down.to_string()).unwrap_or_default();
+        down.starts_with("OPEN rejected by the peer: OPEN Message Error / Bad Peer AS (2/2)")
+    })
+    .await;
+    drop(bird);
+}
+
+#[tokio::test]
+async fn a_killed_bird_comes_back_without_anybodys_timer() {
+    let Some(mut lab) = lab(47, "multihop;", |_| ()) else { return };
+    lab.up().await;
+    lab.bird.kill();
+    lab.failure().await;
+    lab.bird = bird(47, "multihop;").unwrap();
+    lab.up().await;
+}
+
+#[tokio::test]
+async fn routes_pass_both_ways() {
+    let Some(lab) = lab(48, "multihop;", |_| ()) else { return };
+    lab.ours.originate(["172.16.0.0/26".parse().unwrap()].into()).await.unwrap();
+    lab.up().await;
+    eventually("BIRD's route is here", SOON, || async {
+        let prefix = "10.9.0.0/26".parse().unwrap();
+        let route = lab.ours.query(move |core, _| core.route(prefix)).await.unwrap();
+        route.is_some_and(|r| r.paths.iter().any(|p| p.attributes.next_hop.address() == next_hop(48)))
+    })
+    .await;
+    eventually("our route is there", SOON, || async {
+        let table = lab.birdc("show route 172.16.0.0/26 all");
+        table.contains("BGP.next_hop: 127.83.48.1") && table.contains("BGP.local_pref: 100")
+    })
+    .await;
+    let page = lab.ours.loc_rib(Family::Ipv4Unicast, None, 10).await.unwrap();
+    assert_eq!(page.items.len(), 2);
+}
+
+fn next_hop(test: u8) -> std::net::IpAddr {
+    Ipv4Addr::new(127, 83, test, 2).into()
+}

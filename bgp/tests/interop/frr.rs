@@ -1,0 +1,68 @@
+//! FRR's bgpd, without zebra.
+
+use std::time::Duration;
+
+use bgp::fsm::State;
+
+use crate::{
+    common::{eventually, loopback, only_peer, peer, speaker, start, wait_for},
+    daemon::Daemon,
+};
+
+const OURS: u16 = 18379;
+const THEIRS: u16 = 18380;
+const SOON: Duration = Duration::from_secs(20);
+
+fn frr(test: u8) -> Option<Daemon> {
+    let (own, other) = (loopback(test, 2), loopback(test, 1));
+    let configuration = format!(
+        "router bgp 64512
+ bgp router-id {own}
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ bgp graceful-restart
+ timers bgp 3 9
+ neighbor {other} remote-as 64512
+ neighbor {other} port {OURS}
+ neighbor {other} update-source {own}
+ neighbor {other} timers connect 1
+ address-family ipv4 unicast
+  network 10.9.0.0/26
+ exit-address-family
+"
+    );
+    let (port, address) = (THEIRS.to_string(), own.to_string());
+    let arguments = [
+        "-Z",
+        "-S",
+        "-p",
+        &port,
+        "-l",
+        &address,
+        "-f",
+        "{}/conf",
+        "-i",
+        "{}/pid",
+        "-A",
+        "127.0.0.1",
+        "-P",
+        "0",
+        "--vty_socket",
+        "{}",
+    ];
+    Daemon::start("/usr/lib/frr/bgpd", &arguments, &configuration)
+}
+
+#[tokio::test]
+async fn a_session_comes_up_and_routes_arrive() {
+    let Some(_frr) = frr(60) else { return };
+    let (own, other) = (loopback(60, 1), loopback(60, 2));
+    let (ours, _events) = start(speaker(own, OURS, vec![peer(own, other, THEIRS)]));
+    wait_for(&ours, State::Established, SOON).await;
+    eventually("FRR's route is here", SOON, || async {
+        let prefix = "10.9.0.0/26".parse().unwrap();
+        ours.query(move |core, _| core.route(prefix)).await.unwrap().is_some()
+    })
+    .await;
+    assert_eq!(only_peer(&ours).await.messages.malformed, 0);
+}
