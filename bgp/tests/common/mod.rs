@@ -92,6 +92,11 @@ pub(crate) fn loopback(test: u8, host: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 83, test, host)
 }
 
+/// One of the two addresses inside a test's own namespace.
+pub(crate) fn host(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 83, 0, number)
+}
+
 pub(crate) fn ip(address: Ipv4Addr) -> IpAddr {
     address.into()
 }

@@ -1,6 +1,6 @@
 //! BIRD 2.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use bgp::{
     config::{Auth, ConnectMode, PeerConfig, TtlPolicy},
@@ -11,8 +11,9 @@ use bgp::{
 use tokio::sync::mpsc::Receiver;
 
 use crate::{
-    common::{eventually, loopback, only_peer, peer, speaker, start, wait_for},
+    common::{eventually, host, only_peer, peer, speaker, start, wait_for},
     daemon::Daemon,
+    namespace::{Place, enter},
 };
 
 const OURS: u16 = 18279;
@@ -26,11 +27,12 @@ struct Lab {
     bird: Daemon,
 }
 
-fn bird(test: u8, options: &str) -> Option<Daemon> {
-    let (own, other) = (loopback(test, 2), loopback(test, 1));
+fn bird(options: &str) -> Option<Daemon> {
+    let (own, other) = (host(2), host(1));
     let configuration = format!(
         "router id {own};
 protocol device {{ }}
+protocol direct {{ ipv4; }}
 protocol static {{ ipv4; route 10.9.0.0/26 blackhole; }}
 protocol bgp peer {{
   local {own} port {THEIRS} as 64512;
@@ -41,7 +43,7 @@ protocol bgp peer {{
   error wait time 1, 2;
   hold time 9;
   graceful restart on;
-  ipv4 {{ import all; export all; next hop self; }};
+  ipv4 {{ import all; export where source = RTS_STATIC; next hop self; }};
   {options}
 }}
 "
@@ -49,9 +51,9 @@ protocol bgp peer {{
     Daemon::start("bird", &["-f", "-c", "{}/conf", "-s", "{}/ctl", "-P", "{}/pid"], &configuration)
 }
 
-fn lab(test: u8, options: &str, change: impl FnOnce(&mut PeerConfig)) -> Option<Lab> {
-    let bird = bird(test, options)?;
-    let (own, other) = (loopback(test, 1), loopback(test, 2));
+fn lab(options: &str, change: impl FnOnce(&mut PeerConfig)) -> Option<Lab> {
+    let bird = bird(options)?;
+    let (own, other) = (host(1), host(2));
     let mut config = peer(own, other, THEIRS);
     config.hold_time = Duration::from_secs(9);
     change(&mut config);
@@ -85,20 +87,29 @@ impl Lab {
 
 #[tokio::test]
 async fn bird_waits_and_we_connect() {
-    let Some(lab) = lab(40, "multihop; passive;", |_| ()) else { return };
+    if enter("bird::bird_waits_and_we_connect") == Place::Outside {
+        return;
+    }
+    let Some(lab) = lab("multihop; passive;", |_| ()) else { return };
     lab.up().await;
 }
 
 #[tokio::test]
 async fn we_wait_and_bird_connects() {
-    let Some(lab) = lab(41, "multihop;", |peer| peer.mode = ConnectMode::Passive) else { return };
+    if enter("bird::we_wait_and_bird_connects") == Place::Outside {
+        return;
+    }
+    let Some(lab) = lab("multihop;", |peer| peer.mode = ConnectMode::Passive) else { return };
     lab.up().await;
 }
 
 #[tokio::test]
 async fn both_connect_with_a_key_and_stay_up_beyond_the_hold_time() {
+    if enter("bird::both_connect_with_a_key_and_stay_up_beyond_the_hold_time") == Place::Outside {
+        return;
+    }
     let key = Auth::Md5(b"between us".to_vec().into());
-    let Some(lab) = lab(42, "multihop; password \"between us\";", |peer| peer.auth = key) else { return };
+    let Some(lab) = lab("multihop; password \"between us\";", |peer| peer.auth = key) else { return };
     lab.up().await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(only_peer(&lab.ours).await.sessions, 1);
@@ -106,14 +117,20 @@ async fn both_connect_with_a_key_and_stay_up_beyond_the_hold_time() {
 
 #[tokio::test]
 async fn ttl_security_is_understood_alike() {
+    if enter("bird::ttl_security_is_understood_alike") == Place::Outside {
+        return;
+    }
     let security = |peer: &mut PeerConfig| peer.ttl = TtlPolicy::Security(1);
-    let Some(lab) = lab(43, "multihop 1; ttl security yes;", security) else { return };
+    let Some(lab) = lab("multihop 1; ttl security yes;", security) else { return };
     lab.up().await;
 }
 
 #[tokio::test]
 async fn notifications_are_read_on_both_sides() {
-    let Some(mut lab) = lab(44, "multihop;", |_| ()) else { return };
+    if enter("bird::notifications_are_read_on_both_sides") == Place::Outside {
+        return;
+    }
+    let Some(mut lab) = lab("multihop;", |_| ()) else { return };
     lab.up().await;
     lab.ours.clear("peer", Clear::Session).await.unwrap();
     assert!(lab.failure().await.contains("stopped on purpose"));
@@ -136,11 +153,14 @@ async fn notifications_are_read_on_both_sides() {
 
 #[tokio::test]
 async fn birds_refusal_of_our_as_number_is_told() {
-    let Some(lab) = lab(45, "multihop;", |_| ()) else { return };
+    if enter("bird::birds_refusal_of_our_as_number_is_told") == Place::Outside {
+        return;
+    }
+    let Some(lab) = lab("multihop;", |_| ()) else { return };
     lab.up().await;
     drop(lab);
-    let Some(bird) = bird(46, "multihop; passive;") else { return };
-    let (own, other) = (loopback(46, 1), loopback(46, 2));
+    let Some(bird) = bird("multihop; passive;") else { return };
+    let (own, other) = (host(1), host(2));
     let mut config = speaker(own, OURS, vec![peer(own, other, THEIRS)]);
     config.asn = bgp::types::Asn(64999);
     let (ours, _events) = start(config);
@@ -154,34 +174,37 @@ async fn birds_refusal_of_our_as_number_is_told() {
 
 #[tokio::test]
 async fn a_killed_bird_comes_back_without_anybodys_timer() {
-    let Some(mut lab) = lab(47, "multihop;", |_| ()) else { return };
+    if enter("bird::a_killed_bird_comes_back_without_anybodys_timer") == Place::Outside {
+        return;
+    }
+    let Some(mut lab) = lab("multihop;", |_| ()) else { return };
     lab.up().await;
     lab.bird.kill();
     lab.failure().await;
-    lab.bird = bird(47, "multihop;").unwrap();
+    lab.bird = bird("multihop;").unwrap();
     lab.up().await;
 }
 
 #[tokio::test]
 async fn routes_pass_both_ways() {
-    let Some(lab) = lab(48, "multihop;", |_| ()) else { return };
+    if enter("bird::routes_pass_both_ways") == Place::Outside {
+        return;
+    }
+    let Some(lab) = lab("multihop;", |_| ()) else { return };
     lab.ours.originate(["172.16.0.0/26".parse().unwrap()].into()).await.unwrap();
     lab.up().await;
     eventually("BIRD's route is here", SOON, || async {
         let prefix = "10.9.0.0/26".parse().unwrap();
         let route = lab.ours.query(move |core, _| core.route(prefix)).await.unwrap();
-        route.is_some_and(|r| r.paths.iter().any(|p| p.attributes.next_hop.address() == next_hop(48)))
+        route
+            .is_some_and(|r| r.paths.iter().any(|p| p.attributes.next_hop.address() == IpAddr::from(host(2))))
     })
     .await;
     eventually("our route is there", SOON, || async {
         let table = lab.birdc("show route 172.16.0.0/26 all");
-        table.contains("BGP.next_hop: 127.83.48.1") && table.contains("BGP.local_pref: 100")
+        table.contains("BGP.next_hop: 10.83.0.1") && table.contains("BGP.local_pref: 100")
     })
     .await;
     let page = lab.ours.loc_rib(Family::Ipv4Unicast, None, 10).await.unwrap();
     assert_eq!(page.items.len(), 2);
-}
-
-fn next_hop(test: u8) -> std::net::IpAddr {
-    Ipv4Addr::new(127, 83, test, 2).into()
 }

@@ -1,4 +1,5 @@
-//! Sessions and routes with the other daemons' own binaries, over loopback. A daemon that is not installed is skipped.
+//! Sessions and routes with the other daemons' own binaries, each test in a network namespace of its own. What is not
+//! installed, or not allowed, is skipped.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
@@ -8,3 +9,4 @@ mod bird;
 mod daemon;
 mod frr;
 mod gobgp;
+mod namespace;
