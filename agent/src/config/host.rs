@@ -33,12 +33,12 @@ pub trait Host {
     /// The content of a small regular file.
     ///
     /// # Errors
-    /// Whatever the system says; anything but a regular file, and one above 64 KiB.
+    /// Whatever the system says; anything but a regular file, and one above 16 MiB.
     fn read_small(&self, path: &Path) -> io::Result<Vec<u8>>;
 }
 
-/// Ceiling for [`Host::read_small`], bytes.
-const SMALL_FILE: u64 = 64 * 1024;
+/// Ceiling for [`Host::read_small`], bytes: a mesh of ten thousand nodes fits many times.
+const SMALL_FILE: u64 = 16 * 1024 * 1024;
 
 /// The host this process runs on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,7 +73,7 @@ impl Host for ThisHost {
         let mut content = Vec::new();
         std::fs::File::open(path)?.take(SMALL_FILE + 1).read_to_end(&mut content)?;
         if content.len() as u64 > SMALL_FILE {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 64 KiB"));
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 16 MiB"));
         }
         Ok(content)
     }

@@ -72,6 +72,13 @@ pub fn load(inputs: &Inputs, host: &dyn Host) -> Result<Loaded, ConfigError> {
     let (text, unreadable) = read_file(inputs, host);
     let (tree, mut problems) = layer::merged(inputs, text.as_deref());
     problems.extend(unreadable);
+    // What a file says that cannot be read as a whole is unknown: nothing more is concluded from the rest.
+    let broken = |p: &Problem| p.key.is_empty() && matches!(p.origin, Origin::File { .. });
+    if problems.iter().any(broken)
+        && let Some(error) = ConfigError::of(problems.clone())
+    {
+        return Err(error);
+    }
     let mut reader = Reader::new(tree, problems);
     let (intent, mut files) = build::intent(&mut reader, host);
     if let Some(error) = ConfigError::of(std::mem::take(&mut reader.problems)) {

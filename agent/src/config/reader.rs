@@ -1,5 +1,7 @@
 //! Reads the merged tree key by key, keeping every problem and every effective value with its place.
 
+use std::collections::BTreeMap;
+
 use config::{Map, Value, ValueKind};
 use serde::Serialize;
 
@@ -77,13 +79,13 @@ pub(super) struct Reader {
     pub(super) problems: Vec<Problem>,
     /// What deserves a warning.
     pub(super) warnings: Vec<Problem>,
-    /// What holds, in the order it was read.
-    pub(super) settings: Vec<Setting>,
+    /// What holds, by key.
+    settings: BTreeMap<String, Setting>,
 }
 
 impl Reader {
     pub(super) fn new(tree: Map<String, Value>, problems: Vec<Problem>) -> Self {
-        Self { tree, problems, warnings: Vec::new(), settings: Vec::new() }
+        Self { tree, problems, warnings: Vec::new(), settings: BTreeMap::new() }
     }
 
     /// The table of a plain section.
@@ -164,19 +166,18 @@ impl Reader {
     /// Remembers what a written value came to mean.
     pub(super) fn resolved(&mut self, entry: &Entry, key: &str, value: &str, origin: &Origin, why: &str) {
         let full = entry.path(key);
-        self.settings.retain(|s| s.key != full);
         let value = match entry.key(key).map(|key| key.kind) {
             Some(Kind::TextList) => format!("[{}]", quoted(value)),
             Some(Kind::Integer | Kind::TextOrInteger) if value.parse::<u32>().is_ok() => value.to_owned(),
             _ => quoted(value),
         };
-        let setting = Setting { key: full, value, origin: origin.clone(), why: why.to_owned() };
-        self.settings.push(setting);
+        let (origin, why) = (origin.clone(), why.to_owned());
+        self.settings.insert(full.clone(), Setting { key: full, value, origin, why });
     }
 
     /// The settings in the order of the schema; tables of a list in their own.
     pub(super) fn sorted_settings(&mut self) -> Vec<Setting> {
-        let mut settings = std::mem::take(&mut self.settings);
+        let mut settings: Vec<_> = std::mem::take(&mut self.settings).into_values().collect();
         settings.sort_by_cached_key(|setting| place_in_schema(&setting.key));
         settings
     }
@@ -196,8 +197,10 @@ impl Reader {
             Some(Key { kind: Kind::Secret, .. }) => "(hidden)".to_owned(),
             _ => as_toml(value),
         };
-        let origin = origin_of(value);
-        self.settings.push(Setting { key: entry.path(key), value: shown, origin, why: String::new() });
+        let full = entry.path(key);
+        let setting =
+            Setting { key: full.clone(), value: shown, origin: origin_of(value), why: String::new() };
+        self.settings.insert(full, setting);
     }
 }
 

@@ -50,10 +50,10 @@ pub(super) fn peers(
         };
         let peer = PeerReader { reader, entry: &entry, node, address: address.value, asn: asn.value };
         let peer = peer.read(bgp, secrets);
-        let mesh_name = mesh.nodes.iter().any(|node| node.to_string() == name.value);
-        if mesh_name && name.value != address.value.to_string()
-            || peers.insert(name.value.clone(), peer).is_some()
-        {
+        // A mesh peer is called by its address.
+        let named = name.value.parse::<IpAddr>().ok().filter(|ip| *ip != address.value);
+        let of_mesh = named.is_some_and(|ip| mesh.nodes.binary_search(&ip).is_ok());
+        if of_mesh || peers.insert(name.value.clone(), peer).is_some() {
             let fault = Fault::new(format!("another peer is called `{}`", name.value), "choose another name");
             reader.problem(&name.origin, entry.path("name"), fault);
         }

@@ -15,7 +15,8 @@ use crate::config::{
 
 /// The layer of this text; `name` is the file's name in positions.
 pub(super) fn layer(name: &str, text: &str) -> Layer {
-    let mut reader = FileReader { name, text, layer: Layer::default() };
+    let newlines = text.match_indices('\n').map(|(at, _)| at).collect();
+    let mut reader = FileReader { name, text, newlines, layer: Layer::default() };
     match DeTable::parse_recoverable(text) {
         (root, errors) if errors.is_empty() => reader.sections(root.get_ref()),
         (_, errors) => errors.iter().for_each(|error| reader.syntax(error)),
@@ -26,19 +27,17 @@ pub(super) fn layer(name: &str, text: &str) -> Layer {
 struct FileReader<'a> {
     name: &'a str,
     text: &'a str,
+    newlines: Vec<usize>,
     layer: Layer,
 }
 
 impl FileReader<'_> {
     /// The place of a byte offset.
     fn origin(&self, offset: usize) -> Origin {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Origin::File {
-            path: self.name.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        }
+        let line = self.newlines.partition_point(|newline| *newline < offset);
+        let start = line.checked_sub(1).and_then(|l| self.newlines.get(l)).map_or(0, |newline| newline + 1);
+        let before = self.text.get(start..offset).unwrap_or_default();
+        Origin::File { path: self.name.to_owned(), line: line + 1, column: before.chars().count() + 1 }
     }
 
     fn problem(&mut self, offset: usize, key: &str, fault: Fault) {

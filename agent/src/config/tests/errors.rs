@@ -210,7 +210,16 @@ fn a_password_is_given_one_way_and_fits_tcp_md5() {
 #[test]
 fn a_missing_file_is_one_clear_error() {
     let error = load(&inputs(&[], Flags::default()), &FakeHost::default()).unwrap_err();
-    let first = error.to_string();
-    assert!(first.lines().any(|line| line
-        == "siskin.toml:1:1: cannot be read: entity not found; check the path and its permissions"));
+    assert_eq!(
+        error.to_string(),
+        "siskin.toml:1:1: cannot be read: entity not found; check the path and its permissions"
+    );
+}
+
+#[test]
+fn a_broken_file_is_not_blamed_for_what_it_may_well_say() {
+    let flags = Flags { block: vec!["172.16.1.0/26".into()], ..Flags::default() };
+    let host = FakeHost::with_file("[[pools]]\ncidr = \"172.16.0.0/16");
+    let error = load(&inputs(&[], flags), &host).unwrap_err();
+    assert_eq!(error.problems.len(), 1, "{error}");
 }
