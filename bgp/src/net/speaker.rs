@@ -239,9 +239,9 @@ impl Speaker {
     fn turn(&mut self) -> Work {
         let work = self.core.run(self.clock.now(), WORK_PER_TURN);
         self.perform();
-        self.transmit();
+        let sent = self.transmit();
         self.hand_out();
-        work
+        if work == Work::Done { sent } else { work }
     }
 
     fn take_news(&mut self, first: FromPeer) {
@@ -300,10 +300,14 @@ impl Speaker {
     }
 
     /// Fills the outboxes of all peers that have something to send and room for it.
-    fn transmit(&mut self) {
+    fn transmit(&mut self) -> Work {
+        let mut work = Work::Done;
         for id in self.core.peers_with_output() {
-            self.fill(id);
+            if self.fill(id) == Work::Pending {
+                work = Work::Pending;
+            }
         }
+        work
     }
 
     fn refill(&mut self) {
@@ -312,8 +316,11 @@ impl Speaker {
         }
     }
 
-    fn fill(&mut self, id: PeerId) {
-        let Some(outbox) = self.peers.get(&id).and_then(|peer| peer.outbox.as_ref()) else { return };
+    /// Fills one outbox; pending when the core has looked through a lot without finding anything to send.
+    fn fill(&mut self, id: PeerId) -> Work {
+        let Some(outbox) = self.peers.get(&id).and_then(|peer| peer.outbox.as_ref()) else {
+            return Work::Done;
+        };
         while let Some(room) = outbox.try_reserve() {
             let mut portion = Vec::new();
             let work = self.core.poll_transmit(id, PORTION, &mut portion);
@@ -322,9 +329,10 @@ impl Speaker {
                 room.send(portion);
             }
             if work == Work::Done || !appended {
-                return;
+                return work;
             }
         }
+        Work::Done
     }
 
     /// Hands out best routes and events as far as their readers keep up.
