@@ -10,12 +10,9 @@ use std::{
 };
 
 use bgp::{
-    config::{
-        AdminState, Auth, ConnectMode, Install, NextHopMode, PeerConfig, Reflection, SpeakerConfig, TtlPolicy,
-    },
+    config::{Install, PeerConfig, Reflection, SpeakerConfig},
     core::{Action, Core, Work},
     event::{Negotiated, Reachability, Retention, RouteBatch, RouteItem, SessionAddresses},
-    policy::Policy,
     types::{Asn, Family, Now, PeerId, RouterId},
     wire::{
         as_path::AsPath,
@@ -47,42 +44,14 @@ fn address(index: u32) -> IpAddr {
 }
 
 fn peer(index: u32, asn: Asn, reflection: Reflection) -> PeerConfig {
-    PeerConfig {
-        name: format!("p{index}"),
-        address: address(index),
-        port: 179,
-        asn,
-        source: None,
-        admin: AdminState::Up,
-        families: [Family::Ipv4Unicast].into_iter().collect(),
-        mode: ConnectMode::Active,
-        hold_time: Duration::from_secs(90),
-        keepalive_time: None,
-        connect_retry_time: Duration::from_secs(5),
-        delay_open: None,
-        first_open_delay: Duration::ZERO,
-        ttl: TtlPolicy::Multihop(64),
-        auth: Auth::None,
-        next_hop: NextHopMode::Auto,
-        reflection,
-        import: Arc::new(Policy::default()),
-        export: Arc::new(Policy::default()),
-        install: Install::RibOnly,
-        max_prefixes: None,
-    }
+    let new = PeerConfig::new(&format!("p{index}"), address(index), asn);
+    PeerConfig { reflection, install: Install::RibOnly, ..new }
 }
 
 fn core(peers: Vec<PeerConfig>) -> Core {
     let id = RouterId(Ipv4Addr::new(10, 255, 0, 1));
-    let config = SpeakerConfig {
-        asn: OWN_AS,
-        router_id: id,
-        cluster_id: id,
-        listen: Vec::new(),
-        graceful_restart_time: Duration::ZERO,
-        selection_deferral: Duration::from_secs(30),
-        peers,
-    };
+    let new = SpeakerConfig::new(OWN_AS, id);
+    let config = SpeakerConfig { graceful_restart_time: Duration::ZERO, peers, ..new };
     let asns: Vec<_> = config.peers.iter().map(|p| p.asn).collect();
     let mut core = Core::new(config, now());
     for (index, asn) in asns.into_iter().enumerate() {

@@ -20,6 +20,9 @@ pub struct SpeakerConfig {
     pub router_id: RouterId,
     /// Our cluster id as a route reflector (RFC 4456); the router id is the custom.
     pub cluster_id: RouterId,
+    /// Our addresses beside those of the sessions. The first of a family is our own next hop for its routes on
+    /// sessions of the other family; none of them is valid as a learned next hop (RFC 4271 section 5.1.3).
+    pub addresses: Vec<IpAddr>,
     /// Where to accept connections; each is one listening socket.
     pub listen: Vec<SocketAddr>,
     /// Restart Time we announce (RFC 4724 section 3), at most 4095 s; zero withholds the capability.
@@ -84,6 +87,7 @@ impl SpeakerConfig {
             asn,
             router_id,
             cluster_id: router_id,
+            addresses: Vec::new(),
             listen: Vec::new(),
             graceful_restart_time: Duration::from_secs(120),
             selection_deferral: Duration::from_secs(30),

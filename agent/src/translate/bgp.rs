@@ -29,11 +29,18 @@ pub(super) fn speaker(intent: &Intent) -> SpeakerConfig {
         asn: intent.node.asn,
         router_id: intent.node.router_id,
         cluster_id: intent.node.router_id,
+        addresses: addresses(intent),
         listen: listen(intent, &peers),
         graceful_restart_time: intent.bgp.graceful_restart_time,
         selection_deferral: intent.bgp.selection_deferral,
         peers,
     }
+}
+
+fn addresses(intent: &Intent) -> Vec<IpAddr> {
+    let v4 = intent.node.address.map(|net| net.addr().into());
+    let v6 = intent.node.address6.map(|net| net.addr().into());
+    v4.into_iter().chain(v6).collect()
 }
 
 /// One socket for each family the node or a peer has; a host without IPv6 is not asked for it in vain.

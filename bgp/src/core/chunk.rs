@@ -217,7 +217,7 @@ impl Set {
         routes: &[(usize, RouteId, P)],
         messages: &mut BytesMut,
     ) -> bool {
-        let outgoing = settings.outgoing::<P>(shared, &self.path, self.attributes, &self.modifying);
+        let outgoing = settings.outgoing(shared, &self.path, self.attributes, &self.modifying);
         let Some(outgoing) = outgoing else { return false };
         let nlri = routes.iter().map(|(.., prefix)| Nlri::from(*prefix));
         if packer::reach(&outgoing, nlri, &settings.encode, messages).is_ok() {

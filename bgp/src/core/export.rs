@@ -1,6 +1,6 @@
 //! Which best paths go to whom, and with which attributes.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -24,8 +24,8 @@ pub(super) struct ExportSettings {
     pub(super) kind: PeerType,
     pub(super) reflection: Reflection,
     pub(super) next_hop: NextHopMode,
-    /// Our address on the session: our own next hop.
-    pub(super) local: IpAddr,
+    /// Our own next hop; `None`: we have no address of the family.
+    pub(super) own: Option<NextHop>,
     pub(super) policy: Arc<Policy>,
     pub(super) encode: EncodeContext,
 }
@@ -36,7 +36,7 @@ impl PartialEq for ExportSettings {
         self.kind == other.kind
             && self.reflection == other.reflection
             && self.next_hop == other.next_hop
-            && self.local == other.local
+            && self.own == other.own
             && self.encode == other.encode
             && same_policy
     }
@@ -90,7 +90,7 @@ impl ExportSettings {
     }
 
     /// The attributes as they are sent; `None` when we have no address to name as next hop.
-    pub(super) fn outgoing<P: Net>(
+    pub(super) fn outgoing(
         &self,
         shared: &Shared,
         path: &Path,
@@ -101,7 +101,7 @@ impl ExportSettings {
         let (learned_med, own) = (attributes.med, path.peer == LOCAL);
         self.policy.modify(modifying, &mut attributes);
         if !self.policy.sets_next_hop(modifying) {
-            attributes.next_hop = self.next_hop::<P>(own, attributes.next_hop)?;
+            attributes.next_hop = self.next_hop(own, attributes.next_hop)?;
         }
         match self.kind {
             PeerType::External => {
@@ -124,14 +124,14 @@ impl ExportSettings {
     }
 
     /// RFC 4271 section 5.1.3, without third-party next hops.
-    fn next_hop<P: Net>(&self, own: bool, learned: NextHop) -> Option<NextHop> {
+    fn next_hop(&self, own: bool, learned: NextHop) -> Option<NextHop> {
         let ours = match self.next_hop {
             NextHopMode::OwnAddress => true,
             NextHopMode::Auto => own || self.kind == PeerType::External,
             NextHopMode::Keep => own,
         };
         if ours {
-            return P::next_hop(self.local);
+            return self.own;
         }
         // A link-local address means nothing off the link it was learned on.
         Some(match learned {

@@ -122,6 +122,11 @@ impl Core {
         self.shared.peers().map(|(id, peer)| (id, &peer.config))
     }
 
+    /// The configuration of one peer.
+    pub fn peer(&self, id: PeerId) -> Option<&PeerConfig> {
+        self.shared.peer(id).map(|peer| &peer.config)
+    }
+
     /// The configuration in force.
     pub fn config(&self) -> &SpeakerConfig {
         &self.config
@@ -224,8 +229,11 @@ impl Core {
 
     /// Peers for which [`Core::poll_transmit`] has something, ascending.
     pub fn peers_with_output(&self) -> Vec<PeerId> {
-        let peers = self.shared.peers().filter(|(_, p)| p.session.is_some()).map(|(id, _)| id);
-        peers.filter(|id| self.has_output(*id)).collect()
+        let mut peers: Vec<_> =
+            self.v4.with_output(&self.shared).chain(self.v6.with_output(&self.shared)).collect();
+        peers.sort_unstable();
+        peers.dedup();
+        peers
     }
 
     fn has_output(&self, peer: PeerId) -> bool {

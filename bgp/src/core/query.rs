@@ -82,9 +82,8 @@ impl<P: Net> FamilyRib<P> {
         let (settings, member) = self.member(peer)?;
         let route = self.table.find(entry.prefix)?;
         let outgoing = self.outgoing(shared, settings, route).filter(|(path, ..)| path.peer != peer);
-        let attributes = outgoing.and_then(|(path, id, modifying)| {
-            settings.outgoing::<P>(shared, &path, id, &modifying).map(Arc::new)
-        });
+        let attributes = outgoing
+            .and_then(|(path, id, modifying)| settings.outgoing(shared, &path, id, &modifying).map(Arc::new));
         let sent = member.has(route);
         let awaited = member.awaits(route, self.table.position(route));
         if !sent && (attributes.is_none() || !awaited) {

@@ -80,6 +80,9 @@ impl Deferral {
 
     /// Ends the deferral of families for which nothing is waited for any more; which those are.
     pub(super) fn check(&self, now: Now, config: &SpeakerConfig, shared: &mut Shared) -> Families {
+        if shared.deferring.is_empty() {
+            return Families::NONE;
+        }
         let established = shared.peers().any(|(_, p)| p.session.is_some());
         let late = now >= self.deadline(config);
         let over = |family: &Family| {

@@ -3,16 +3,14 @@
 use super::{
     Core,
     event::{PeerChange, Work},
-    export::ExportSettings,
     in_family, peers,
     restart::{resumed, retention},
-    shared::{Peer, Session, Shared},
+    shared::{Peer, Session},
 };
 use crate::{
     config::{PeerConfig, SpeakerConfig},
     event::{Negotiated, Retention, SessionAddresses},
     types::{Families, Family, Now, PeerId, PeerType},
-    wire::EncodeContext,
 };
 
 impl Core {
@@ -32,18 +30,17 @@ impl Core {
                 None => {}
             }
         }
+        let stale = |f: &Family| peer.input(*f).retained.is_some();
         if peer.router_id != negotiated.peer_id {
+            Family::ALL.iter().filter(|f| stale(f)).for_each(|f| swept.insert(*f));
             peer.router_id = negotiated.peer_id;
-            swept = Family::ALL.into_iter().collect();
         }
         let families = negotiated.families;
         peer.session = Some(Session { negotiated, addresses, kind });
         self.sweep_families(swept);
         self.deferral.session_up(now);
-        if let Some(settings) = settings(&self.shared, id) {
-            for family in families.iter() {
-                in_family!(self, family, rib => rib.join(id, settings.clone()));
-            }
+        for family in families.iter() {
+            in_family!(self, family, rib => rib.join(&self.shared, id));
         }
         self.own_addresses_changed();
     }
@@ -96,6 +93,14 @@ impl Core {
             }
         }
         let mut exports_changed = config.cluster_id != self.config.cluster_id;
+        if config.addresses != self.config.addresses {
+            self.shared.addresses.clone_from(&config.addresses);
+            self.own_addresses_changed();
+            for id in self.shared.peers().map(|(id, _)| id).collect::<Vec<_>>() {
+                self.v4.regroup(&self.shared, id);
+                self.v6.regroup(&self.shared, id);
+            }
+        }
         (self.shared.asn, self.shared.router_id) = (config.asn, config.router_id);
         self.shared.cluster_id = config.cluster_id;
         for new in &config.peers {
@@ -129,9 +134,9 @@ impl Core {
         }
         let same_export =
             old.export == new.export && old.next_hop == new.next_hop && old.reflection == new.reflection;
-        if let Some(settings) = settings(&self.shared, id).filter(|_| !same_export) {
-            self.v4.regroup(id, settings.clone());
-            self.v6.regroup(id, settings);
+        if !same_export {
+            self.v4.regroup(&self.shared, id);
+            self.v6.regroup(&self.shared, id);
         }
     }
 
@@ -183,18 +188,4 @@ impl Core {
             debug_assert_eq!(work, Work::Done);
         }
     }
-}
-
-/// What a peer with a session is to be sent by.
-fn settings(shared: &Shared, id: PeerId) -> Option<ExportSettings> {
-    let peer = shared.peer(id)?;
-    let session = peer.session.as_ref()?;
-    Some(ExportSettings {
-        kind: session.kind,
-        reflection: peer.config.reflection,
-        next_hop: peer.config.next_hop,
-        local: session.addresses.local,
-        policy: peer.config.export.clone(),
-        encode: EncodeContext::new(&session.negotiated, session.kind),
-    })
 }

@@ -10,9 +10,9 @@ use crate::{
     config::{PeerConfig, Reflection, SpeakerConfig},
     decision::{Candidate, DEFAULT_LOCAL_PREF, Reason, Source},
     event::{Negotiated, Reachability, SessionAddresses},
-    rib::{AttributesId, AttributesTable, LOCAL, NextHopNotice, NextHopState, NextHops, Path},
+    rib::{AttributesId, AttributesTable, LOCAL, Net, NextHopNotice, NextHopState, NextHops, Path},
     types::{Asn, Families, Family, Now, PeerId, PeerType, RouterId},
-    wire::attribute::PathAttributes,
+    wire::attribute::{NextHop, PathAttributes},
 };
 
 /// The state both families share.
@@ -21,6 +21,7 @@ pub(super) struct Shared {
     pub(super) asn: Asn,
     pub(super) router_id: RouterId,
     pub(super) cluster_id: RouterId,
+    pub(super) addresses: Vec<IpAddr>,
     peers: Vec<Option<Box<Peer>>>,
     pub(super) attributes: AttributesTable,
     pub(super) next_hops: NextHops,
@@ -155,6 +156,7 @@ impl Shared {
             asn: config.asn,
             router_id: config.router_id,
             cluster_id: config.cluster_id,
+            addresses: config.addresses.clone(),
             peers: Vec::new(),
             attributes: AttributesTable::default(),
             next_hops: NextHops::default(),
@@ -300,10 +302,16 @@ impl Shared {
         self.peer(peer).is_some_and(|p| p.config.reflection == Reflection::Client)
     }
 
-    /// Takes the local addresses of all sessions for ours; whether a next hop in use is concerned.
+    /// Our own next hop for routes of a family on a session with this local address.
+    pub(super) fn own_next_hop<P: Net>(&self, local: IpAddr) -> Option<NextHop> {
+        P::next_hop(local).or_else(|| self.addresses.iter().find_map(|a| P::next_hop(*a)))
+    }
+
+    /// Takes the configured addresses and the local ones of all sessions for ours; whether a next hop in use is concerned.
     pub(super) fn refresh_own_addresses(&mut self) -> bool {
         let sessions = self.peers().filter_map(|(_, p)| p.session.as_ref());
-        let own: BTreeSet<_> = sessions.map(|s| s.addresses.local).collect();
+        let local = sessions.map(|s| s.addresses.local);
+        let own: BTreeSet<_> = local.chain(self.addresses.iter().copied()).collect();
         self.next_hops.set_own(own)
     }
 

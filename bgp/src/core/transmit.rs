@@ -7,8 +7,8 @@ use bytes::{Bytes, BytesMut};
 use super::{chunk::Chunk, event::Work, export::ExportSettings, family::FamilyRib, shared::Shared};
 use crate::{
     rib::{Bits, Net, RouteId},
-    types::{Family, PeerId},
-    wire::packer,
+    types::PeerId,
+    wire::{EncodeContext, packer},
 };
 
 /// Octets of encoded chunks a group keeps for members that are behind; beyond it they are encoded for anew.
@@ -75,14 +75,15 @@ enum EndOfRib {
 }
 
 impl Member {
-    fn is_due(&self, shared: &Shared, family: Family) -> bool {
-        self.end_of_rib == EndOfRib::Due && !shared.deferring.contains(family)
+    fn is_due(&self, deferring: bool) -> bool {
+        self.end_of_rib == EndOfRib::Due && !deferring
     }
 }
 
 impl<P: Net> FamilyRib<P> {
     /// A session began: the peer is sent the whole table, then End-of-RIB, then changes.
-    pub(super) fn join(&mut self, peer: PeerId, settings: ExportSettings) {
+    pub(super) fn join(&mut self, shared: &Shared, peer: PeerId) {
+        let Some(settings) = settings::<P>(shared, peer) else { return };
         let cursor = self.table.head();
         let group = self.exports.enter(settings, cursor);
         let end_of_rib = EndOfRib::Due;
@@ -98,7 +99,8 @@ impl<P: Net> FamilyRib<P> {
     }
 
     /// A session goes on under other settings: whatever they change is sent or withdrawn.
-    pub(super) fn regroup(&mut self, peer: PeerId, settings: ExportSettings) {
+    pub(super) fn regroup(&mut self, shared: &Shared, peer: PeerId) {
+        let Some(settings) = settings::<P>(shared, peer) else { return };
         let Some(mut member) = self.exports.members.remove(&peer) else { return };
         self.exports.exit(member.group);
         member.group = self.exports.enter(settings, self.table.head());
@@ -123,12 +125,20 @@ impl<P: Net> FamilyRib<P> {
         self.exports.members.values_mut().for_each(|m| m.walk = Some(0));
     }
 
+    /// Peers for which something waits, ascending.
+    pub(super) fn with_output(&self, shared: &Shared) -> impl Iterator<Item = PeerId> {
+        let (head, deferring) = (self.table.head(), shared.deferring.contains(P::FAMILY));
+        let waits = move |m: &Member| m.walk.is_some() || m.cursor < head || m.is_due(deferring);
+        self.exports.members.iter().filter(move |(_, m)| waits(m)).map(|(id, _)| *id)
+    }
+
     /// Whether something waits for this peer.
     pub(super) fn has_output(&self, shared: &Shared, peer: PeerId) -> bool {
+        let deferring = shared.deferring.contains(P::FAMILY);
         self.exports
             .members
             .get(&peer)
-            .is_some_and(|m| m.walk.is_some() || m.cursor < self.table.head() || m.is_due(shared, P::FAMILY))
+            .is_some_and(|m| m.walk.is_some() || m.cursor < self.table.head() || m.is_due(deferring))
     }
 
     /// Appends messages for a peer until there are `budget` octets or no more.
@@ -158,7 +168,7 @@ impl<P: Net> FamilyRib<P> {
             if member.walk.is_some_and(|next| next >= self.table.bound()) {
                 member.walk = None;
             }
-            if member.walk.is_none() && member.is_due(shared, P::FAMILY) {
+            if member.walk.is_none() && member.is_due(shared.deferring.contains(P::FAMILY)) {
                 member.end_of_rib = EndOfRib::Sent;
                 octets += push_end_of_rib::<P>(messages);
                 continue;
@@ -351,6 +361,20 @@ impl<P: Net> Cache<P> {
         self.log.retain(|start, _| *start >= log);
         self.size = self.walk.values().chain(self.log.values()).map(|c| c.size()).sum();
     }
+}
+
+/// What a peer with a session is to be sent by.
+fn settings<P: Net>(shared: &Shared, id: PeerId) -> Option<ExportSettings> {
+    let peer = shared.peer(id)?;
+    let session = peer.session.as_ref()?;
+    Some(ExportSettings {
+        kind: session.kind,
+        reflection: peer.config.reflection,
+        next_hop: peer.config.next_hop,
+        own: shared.own_next_hop::<P>(session.addresses.local),
+        policy: peer.config.export.clone(),
+        encode: EncodeContext::new(&session.negotiated, session.kind),
+    })
 }
 
 fn push_end_of_rib<P: Net>(messages: &mut Vec<Bytes>) -> usize {

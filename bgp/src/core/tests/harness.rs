@@ -12,9 +12,8 @@ use ipnet::IpNet;
 
 use super::super::*;
 use crate::{
-    config::{AdminState, Auth, ConnectMode, Install, NextHopMode, Reflection, TtlPolicy},
+    config::Reflection,
     event::{Negotiated, PeerRestart, Retention, SessionAddresses},
-    policy::Policy,
     types::{Asn, PeerType, RouterId},
     wire::{
         self, DecodeContext, Message,
@@ -38,27 +37,8 @@ pub(super) fn address(index: u32) -> Ipv4Addr {
 
 pub(super) fn peer(index: u32, asn: Asn) -> PeerConfig {
     PeerConfig {
-        name: format!("p{index}"),
-        address: address(index).into(),
-        port: 179,
-        asn,
-        source: None,
-        admin: AdminState::Up,
         families: Family::ALL.into_iter().collect(),
-        mode: ConnectMode::Active,
-        hold_time: Duration::from_secs(90),
-        keepalive_time: None,
-        connect_retry_time: Duration::from_secs(5),
-        delay_open: None,
-        first_open_delay: Duration::ZERO,
-        ttl: TtlPolicy::Multihop(64),
-        auth: Auth::None,
-        next_hop: NextHopMode::Auto,
-        reflection: Reflection::NonClient,
-        import: Arc::new(Policy::default()),
-        export: Arc::new(Policy::default()),
-        install: Install::Forward,
-        max_prefixes: None,
+        ..PeerConfig::new(&format!("p{index}"), address(index).into(), asn)
     }
 }
 
@@ -67,15 +47,8 @@ pub(super) fn client(index: u32) -> PeerConfig {
 }
 
 pub(super) fn config(peers: Vec<PeerConfig>) -> SpeakerConfig {
-    SpeakerConfig {
-        asn: OWN_AS,
-        router_id: RouterId(OWN),
-        cluster_id: RouterId(OWN),
-        listen: Vec::new(),
-        graceful_restart_time: Duration::ZERO,
-        selection_deferral: Duration::from_secs(30),
-        peers,
-    }
+    let new = SpeakerConfig::new(OWN_AS, RouterId(OWN));
+    SpeakerConfig { graceful_restart_time: Duration::ZERO, peers, ..new }
 }
 
 /// Attributes as a peer outside our AS sends them.

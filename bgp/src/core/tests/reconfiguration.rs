@@ -4,7 +4,7 @@ use super::{super::*, harness::*};
 use crate::{
     config::Install,
     decision::Reason,
-    event::Retention,
+    event::{Retention, SessionAddresses},
     policy::{Policy, RejectReason},
     types::Asn,
 };
@@ -92,8 +92,6 @@ fn what_a_session_rests_on_restarts_it_and_ours_restarts_all() {
     assert!(lab.fib.is_empty());
 }
 
-use crate::event::SessionAddresses;
-
 #[test]
 fn own_prefixes_go_to_everyone_with_our_address_and_are_never_installed() {
     let mut lab = lab();
@@ -145,4 +143,19 @@ fn our_own_address_is_no_next_hop() {
     lab.announce(0, &internal(OWN), &["10.0.0.0/8"]);
     lab.settle();
     assert_eq!(lab.reason("10.0.0.0/8", 0), Some(Reason::NextHopOwn));
+}
+
+#[test]
+fn a_configured_address_is_our_next_hop_for_the_family_the_session_is_not_of() {
+    let mut config = config(vec![peer(0, OWN_AS)]);
+    let ours: IpAddr = "2001:db8::100".parse().unwrap();
+    let mut lab = Lab::new(config.clone());
+    lab.up(0);
+    lab.originate(&["2001:db8:1::/64"]);
+    lab.settle();
+    assert!(lab.prefixes(0).is_empty());
+    config.addresses = vec![ours];
+    assert_eq!(lab.core.reconfigure(lab.now, config), []);
+    lab.settle();
+    assert_eq!(lab.learned(0, "2001:db8:1::/64").unwrap().next_hop.address(), ours);
 }

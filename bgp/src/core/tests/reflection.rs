@@ -115,3 +115,42 @@ fn a_client_without_session_costs_nothing_in_the_log() {
     lab.settle();
     assert_eq!(lab.core.v4.table.bound(), 0);
 }
+
+/// More routes than one chunk holds, members at different places, chunks kept and evicted.
+#[test]
+fn clients_that_read_at_different_paces_through_a_large_changing_table_end_up_with_the_same() {
+    let mut lab = reflector(6);
+    let name = |i: u32| format!("10.{}.{}.0/24", i / 256, i % 256);
+    let mut seed = 1u32;
+    let mut random = |below: u32| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) % below
+    };
+    for round in 0..60 {
+        let names: Vec<_> = (0..200).map(|_| name(random(6000))).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        if round % 3 == 2 {
+            lab.withdraw(round % 2, &names);
+        } else {
+            lab.announce(round % 2, &internal([198, 51, 100, random(50) as u8].into()), &names);
+        }
+        lab.act();
+        lab.core.run(lab.now, 500);
+        (2..5).for_each(|i| {
+            if random(i) == 0 {
+                _ = lab.transmit(PeerId(i), 700 * i as usize)
+            }
+        });
+        if round == 30 {
+            lab.down(4, Retention::Flush);
+            lab.up(4);
+        }
+    }
+    lab.settle();
+    let expected = lab.core.loc_rib(Family::Ipv4Unicast, None, 10_000).items.len();
+    assert!(expected > 2048, "{expected}");
+    for index in 2..6 {
+        assert_eq!(lab.learned[&PeerId(index)].routes.len(), expected);
+        assert_eq!(lab.learned[&PeerId(index)].routes, lab.learned[&PeerId(2)].routes);
+    }
+}
