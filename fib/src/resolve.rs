@@ -148,6 +148,7 @@ impl Resolver {
     /// Takes the kernel's answer. Returns whether the way to the next hop changed.
     pub fn answer(&mut self, address: IpAddr, lookup: Option<Lookup>) -> Changed {
         let Some(watch) = self.watches.get_mut(&address) else { return Changed::No };
+        self.dirty.remove(&address);
         let usable = lookup.as_ref().is_some_and(|lookup| usable(lookup, &self.exclusion));
         let answer = Some(Answer { lookup, usable });
         if watch.answer == answer {

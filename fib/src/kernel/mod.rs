@@ -9,6 +9,9 @@ mod encode;
 mod monitor;
 mod netlink;
 
+#[cfg(test)]
+pub(crate) mod simulated;
+
 use std::{future::Future, io, net::IpAddr};
 
 pub use self::{monitor::Monitor, netlink::Netlink};
@@ -66,6 +69,8 @@ pub enum Notice {
     Address(u32),
     /// A rule of routing policy changed.
     Rule,
+    /// Something about a link, an address or a rule that could not be read.
+    Unreadable,
     /// Notices were lost.
     Overrun,
 }

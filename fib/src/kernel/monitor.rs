@@ -76,14 +76,22 @@ impl Monitor {
     }
 }
 
-/// What cannot be read may have mattered: it counts as lost.
 fn read(bytes: &[u8]) -> impl Iterator<Item = Notice> {
     command::messages(bytes).filter_map(|bytes| {
         match NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) {
             Ok(message) => decode::notice(message),
-            Err(_) => Some(Notice::Overrun),
+            Err(_) => Some(unreadable(bytes)),
         }
     })
+}
+
+/// A route that cannot be read may have taken a slot of ours: it counts as lost.
+fn unreadable(message: &[u8]) -> Notice {
+    let kind = message.get(4..).and_then(|rest| rest.first_chunk()).map(|kind| u16::from_ne_bytes(*kind));
+    match kind {
+        Some(libc::RTM_NEWROUTE | libc::RTM_DELROUTE) | None => Notice::Overrun,
+        Some(_) => Notice::Unreadable,
+    }
 }
 
 /// A filter that drops every datagram whose first message has this `nlmsg_pid`.

@@ -11,7 +11,10 @@ use std::{
 use ipnet::IpNet;
 use tracing::{debug, info, warn};
 
-use super::{links::Links, pace::Pace};
+use super::{
+    links::Links,
+    pace::{Pace, Sight},
+};
 use crate::{
     config::{FibConfig, TunnelPermission},
     error::Errno,
@@ -151,6 +154,7 @@ impl<K: Kernel> Engine<K> {
             Notice::Address(index) if self.is_relevant(index) => self.underlay_changed(now),
             Notice::Address(_) => {}
             Notice::Rule => self.doubt_all(now),
+            Notice::Unreadable => self.underlay_changed(now),
             Notice::Overrun => self.overrun(now),
         }
     }
@@ -160,7 +164,9 @@ impl<K: Kernel> Engine<K> {
         if self.lookups_due.is_some_and(|due| due <= now) {
             self.lookups(now);
         }
-        self.program(now);
+        if self.pace.sight() == Sight::Clear {
+            self.program(now);
+        }
         if let Some(reason) = self.pace.due(now) {
             self.resync(now, reason).await;
         }
@@ -171,7 +177,9 @@ impl<K: Kernel> Engine<K> {
 
     /// Whether another turn has something to do at once.
     pub(crate) fn has_work(&self, now: Instant) -> bool {
-        self.table.has_work(now) || self.next_time() <= now
+        let times = [Some(self.pace.next()), self.lookups_due];
+        let due = times.into_iter().flatten().any(|time| time <= now);
+        due || self.pace.sight() == Sight::Clear && self.table.has_work(now)
     }
 
     /// Whether everything known has been done; refusals that wait for their time do not count.
@@ -182,7 +190,8 @@ impl<K: Kernel> Engine<K> {
 
     /// When [`Self::turn`] has something to do again, work aside.
     pub(crate) fn next_time(&self) -> Instant {
-        let times = [Some(self.pace.next()), self.lookups_due, self.table.next_retry()];
+        let retry = self.table.next_retry().filter(|_| self.pace.sight() == Sight::Clear);
+        let times = [Some(self.pace.next()), self.lookups_due, retry];
         times.into_iter().flatten().min().unwrap_or_else(|| self.pace.next())
     }
 
@@ -414,7 +423,7 @@ impl<K: Kernel> Engine<K> {
     async fn compare(&mut self, now: Instant, reason: ResyncReason) -> io::Result<u64> {
         let began = Instant::now();
         self.metrics.resync(reason);
-        if matches!(reason, ResyncReason::Interval | ResyncReason::Overrun) {
+        if matches!(reason, ResyncReason::Interval | ResyncReason::Overrun | ResyncReason::LinkChange) {
             let links = self.kernel.links().await?;
             self.links.replace(links);
             self.tunnel_device(now);

@@ -95,7 +95,9 @@ impl FibHandle {
         self.send(Command::EndRestart).await
     }
 
-    /// Removes every route of ours and asks for nothing any more.
+    /// Removes every route of ours and asks for nothing any more, until the next [`Self::configure`] names blocks or
+    /// the next [`Self::apply`] routes. Also the way to clean up without a daemon: start, configure without blocks
+    /// and pools, flush, stop.
     pub async fn flush(&self) -> Result<FlushReport, FibError> {
         self.ask(Command::Flush).await?
     }

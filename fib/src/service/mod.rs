@@ -6,5 +6,8 @@ mod links;
 mod pace;
 mod thread;
 
+#[cfg(test)]
+mod tests;
+
 pub use handle::{ApplyPermit, FibHandle};
 pub use thread::start;

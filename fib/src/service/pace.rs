@@ -14,11 +14,21 @@ pub(super) struct Pace {
     due: Instant,
     reason: ResyncReason,
     earliest: Instant,
+    sight: Sight,
+}
+
+/// Whether our view of the kernel can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// It can.
+    Clear,
+    /// Notices or results were lost: nothing is sent before the next comparison, lest a foreign route be replaced.
+    Blind,
 }
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self { due: now + INTERVAL, reason: ResyncReason::Interval, earliest: now }
+        Self { due: now + INTERVAL, reason: ResyncReason::Interval, earliest: now, sight: Sight::Clear }
     }
 
     /// Something is suspicious. A burst of suspicions leads to one comparison.
@@ -30,6 +40,9 @@ impl Pace {
             ResyncReason::Overrun | ResyncReason::Timeout => Duration::from_millis(100),
             ResyncReason::ForeignChange => Duration::from_millis(500),
         };
+        if matches!(reason, ResyncReason::Overrun | ResyncReason::Timeout) {
+            self.sight = Sight::Blind;
+        }
         let due = (now + wait).max(self.earliest);
         if due < self.due {
             (self.due, self.reason) = (due, reason);
@@ -50,6 +63,12 @@ impl Pace {
     pub(super) fn compared(&mut self, now: Instant, took: Duration) {
         self.earliest = now + took.saturating_mul(10).max(SHORTEST_GAP);
         (self.due, self.reason) = (now + INTERVAL, ResyncReason::Interval);
+        self.sight = Sight::Clear;
+    }
+
+    /// Whether our view of the kernel can be trusted.
+    pub(super) fn sight(&self) -> Sight {
+        self.sight
     }
 
     /// A comparison failed.

@@ -16,9 +16,6 @@ mod sync;
 mod views;
 mod want;
 
-#[cfg(test)]
-mod tests;
-
 use std::{
     collections::{BTreeSet, VecDeque},
     net::IpAddr,

@@ -66,6 +66,11 @@ pub(crate) fn ip(arguments: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Runs `ip`, whatever comes of it.
+pub(crate) fn try_ip(arguments: &str) {
+    Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
+}
+
 /// The routes of a protocol, a line each, in the kernel's order, without needless blanks.
 pub(crate) fn routes(protocol: u8) -> Vec<String> {
     let both =

@@ -1,0 +1,149 @@
+//! A kernel for tests: the real one's rules for slots, next hops as the test says, and errors on demand.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    io,
+    net::IpAddr,
+    rc::Rc,
+};
+
+use ipnet::IpNet;
+
+use super::{Admin, Kernel, Link, Target};
+use crate::{
+    error::Errno,
+    resolve::Lookup,
+    route::{KernelRoute, Path},
+    table::{Action, Request, Slot, intern::Interner},
+};
+
+/// What goes wrong next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// The next request is refused.
+    Refuse(i32),
+    /// Half of the next batch is carried out, and no answer comes.
+    Silence,
+}
+
+/// The state, shared with the test.
+#[derive(Default)]
+pub(crate) struct World {
+    /// Slots with their routes in the order of their coming.
+    pub(crate) slots: BTreeMap<Slot, Vec<KernelRoute>>,
+    /// Answers to lookups.
+    pub(crate) lookups: BTreeMap<IpAddr, Lookup>,
+    /// Devices.
+    pub(crate) links: Vec<Link>,
+    /// Prefixes that must not be deleted.
+    pub(crate) wanted: BTreeSet<IpNet>,
+    /// What goes wrong next, in order.
+    pub(crate) faults: VecDeque<Fault>,
+    /// Every request carried out.
+    pub(crate) done: Vec<(Action, IpNet)>,
+    /// How often routes were read.
+    pub(crate) dumps: usize,
+}
+
+impl World {
+    /// Every route, sorted by slot.
+    pub(crate) fn routes(&self) -> Vec<KernelRoute> {
+        self.slots.values().flatten().cloned().collect()
+    }
+}
+
+/// A handle to the state that acts as a kernel.
+#[derive(Clone)]
+pub(crate) struct Simulated {
+    pub(crate) target: Target,
+    pub(crate) world: Rc<RefCell<World>>,
+}
+
+impl Simulated {
+    pub(crate) fn new(target: Target) -> Self {
+        let links = vec![
+            Link { index: 2, name: "eth0".into(), admin: Admin::Up },
+            Link { index: 9, name: "tunl0".into(), admin: Admin::Up },
+        ];
+        Self { target, world: Rc::new(RefCell::new(World { links, ..World::default() })) }
+    }
+
+    fn carry_out(&self, paths: &Interner<Path>, request: &Request) -> Result<(), Errno> {
+        let mut world = self.world.borrow_mut();
+        let path = request.path.and_then(|path| paths.get(path)).cloned();
+        let routes = world.slots.entry(request.slot).or_default();
+        let ours = |route: &KernelRoute| {
+            route.protocol == self.target.protocol && path.as_ref().is_none_or(|path| *path == route.path)
+        };
+        match request.action {
+            Action::Create if !routes.is_empty() => return Err(Errno(libc::EEXIST)),
+            Action::Create => routes.push(self.route(request.slot, path)),
+            Action::Replace => {
+                let first = routes.first_mut().ok_or(Errno(libc::ENOENT))?;
+                assert_eq!(first.protocol, self.target.protocol, "{:?} was stolen", request.slot);
+                *first = self.route(request.slot, path);
+            }
+            Action::Delete => {
+                let index = routes.iter().position(ours).ok_or(Errno(libc::ESRCH))?;
+                routes.remove(index);
+                let wanted = request.path.is_none() && world.wanted.contains(&request.slot.prefix);
+                assert!(!wanted, "{} was deleted although wanted", request.slot.prefix);
+            }
+        }
+        world.done.push((request.action, request.slot.prefix));
+        Ok(())
+    }
+
+    fn route(&self, slot: Slot, path: Option<Path>) -> KernelRoute {
+        let path = path.expect("a new route has a path");
+        KernelRoute {
+            prefix: slot.prefix,
+            table: self.target.table,
+            protocol: self.target.protocol,
+            metric: slot.metric,
+            tos: slot.tos,
+            path,
+            kind: 1,
+        }
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.world.borrow_mut().faults.pop_front()
+    }
+}
+
+impl Kernel for Simulated {
+    fn program(
+        &mut self,
+        paths: &Interner<Path>,
+        batch: &[Request],
+        refused: &mut Vec<(usize, Errno)>,
+    ) -> io::Result<()> {
+        refused.clear();
+        assert!(batch.len() <= super::BATCH);
+        for (index, request) in batch.iter().enumerate() {
+            let result = match self.fault() {
+                Some(Fault::Silence) => return Err(io::ErrorKind::TimedOut.into()),
+                Some(Fault::Refuse(errno)) => Err(Errno(errno)),
+                None => self.carry_out(paths, request),
+            };
+            refused.extend(result.err().map(|errno| (index, errno)));
+        }
+        Ok(())
+    }
+
+    fn lookup(&mut self, address: IpAddr) -> io::Result<Option<Lookup>> {
+        Ok(self.world.borrow().lookups.get(&address).cloned())
+    }
+
+    async fn dump(&mut self) -> io::Result<Vec<KernelRoute>> {
+        let mut world = self.world.borrow_mut();
+        world.dumps += 1;
+        Ok(world.routes())
+    }
+
+    async fn links(&mut self) -> io::Result<Vec<Link>> {
+        Ok(self.world.borrow().links.clone())
+    }
+}
