@@ -26,7 +26,7 @@ const CAPABILITIES: u8 = 2;
 const EXTENDED: u8 = 255;
 
 /// An OPEN. What is decoded has a valid version, identifier and hold time; whether the AS number is the
-/// expected one is for [`super::negotiate`] to say.
+/// expected one is for [`super::negotiate()`] to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// The 2-octet My Autonomous System field: AS_TRANS where the number needs four.

@@ -1,6 +1,6 @@
 //! Walks the path attributes of an UPDATE and gathers their values.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -10,18 +10,17 @@ use super::{
 };
 use crate::{
     event::RouteItem,
-    types::{Asn, PeerType, RouterId},
+    types::{Asn, PeerType},
     wire::{
-        as_path::{AsPath, AsnSize, SegmentRules},
-        attribute::{
-            Aggregator, LargeCommunity, NextHop, Origin, PathAttributes, RareAttributes, UnknownAttribute,
-            code,
-        },
-        context::{DecodeContext, SegmentRule},
+        as_path::AsPath,
+        attribute::{Aggregator, NextHop, Origin, PathAttributes, RareAttributes, UnknownAttribute, code},
+        context::DecodeContext,
         nlri::NlriList,
         notification::{ErrorKind, Notification},
     },
 };
+
+pub(super) mod values;
 
 /// What an UPDATE's attributes say. Fields stay empty for what is missing, misplaced or malformed.
 #[derive(Clone, Debug, Default)]
@@ -301,179 +300,4 @@ impl<'a> Attributes<'a> {
 fn sorted(mut rare: Box<RareAttributes>) -> Box<RareAttributes> {
     rare.unknown.sort_unstable_by_key(|unknown| unknown.code);
     rare
-}
-
-/// RFC 7606 section 7.1.
-pub(super) fn origin(into: &mut Attributes<'_>, value: &[u8], _: &DecodeContext) -> Result<(), Reason> {
-    into.origin = Some(match value {
-        [0] => Origin::Igp,
-        [1] => Origin::Egp,
-        [2] => Origin::Incomplete,
-        _ => return Err(Reason::Value),
-    });
-    Ok(())
-}
-
-/// RFC 7606 section 7.2.
-pub(super) fn as_path(
-    into: &mut Attributes<'_>,
-    value: &[u8],
-    context: &DecodeContext,
-) -> Result<(), Reason> {
-    let rules = SegmentRules { sets: context.as_sets, confederation: context.confederation };
-    let size = AsnSize::of(context.four_octet_asn);
-    into.as_path = Some(AsPath::decode(value, size, rules).map_err(Reason::AsPath)?);
-    Ok(())
-}
-
-/// RFC 6793 section 6: confederation segments are dropped and the rest is used.
-pub(super) fn as4_path(
-    into: &mut Attributes<'_>,
-    value: &[u8],
-    context: &DecodeContext,
-) -> Result<(), Reason> {
-    let rules = SegmentRules { sets: context.as_sets, confederation: SegmentRule::Accept };
-    let path = AsPath::decode(value, AsnSize::Four, rules).map_err(Reason::AsPath)?;
-    into.as4_path = Some(path.without_confederation());
-    Ok(())
-}
-
-/// RFC 4271 section 6.3: a host address.
-pub(super) fn next_hop(into: &mut Attributes<'_>, value: &[u8], _: &DecodeContext) -> Result<(), Reason> {
-    let address = Ipv4Addr::from_bits(number(value)?);
-    if !is_host_v4(address) {
-        return Err(Reason::NextHop);
-    }
-    into.next_hop = Some(NextHop::V4(address));
-    Ok(())
-}
-
-/// Not of 0/8 (RFC 1122), 127/8, 224/4 or 240/4.
-pub(super) fn is_host_v4(address: Ipv4Addr) -> bool {
-    let [first, ..] = address.octets();
-    !matches!(first, 0 | 127 | 224..)
-}
-
-/// RFC 7606 section 7.4.
-pub(super) fn multi_exit_disc(
-    into: &mut Attributes<'_>,
-    value: &[u8],
-    _: &DecodeContext,
-) -> Result<(), Reason> {
-    into.med = Some(number(value)?);
-    Ok(())
-}
-
-/// RFC 7606 section 7.5.
-pub(super) fn local_pref(into: &mut Attributes<'_>, value: &[u8], _: &DecodeContext) -> Result<(), Reason> {
-    into.local_pref = Some(number(value)?);
-    Ok(())
-}
-
-/// RFC 7606 section 7.6.
-pub(super) fn atomic_aggregate(into: &mut Attributes<'_>, _: &[u8], _: &DecodeContext) -> Result<(), Reason> {
-    into.atomic_aggregate = true;
-    Ok(())
-}
-
-/// RFC 7606 section 7.7.
-pub(super) fn aggregator(into: &mut Attributes<'_>, value: &[u8], _: &DecodeContext) -> Result<(), Reason> {
-    let aggregator = read_aggregator(value)?;
-    into.rare().aggregator = Some(aggregator);
-    Ok(())
-}
-
-/// RFC 6793 section 6.
-pub(super) fn as4_aggregator(
-    into: &mut Attributes<'_>,
-    value: &[u8],
-    _: &DecodeContext,
-) -> Result<(), Reason> {
-    into.as4_aggregator = Some(read_aggregator(value)?);
-    Ok(())
-}
-
-/// RFC 1997.
-pub(super) fn communities(into: &mut Attributes<'_>, value: &[u8], _: &DecodeContext) -> Result<(), Reason> {
-    into.rare().communities = numbers(value).collect();
-    Ok(())
-}
-
-/// RFC 4456 section 8.
-pub(super) fn originator_id(
-    into: &mut Attributes<'_>,
-    value: &[u8],
-    _: &DecodeContext,
-) -> Result<(), Reason> {
-    let id = Ipv4Addr::from_bits(number(value)?);
-    into.rare().originator_id = Some(RouterId(id));
-    Ok(())
-}
-
-/// RFC 4456 section 8.
-pub(super) fn cluster_list(into: &mut Attributes<'_>, value: &[u8], _: &DecodeContext) -> Result<(), Reason> {
-    into.rare().cluster_list = numbers(value).map(|id| RouterId(Ipv4Addr::from_bits(id))).collect();
-    Ok(())
-}
-
-/// RFC 4360 section 2.
-pub(super) fn extended_communities(
-    into: &mut Attributes<'_>,
-    value: &[u8],
-    _: &DecodeContext,
-) -> Result<(), Reason> {
-    into.rare().extended_communities = value.as_chunks().0.to_vec();
-    Ok(())
-}
-
-/// RFC 8092 section 3.
-pub(super) fn large_communities(
-    into: &mut Attributes<'_>,
-    value: &[u8],
-    _: &DecodeContext,
-) -> Result<(), Reason> {
-    let (communities, _) = value.as_chunks::<12>();
-    into.rare().large_communities = communities
-        .iter()
-        .filter_map(|octets| match octets.as_chunks::<4>().0 {
-            [global, local1, local2] => Some(LargeCommunity {
-                global: u32::from_be_bytes(*global),
-                local1: u32::from_be_bytes(*local1),
-                local2: u32::from_be_bytes(*local2),
-            }),
-            _ => None,
-        })
-        .collect();
-    Ok(())
-}
-
-/// RFC 9234 section 5.
-pub(super) fn only_to_customer(
-    into: &mut Attributes<'_>,
-    value: &[u8],
-    _: &DecodeContext,
-) -> Result<(), Reason> {
-    if number(value)? == 0 {
-        return Err(Reason::AsZero);
-    }
-    into.keep_opaque(code::ONLY_TO_CUSTOMER, value);
-    Ok(())
-}
-
-/// The AS number in as many octets as there are before the address.
-fn read_aggregator(value: &[u8]) -> Result<Aggregator, Reason> {
-    let (asn, address) = value.split_last_chunk::<4>().ok_or(Reason::Length)?;
-    let asn = Asn(asn.iter().fold(0, |sum, octet| sum << 8 | u32::from(*octet)));
-    if asn == Asn(0) {
-        return Err(Reason::AsZero);
-    }
-    Ok(Aggregator { asn, address: Ipv4Addr::from(*address) })
-}
-
-fn number(value: &[u8]) -> Result<u32, Reason> {
-    value.as_array().map(|octets| u32::from_be_bytes(*octets)).ok_or(Reason::Length)
-}
-
-fn numbers(value: &[u8]) -> impl Iterator<Item = u32> {
-    value.as_chunks().0.iter().map(|octets| u32::from_be_bytes(*octets))
 }

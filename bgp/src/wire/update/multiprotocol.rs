@@ -9,7 +9,7 @@ use nom::{
 };
 
 use super::{
-    attributes::{Attributes, is_host_v4},
+    attributes::{Attributes, values::is_host_v4},
     malformed::{Action, Malformed, Reason},
 };
 use crate::{

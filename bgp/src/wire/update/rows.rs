@@ -1,7 +1,7 @@
 //! The table of RFC 7606 section 7: what each attribute must look like and what happens when it does not.
 
 use super::{
-    attributes::{self, Attributes},
+    attributes::{Attributes, values},
     malformed::{Action, Reason},
     multiprotocol,
 };
@@ -77,39 +77,39 @@ const fn row(
 #[rustfmt::skip]
 static ROWS: [Row; 17] = [
     // RFC 7606 section 7.1
-    row(code::ORIGIN, WellKnown, Anyone, Exactly(1), TreatAsWithdraw, ErrorKind::INVALID_ORIGIN, attributes::origin),
+    row(code::ORIGIN, WellKnown, Anyone, Exactly(1), TreatAsWithdraw, ErrorKind::INVALID_ORIGIN, values::origin),
     // RFC 7606 section 7.2, RFC 7607, RFC 9774
-    row(code::AS_PATH, WellKnown, Anyone, Any, TreatAsWithdraw, ErrorKind::MALFORMED_AS_PATH, attributes::as_path),
+    row(code::AS_PATH, WellKnown, Anyone, Any, TreatAsWithdraw, ErrorKind::MALFORMED_AS_PATH, values::as_path),
     // RFC 7606 section 7.3
-    row(code::NEXT_HOP, WellKnown, Anyone, Exactly(4), TreatAsWithdraw, ErrorKind::INVALID_NEXT_HOP, attributes::next_hop),
+    row(code::NEXT_HOP, WellKnown, Anyone, Exactly(4), TreatAsWithdraw, ErrorKind::INVALID_NEXT_HOP, values::next_hop),
     // RFC 7606 section 7.4
-    row(code::MULTI_EXIT_DISC, OptionalNonTransitive, Anyone, Exactly(4), TreatAsWithdraw, OPTIONAL_ERROR, attributes::multi_exit_disc),
+    row(code::MULTI_EXIT_DISC, OptionalNonTransitive, Anyone, Exactly(4), TreatAsWithdraw, OPTIONAL_ERROR, values::multi_exit_disc),
     // RFC 7606 section 7.5
-    row(code::LOCAL_PREF, WellKnown, InternalPeer, Exactly(4), TreatAsWithdraw, ErrorKind::ATTRIBUTE_LENGTH_ERROR, attributes::local_pref),
+    row(code::LOCAL_PREF, WellKnown, InternalPeer, Exactly(4), TreatAsWithdraw, ErrorKind::ATTRIBUTE_LENGTH_ERROR, values::local_pref),
     // RFC 7606 section 7.6
-    row(code::ATOMIC_AGGREGATE, WellKnown, Anyone, Exactly(0), AttributeDiscard, ErrorKind::ATTRIBUTE_LENGTH_ERROR, attributes::atomic_aggregate),
+    row(code::ATOMIC_AGGREGATE, WellKnown, Anyone, Exactly(0), AttributeDiscard, ErrorKind::ATTRIBUTE_LENGTH_ERROR, values::atomic_aggregate),
     // RFC 7606 section 7.7, RFC 7607
-    row(code::AGGREGATOR, OptionalTransitive, Anyone, Length::Aggregator, AttributeDiscard, OPTIONAL_ERROR, attributes::aggregator),
+    row(code::AGGREGATOR, OptionalTransitive, Anyone, Length::Aggregator, AttributeDiscard, OPTIONAL_ERROR, values::aggregator),
     // RFC 7606 section 7.8
-    row(code::COMMUNITIES, OptionalTransitive, Anyone, NonZeroMultipleOf(4), TreatAsWithdraw, OPTIONAL_ERROR, attributes::communities),
+    row(code::COMMUNITIES, OptionalTransitive, Anyone, NonZeroMultipleOf(4), TreatAsWithdraw, OPTIONAL_ERROR, values::communities),
     // RFC 7606 section 7.9
-    row(code::ORIGINATOR_ID, OptionalNonTransitive, InternalPeer, Exactly(4), TreatAsWithdraw, OPTIONAL_ERROR, attributes::originator_id),
+    row(code::ORIGINATOR_ID, OptionalNonTransitive, InternalPeer, Exactly(4), TreatAsWithdraw, OPTIONAL_ERROR, values::originator_id),
     // RFC 7606 section 7.10
-    row(code::CLUSTER_LIST, OptionalNonTransitive, InternalPeer, NonZeroMultipleOf(4), TreatAsWithdraw, OPTIONAL_ERROR, attributes::cluster_list),
+    row(code::CLUSTER_LIST, OptionalNonTransitive, InternalPeer, NonZeroMultipleOf(4), TreatAsWithdraw, OPTIONAL_ERROR, values::cluster_list),
     // RFC 7606 section 7.11, RFC 4760 section 7
     row(code::MP_REACH_NLRI, OptionalNonTransitive, Anyone, AtLeast(5), SessionReset, OPTIONAL_ERROR, multiprotocol::reach),
     // RFC 7606 section 7.12, RFC 4760 section 7
     row(code::MP_UNREACH_NLRI, OptionalNonTransitive, Anyone, AtLeast(3), SessionReset, OPTIONAL_ERROR, multiprotocol::unreach),
     // RFC 7606 section 7.14
-    row(code::EXTENDED_COMMUNITIES, OptionalTransitive, Anyone, NonZeroMultipleOf(8), TreatAsWithdraw, OPTIONAL_ERROR, attributes::extended_communities),
+    row(code::EXTENDED_COMMUNITIES, OptionalTransitive, Anyone, NonZeroMultipleOf(8), TreatAsWithdraw, OPTIONAL_ERROR, values::extended_communities),
     // RFC 6793 section 6
-    row(code::AS4_PATH, OptionalTransitive, TwoOctetSpeaker, Any, AttributeDiscard, OPTIONAL_ERROR, attributes::as4_path),
+    row(code::AS4_PATH, OptionalTransitive, TwoOctetSpeaker, Any, AttributeDiscard, OPTIONAL_ERROR, values::as4_path),
     // RFC 6793 section 6
-    row(code::AS4_AGGREGATOR, OptionalTransitive, TwoOctetSpeaker, Exactly(8), AttributeDiscard, OPTIONAL_ERROR, attributes::as4_aggregator),
+    row(code::AS4_AGGREGATOR, OptionalTransitive, TwoOctetSpeaker, Exactly(8), AttributeDiscard, OPTIONAL_ERROR, values::as4_aggregator),
     // RFC 8092 section 5
-    row(code::LARGE_COMMUNITY, OptionalTransitive, Anyone, NonZeroMultipleOf(12), TreatAsWithdraw, OPTIONAL_ERROR, attributes::large_communities),
+    row(code::LARGE_COMMUNITY, OptionalTransitive, Anyone, NonZeroMultipleOf(12), TreatAsWithdraw, OPTIONAL_ERROR, values::large_communities),
     // RFC 9234 section 5; checked, since routers behind us act on it, but passed on like an unknown one
-    row(code::ONLY_TO_CUSTOMER, OptionalTransitive, Anyone, Exactly(4), TreatAsWithdraw, OPTIONAL_ERROR, attributes::only_to_customer),
+    row(code::ONLY_TO_CUSTOMER, OptionalTransitive, Anyone, Exactly(4), TreatAsWithdraw, OPTIONAL_ERROR, values::only_to_customer),
 ];
 
 impl Row {
