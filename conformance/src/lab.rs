@@ -173,21 +173,22 @@ pub fn state_of(lab: &str) -> PathBuf {
     Path::new(STATE).join(lab)
 }
 
-/// Keeps other runs of the same lab waiting for as long as the socket is open. The name is abstract: it vanishes with
-/// the process.
+/// Keeps other runs of the same lab waiting for as long as the answer is open.
 pub fn lock(lab: &str) -> Result<UnixListener> {
-    let address = SocketAddr::from_abstract_name(format!("siskin-lab/{lab}"))?;
-    let mut told = false;
+    take(&format!("siskin-lab/{lab}"), || crate::ui::note(&format!("waiting for another run of {lab}")))
+}
+
+/// Takes a lock by a socket whose abstract name vanishes with the process; `tell` is called once if that takes a while.
+fn take(name: &str, tell: impl FnOnce()) -> Result<UnixListener> {
+    let address = SocketAddr::from_abstract_name(name)?;
+    let mut tell = Some(tell);
     loop {
         match UnixListener::bind_addr(&address) {
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                if !told {
-                    crate::ui::note(&format!("waiting for another run of {lab}"));
-                }
-                told = true;
-                std::thread::sleep(Duration::from_millis(200));
+                tell.take().into_iter().for_each(|tell| tell());
+                std::thread::sleep(Duration::from_millis(50));
             }
-            other => return other.with_context(|| format!("cannot lock {lab}")),
+            other => return other.with_context(|| format!("cannot lock {name}")),
         }
     }
 }
@@ -195,6 +196,7 @@ pub fn lock(lab: &str) -> Result<UnixListener> {
 /// Kills what lives in the lab's namespaces, then removes these and the state folder.
 fn clean(lab: &str) -> Result<()> {
     let state = state_of(lab);
+    let _one_at_a_time = take(&format!("siskin-lab-clean/{lab}"), || ())?;
     if !state.exists() {
         return Ok(());
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     expect::{Expectations, Variant, runner::Runner},
     features::{self, Feature},
+    interrupt::hold_off,
     lab::{self, Guardian, Lab},
     launch::Router,
     stage,
@@ -126,6 +127,8 @@ impl Job {
         let replace = self.variant.as_ref().map(|v| v.replace.clone()).unwrap_or_default();
         stage::stage(folder, &staged, &replace)?;
         let outcome = self.steps(&staged, routers);
+        // After an interrupt this waits for the end of the process: the failure is no result.
+        drop(hold_off());
         guardian.finish()?;
         outcome
     }
