@@ -187,6 +187,11 @@ impl Reader {
         self.problems.push(fault.at(origin, key));
     }
 
+    /// Whether a key is known to be wrong, so that what follows from it needs no complaint.
+    pub(super) fn blames(&self, key: &str) -> bool {
+        self.problems.iter().any(|problem| problem.key == key)
+    }
+
     /// Remembers a warning about a key.
     pub(super) fn warning(&mut self, origin: &Origin, key: impl Into<String>, fault: Fault) {
         self.warnings.push(fault.at(origin, key));

@@ -39,6 +39,9 @@ pub(super) async fn take(daemon: &Daemon, reloader: &Reloader, outcome: Outcome,
             for line in &change.applied {
                 info!(change = line, "configuration changed");
             }
+            for warning in &change.warnings {
+                warn!(warning, "configuration changed");
+            }
             for key in &change.pending {
                 warn!(key = key.key, running = key.running, configured = key.configured, "needs a restart");
             }

@@ -228,6 +228,9 @@ impl Running {
         let loaded = self.daemon.loaded();
         let node = &loaded.intent.node;
         info!(version = env!("CARGO_PKG_VERSION"), node = node.name, asn = node.asn.0, router_id = %node.router_id, "started");
+        for found in loaded.found_addresses() {
+            info!(found, "node address detected");
+        }
         for warning in &loaded.warnings {
             warn!(%warning, "configuration");
         }

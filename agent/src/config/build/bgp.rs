@@ -53,8 +53,9 @@ pub(super) fn mesh(reader: &mut Reader, node: &Node, secrets: &mut Secrets<'_>) 
         if node.owns(address) {
             continue;
         }
-        if node.address_like(address).is_none() {
-            let remedy = if address.is_ipv4() { "set node.address" } else { "set node.address6" };
+        let own = if address.is_ipv4() { "node.address" } else { "node.address6" };
+        if node.address_like(address).is_none() && !reader.blames(own) {
+            let remedy = format!("set {own}");
             let fault = Fault::new(format!("the node has no address to reach {address} from"), remedy);
             reader.problem(&origin, "bgp.mesh", fault);
         }

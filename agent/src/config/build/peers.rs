@@ -154,8 +154,8 @@ impl PeerReader<'_> {
             "any" => None,
             "node" => {
                 let own = self.node.address_like(self.address);
-                if own.is_none() {
-                    let key = if self.address.is_ipv4() { "node.address" } else { "node.address6" };
+                let key = if self.address.is_ipv4() { "node.address" } else { "node.address6" };
+                if own.is_none() && !self.reader.blames(key) {
                     let what = format!("the node has no address to reach {} from", self.address);
                     self.fault("source", Fault::new(what, format!("set {key}, or source = \"any\"")));
                 }

@@ -31,7 +31,7 @@ pub(super) fn tunnel(reader: &mut Reader, node: &Node, pools: &BTreeMap<IpNet, P
     let next_hops = reader.list(&table, "next_hops", values::prefix4);
     let guard = reader.get(&table, "guard", |t| values::word(t, &[("on", Guard::On), ("off", Guard::Off)]));
     let tunnelling = pools.values().any(|pool| pool.ipip_mode != IpipMode::Never);
-    if tunnelling && node.address.is_none() {
+    if tunnelling && node.address.is_none() && !reader.blames("node.address") {
         let fault = Fault::new("a pool is tunnelled, and the node has no IPv4 address", "set node.address");
         reader.problem(&table.origin, "node.address", fault);
     }

@@ -47,7 +47,11 @@ impl FileReader<'_> {
 
     fn syntax(&mut self, error: &toml::de::Error) {
         let offset = error.span().map_or(0, |span| span.start);
-        let what = error.message().replace('\n', ", ");
+        let named = error.span().and_then(|span| self.text.get(span)).filter(|text| !text.contains('\n'));
+        let what = match (error.message(), named) {
+            (message @ "duplicate key", Some(key)) => format!("{message} `{key}`"),
+            (message, _) => message.replace('\n', ", "),
+        };
         let origin = self.origin(offset);
         self.layer.problems.push(Problem { origin, key: String::new(), what, remedy: String::new() });
     }

@@ -58,7 +58,10 @@ fn refused(cases: &[(&str, &str)]) {
 
 #[test]
 fn a_syntax_error_names_its_place() {
-    refused(&[("[node]\nname = \"a\nasn = 1\n", "siskin.toml:2:10: invalid basic string, expected `\"`")]);
+    refused(&[
+        ("[node]\nname = \"a\nasn = 1\n", "siskin.toml:2:10: invalid basic string, expected `\"`"),
+        ("[node]\nasn = 1\nasn = 2\n", "siskin.toml:3:1: duplicate key `asn`"),
+    ]);
 }
 
 #[test]
@@ -222,4 +225,18 @@ fn a_broken_file_is_not_blamed_for_what_it_may_well_say() {
     let host = FakeHost::with_file("[[pools]]\ncidr = \"172.16.0.0/16");
     let error = load(&inputs(&[], flags), &host).unwrap_err();
     assert_eq!(error.problems.len(), 1, "{error}");
+}
+
+#[test]
+fn a_node_without_address_is_blamed_once() {
+    let text = "[bgp]\nmesh = [\"10.0.0.1\"]\n[[peers]]\naddress = \"10.0.0.2\"\nasn = 1\n\
+                [[pools]]\ncidr = \"172.16.0.0/16\"\nipip_mode = \"Always\"";
+    let mut host = FakeHost::with_file(text);
+    host.interfaces = vec![interface(5, "tunl0", &["172.16.0.1/32"])];
+    let error = load(&inputs(&[], Flags::default()), &host).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "default: node.address: not detected: first-found finds no ipv4 address on any interface; set \
+         node.address = \"ADDRESS/LENGTH\", or another method by node.autodetect"
+    );
 }
