@@ -111,6 +111,15 @@ pub enum Stop {
     },
 }
 
+/// What new settings mean for the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// They matter to the next one.
+    Quiet,
+    /// It must be closed, with Cease 6/6, and set up anew.
+    RestartSession,
+}
+
 /// Whether a connection of the peer was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incoming {

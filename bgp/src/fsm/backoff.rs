@@ -61,6 +61,11 @@ impl IdleHold {
         Self { first, longest, failures: 0 }
     }
 
+    /// Takes other limits.
+    pub(super) fn set_limits(&mut self, first: Duration, longest: Duration) {
+        (self.first, self.longest) = (first, longest);
+    }
+
     /// Forgets the past.
     pub(super) fn forgive(&mut self) {
         self.failures = 0;

@@ -48,6 +48,8 @@ pub(super) struct Connection {
     pub(super) peer: Option<PeerIdentity>,
     /// When the session came up.
     pub(super) since: Now,
+    /// When a KEEPALIVE was sent last.
+    pub(super) last_keepalive: Now,
     pub(super) hold: Option<Now>,
     pub(super) keepalive: Option<Now>,
     pub(super) delay_open: Option<Now>,
@@ -65,6 +67,7 @@ impl Connection {
             agreement: None,
             peer: None,
             since: now,
+            last_keepalive: now,
             hold: None,
             keepalive: None,
             delay_open: None,

@@ -6,14 +6,14 @@ use crate::{
     config::ConnectMode,
     event::SessionAddresses,
     fsm::{
-        Action, Cause, Config, ConnectionId, Direction, DownReport, Failure, Incoming, Outgoing, Refusal,
-        State, Stop, Stopped, TransportError,
+        Action, Cause, Change, Config, ConnectionId, Direction, DownReport, Failure, Incoming, Outgoing,
+        Refusal, State, Stop, Stopped, TransportError,
         backoff::{IdleHold, Jitter, Weight},
         connection::{Connection, Stage},
         terms,
     },
     types::Now,
-    wire::notification::{ErrorKind, Notification},
+    wire::notification::Notification,
 };
 
 /// The hold time while the peer's OPEN is awaited (RFC 4271 section 8.2.2: "a large value").
@@ -21,7 +21,7 @@ const LARGE_HOLD: Duration = Duration::from_secs(240);
 
 /// Whether connections are sought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// Until somebody starts the peer.
     Stopped,
     /// Until the IdleHoldTimer expires.
@@ -34,20 +34,20 @@ enum Phase {
 #[derive(Clone, Debug)]
 pub struct PeerFsm {
     pub(super) config: Config,
-    phase: Phase,
+    pub(super) phase: Phase,
     pub(super) connections: Vec<Connection>,
     /// ConnectRetryTimer.
-    connect_retry: Option<Now>,
+    pub(super) connect_retry: Option<Now>,
     /// No active open before this, so that attempts stay a ConnectRetryTime apart whatever happens.
     not_before: Now,
     /// ConnectRetryCounter.
-    retries: u32,
+    pub(super) retries: u32,
     idle_hold: IdleHold,
-    jitter: Jitter,
+    pub(super) jitter: Jitter,
     pub(super) next_id: u64,
     pub(super) actions: VecDeque<Action>,
     reported: State,
-    last_failure: Option<Failure>,
+    pub(super) last_failure: Option<Failure>,
 }
 
 /// How a connection ends.
@@ -120,16 +120,17 @@ impl PeerFsm {
         self.report();
     }
 
-    /// Takes a new configuration; what is agreed with the peer stays until the session restarts. Starts and stops
-    /// the peer as its administrative state demands.
-    pub fn handle_configure(&mut self, now: Now, config: Config) {
-        self.idle_hold = IdleHold::new(config.idle_hold_time, config.idle_hold_max);
+    /// Takes a new configuration. Starts and stops the peer as its administrative state demands.
+    pub fn handle_configure(&mut self, now: Now, config: Config, change: Change) {
+        self.idle_hold.set_limits(config.idle_hold_time, config.idle_hold_max);
         self.config = config;
-        match self.config.may_run() {
-            true if self.phase == Phase::Stopped => self.handle_start(now),
-            true => {}
-            false if self.phase == Phase::Stopped => {}
-            false => self.handle_stop(now, Stop::Shutdown),
+        match (self.config.may_run(), self.phase) {
+            (true, Phase::Stopped) => self.handle_start(now),
+            (true, Phase::Running | Phase::IdleHold(_)) if change == Change::RestartSession => {
+                self.handle_stop(now, Stop::ConfigurationChanged);
+            }
+            (false, Phase::Running | Phase::IdleHold(_)) => self.handle_stop(now, Stop::Shutdown),
+            (true, Phase::Running | Phase::IdleHold(_)) | (false, Phase::Stopped) => {}
         }
     }
 
@@ -144,6 +145,9 @@ impl PeerFsm {
     /// The peer has opened a connection (events 14 and 17).
     pub fn handle_incoming(&mut self, now: Now, addresses: SessionAddresses) -> Incoming {
         if let Some(refusal) = self.refusal(now) {
+            if refusal == Refusal::Established {
+                self.probe(now);
+            }
             return Incoming::Refused(refusal);
         }
         self.drop_silent_incoming();
@@ -178,33 +182,6 @@ impl PeerFsm {
         if let Some(connection) = self.get_mut(id).filter(|c| c.stage == Stage::Established) {
             connection.restart_send_hold(now);
         }
-    }
-
-    /// Lets every timer that is due expire (events 9 to 13 and 29).
-    pub fn handle_timeout(&mut self, now: Now) {
-        if matches!(self.phase, Phase::IdleHold(until) if until <= now) {
-            self.begin(now);
-        }
-        if self.connect_retry.is_some_and(|due| due <= now) {
-            self.connect_retry_expired(now);
-        }
-        let due: Vec<ConnectionId> = self
-            .connections
-            .iter()
-            .filter(|c| c.deadline().is_some_and(|d| d <= now))
-            .map(|c| c.id)
-            .collect();
-        due.into_iter().for_each(|id| self.connection_timers(now, id));
-        self.report();
-    }
-
-    /// When to call [`Self::handle_timeout`].
-    pub fn poll_timeout(&self) -> Option<Now> {
-        let hold = match self.phase {
-            Phase::IdleHold(until) => Some(until),
-            Phase::Stopped | Phase::Running => None,
-        };
-        self.connections.iter().filter_map(Connection::deadline).chain(self.connect_retry).chain(hold).min()
     }
 
     /// The next thing to do.
@@ -257,7 +234,7 @@ impl PeerFsm {
     }
 
     /// Leaves Idle.
-    fn begin(&mut self, now: Now) {
+    pub(super) fn begin(&mut self, now: Now) {
         self.phase = Phase::Running;
         self.await_retry(now);
     }
@@ -275,61 +252,20 @@ impl PeerFsm {
         }
     }
 
-    fn connect(&mut self, now: Now) {
+    pub(super) fn connect(&mut self, now: Now) {
         let id = self.add(now, Direction::Outgoing);
         self.not_before = now.plus(self.jitter.spread(self.config.connect_retry_time));
         self.connect_retry = Some(self.not_before);
         self.actions.push_back(Action::Connect(id));
     }
 
-    /// Event 9: gives up a connection that is still on its way and tries anew, unless the peer's has come.
-    fn connect_retry_expired(&mut self, now: Now) {
-        self.connect_retry = None;
-        let stuck = self.connections.iter().find(|c| c.stage == Stage::Connecting).map(|c| c.id);
-        if let Some(connection) = stuck.and_then(|id| self.remove(id)) {
-            self.actions.push_back(Action::Close(connection.id));
-            if self.connections.is_empty() {
-                self.last_failure = Some(Failure::Transport(TransportError::NoAnswer));
-                self.retries = self.retries.saturating_add(1);
-            }
-        }
-        if self.connections.is_empty() {
-            self.connect(now);
-        }
-    }
-
-    fn connection_timers(&mut self, now: Now, id: ConnectionId) {
-        let Some(connection) = self.get_mut(id) else { return };
-        let due = |timer: Option<Now>| timer.is_some_and(|at| at <= now);
-        if due(connection.hold) {
-            return self.fail(now, id, ErrorKind::HOLD_TIMER_EXPIRED.into());
-        }
-        if due(connection.send_hold) {
-            return self.send_hold_expired(now, id);
-        }
-        if due(connection.delay_open) {
-            self.send_open(now, id);
-        } else if due(connection.keepalive) {
+    /// A peer that connects although there is a session may have lost its end of it without our hearing of it. A
+    /// KEEPALIVE, at most one each second (RFC 4271 section 4.4), has its kernel tell us.
+    fn probe(&mut self, now: Now) {
+        let session = self.connections.iter().find(|c| c.stage == Stage::Established);
+        let quiet = session.filter(|c| now.since(c.last_keepalive) >= Duration::from_secs(1)).map(|c| c.id);
+        if let Some(id) = quiet {
             self.send_keepalive(now, id);
-        }
-    }
-
-    /// Event 29. The NOTIFICATION 8/0 could not get out either, so it is not sent (RFC 9687 section 3.2).
-    fn send_hold_expired(&mut self, now: Now, id: ConnectionId) {
-        if let Some(connection) = self.remove(id) {
-            let ending = Ending { failure: Failure::SendHold, weight: Weight::Error, last_word: None };
-            self.ended(now, connection, ending, Close::Ours);
-        }
-    }
-
-    pub(super) fn send_keepalive(&mut self, now: Now, id: ConnectionId) {
-        let Some(interval) = self.get_mut(id).and_then(|c| c.agreement.as_ref()).map(|a| a.keepalive) else {
-            return;
-        };
-        let next = (!interval.is_zero()).then(|| now.plus(self.jitter.spread(interval)));
-        if let Some(connection) = self.get_mut(id) {
-            connection.keepalive = next;
-            self.actions.push_back(Action::Send(id, Outgoing::Keepalive));
         }
     }
 

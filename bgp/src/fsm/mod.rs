@@ -24,11 +24,12 @@ mod handshake;
 mod machine;
 mod status;
 mod terms;
+mod timers;
 
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, Incoming, Outgoing, Received, Refusal, SessionUp, Stop};
+pub use action::{Action, Change, Incoming, Outgoing, Received, Refusal, SessionUp, Stop};
 pub use config::{Config, LocalRestart, Restarting};
 pub use connection::ConnectionId;
 pub use machine::PeerFsm;

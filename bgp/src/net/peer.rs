@@ -28,7 +28,7 @@ use super::{
 use crate::{
     config::PeerConfig,
     event::{Negotiated, Retention, RouteBatch, SessionAddresses},
-    fsm::{self, Action, ConnectionId, Failure, Incoming, PeerFsm, SessionUp, Stop, TransportError},
+    fsm::{self, Action, Change, ConnectionId, Failure, Incoming, PeerFsm, SessionUp, Stop, TransportError},
     types::{Family, Now, PeerId, PeerType},
     wire::DecodeContext,
 };
@@ -48,15 +48,6 @@ pub(super) enum Control {
     RequestRefresh,
     /// Close the session, for this reason, and end the task.
     End(Stop),
-}
-
-/// What new settings mean for the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    /// They matter to the next one.
-    Quiet,
-    /// It must be closed and set up anew.
-    RestartSession,
 }
 
 /// What a peer task works with.
@@ -204,10 +195,7 @@ impl PeerTask {
             Control::Incoming(stream) => self.incoming(now, stream),
             Control::Configure(settings, change) => {
                 self.settings = *settings;
-                self.fsm.handle_configure(now, self.settings.machine.clone());
-                if change == Change::RestartSession {
-                    self.fsm.handle_stop(now, Stop::ConfigurationChanged);
-                }
+                self.fsm.handle_configure(now, self.settings.machine.clone(), change);
             }
             Control::Stop(stop) => self.fsm.handle_stop(now, stop),
             Control::RequestRefresh => self.request_refresh(),

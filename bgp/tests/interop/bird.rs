@@ -133,7 +133,7 @@ async fn notifications_are_read_on_both_sides() {
     let Some(mut lab) = lab("multihop;", |_| ()) else { return };
     lab.up().await;
     lab.ours.clear("peer", Clear::Session).await.unwrap();
-    assert!(lab.failure().await.contains("stopped on purpose"));
+    assert!(lab.failure().await.contains("reset by the operator"));
     eventually("BIRD tells our reset", SOON, || async { lab.protocol().contains("Administrative reset") })
         .await;
     lab.up().await;

@@ -124,6 +124,10 @@ fn without_graceful_restart_an_established_session_refuses_new_connections() {
     let (mut fsm, _) = machine_in(State::Established, plain);
     let refused = Incoming::Refused(crate::fsm::Refusal::Established);
     assert_eq!(fsm.handle_incoming(at(60), addresses()), refused);
+    let probes = |actions: Vec<Action>| actions.iter().filter(|a| matches!(a, Action::Send(..))).count();
+    assert_eq!(probes(drain(&mut fsm)), 1, "a KEEPALIVE finds out whether the peer still has its end");
+    assert_eq!(fsm.handle_incoming(at(60), addresses()), refused);
+    assert_eq!(probes(drain(&mut fsm)), 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Why a session is not up, in one sentence.
 
 use super::*;
-use crate::fsm::{Stop, TransportError};
+use crate::fsm::{Change, Stop, TransportError};
 
 fn sentence(fsm: &PeerFsm, now: Now) -> String {
     fsm.down_report(now).unwrap().to_string()
@@ -67,7 +67,7 @@ fn an_administrative_state_is_no_failure() {
     let (mut fsm, _) = machine_in(State::Established, ours());
     let mut down = ours();
     down.admin = AdminState::Down;
-    fsm.handle_configure(at(1), down);
+    fsm.handle_configure(at(1), down, Change::Quiet);
     assert_eq!(sentence(&fsm, at(1)), "administratively down");
 }
 
@@ -92,5 +92,5 @@ fn a_peer_that_has_not_come_yet_is_waited_for() {
 fn a_stopped_peer_says_it_was_stopped() {
     let (mut fsm, _) = machine_in(State::Established, ours());
     fsm.handle_stop(at(1), Stop::Shutdown);
-    assert_eq!(sentence(&fsm, at(1)), "reset by the operator");
+    assert_eq!(sentence(&fsm, at(1)), "shut down");
 }

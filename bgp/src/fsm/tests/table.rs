@@ -1,7 +1,7 @@
 //! Every state against every event, as RFC 4271 section 8.2.2 has them.
 
 use super::*;
-use crate::fsm::{Stop, TransportError};
+use crate::fsm::{Change, Stop, TransportError};
 
 const STATES: [State; 4] = [State::Connect, State::OpenSent, State::OpenConfirm, State::Established];
 
@@ -204,8 +204,25 @@ fn a_peer_that_is_administratively_down_does_not_start() {
     let mut fsm = PeerFsm::new(down, 1);
     fsm.handle_start(at(1));
     assert_eq!((fsm.state(), fsm.poll_timeout()), (State::Idle, None));
-    fsm.handle_configure(at(2), ours());
+    fsm.handle_configure(at(2), ours(), Change::Quiet);
     assert_eq!(fsm.state(), State::Connect);
+}
+
+#[test]
+fn settings_that_matter_to_the_session_restart_it_and_others_do_not() {
+    let quiet = outcomes(|f, _| f.handle_configure(at(60), ours(), Change::Quiet));
+    assert_eq!(quiet, STATES.map(silent));
+    let restarted = outcomes(|f, _| f.handle_configure(at(60), ours(), Change::RestartSession));
+    assert_eq!(restarted[3], (State::Connect, vec![ErrorKind::OTHER_CONFIGURATION_CHANGE]));
+}
+
+#[test]
+fn a_peer_that_is_enabled_is_tried_at_once() {
+    let mut down = ours();
+    down.admin = AdminState::Down;
+    let mut fsm = PeerFsm::new(down, 1);
+    fsm.handle_configure(at(2), ours(), Change::RestartSession);
+    assert_eq!((fsm.state(), connects(&drain(&mut fsm))), (State::Connect, 1));
 }
 
 #[test]
@@ -213,7 +230,7 @@ fn a_peer_without_its_key_is_kept_down() {
     let (mut fsm, _) = machine_in(State::Established, ours());
     let mut keyless = ours();
     keyless.key_unavailable = Some("no such file".to_owned());
-    fsm.handle_configure(at(9), keyless);
+    fsm.handle_configure(at(9), keyless, Change::Quiet);
     assert_eq!(fsm.state(), State::Idle);
     assert!(has_session_down(&drain(&mut fsm)));
     fsm.handle_start(at(10));

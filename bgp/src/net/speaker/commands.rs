@@ -1,0 +1,159 @@
+//! What the owner of the speaker asks of it.
+
+use std::sync::{Arc, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::{CONTROLS, Peer, Speaker};
+use crate::{
+    config::{PeerConfig, SpeakerConfig},
+    core::PeerChange,
+    fsm::{self, Change, Stop},
+    net::{
+        admission::Admission,
+        handle::{Clear, Command},
+        listener::listen,
+        peer::{Control, PeerTask, Settings, Surroundings},
+        snapshot::{PeerSnapshot, Shared},
+    },
+    types::{Family, PeerId, PeerType},
+};
+
+impl Speaker {
+    pub(super) fn command(&mut self, command: Command) {
+        let now = self.clock.now();
+        match command {
+            Command::Reconfigure(config) => self.reconfigure(*config),
+            Command::Originate(prefixes) => self.core.originate(now, &prefixes),
+            Command::NextHop(address, reachability) => self.core.next_hop(now, address, reachability),
+            Command::RestartBest => self.core.restart_best(),
+            Command::Forwarding(families) => {
+                self.restart.forwarding = families;
+                self.tell_restart_state();
+            }
+            // The asker may have gone away meanwhile.
+            Command::Peers(answer) => drop(answer.send(self.snapshots())),
+            Command::Query(query) => query(&self.core, now),
+            Command::Clear { peer, clear, found } => drop(found.send(self.clear(&peer, clear))),
+            Command::Shutdown { .. } => {}
+        }
+    }
+
+    fn clear(&mut self, name: &str, clear: Clear) -> bool {
+        let now = self.clock.now();
+        let Some(id) = self.peers.iter().find(|(_, peer)| peer.name == name).map(|(id, _)| *id) else {
+            return false;
+        };
+        match clear {
+            Clear::Session => self.tell(id, Control::Stop(Stop::Reset)),
+            Clear::Inbound => self.tell(id, Control::RequestRefresh),
+            Clear::Outbound => {
+                Family::ALL.into_iter().for_each(|family| self.core.route_refresh(now, id, family))
+            }
+        }
+        true
+    }
+
+    fn snapshots(&self) -> Vec<PeerSnapshot> {
+        let now = self.clock.now();
+        let own = self.core.config().asn;
+        let snapshot = |(id, config): (PeerId, &PeerConfig)| {
+            let mut snapshot = self.peers.get(&id)?.shared.snapshot(now, id, config, own);
+            snapshot.routes = config.families.iter().map(|f| (f, self.core.counts(id, f))).collect();
+            Some(snapshot)
+        };
+        self.core.peers().filter_map(snapshot).collect()
+    }
+
+    fn reconfigure(&mut self, config: SpeakerConfig) {
+        let now = self.clock.now();
+        let changes = self.core.reconfigure(now, config);
+        for change in changes {
+            match change {
+                PeerChange::Add(id) => {
+                    if let Some(peer) = self.core_config(id) {
+                        self.add_peer(id, peer);
+                    }
+                }
+                PeerChange::Remove(id) => self.remove_peer(id),
+                PeerChange::Restart(id) => self.configure(id, Change::RestartSession),
+            }
+        }
+        self.update_admission();
+        self.update_listeners();
+    }
+
+    fn core_config(&self, id: PeerId) -> Option<PeerConfig> {
+        self.core.peers().find(|(peer, _)| *peer == id).map(|(_, config)| config.clone())
+    }
+
+    fn settings(&self, peer: PeerConfig) -> Settings {
+        let speaker = self.core.config();
+        Settings {
+            machine: fsm::Config::new(speaker, &peer, self.restart),
+            peer_type: PeerType::of(speaker.asn, peer.asn),
+            peer,
+        }
+    }
+
+    pub(super) fn add_peer(&mut self, id: PeerId, config: PeerConfig) {
+        let (control, receiver) = mpsc::channel(CONTROLS);
+        let shared: Arc<Shared> = Arc::default();
+        let task = self.next_task;
+        self.next_task = self.next_task.wrapping_add(1);
+        let name = config.name.clone();
+        let around = Surroundings {
+            clock: self.clock,
+            control: receiver,
+            core: self.to_core.clone(),
+            ready: self.ready.clone(),
+            shared: shared.clone(),
+            background: self.background.clone(),
+        };
+        self.background.spawn(PeerTask::new(id, task, self.settings(config), around).run());
+        self.peers.insert(id, Peer { name, task, control, shared, outbox: None });
+    }
+
+    fn remove_peer(&mut self, id: PeerId) {
+        self.tell(id, Control::End(Stop::Deconfigured));
+        self.peers.remove(&id);
+    }
+
+    fn configure(&mut self, id: PeerId, change: Change) {
+        let Some(peer) = self.core_config(id) else { return };
+        let settings = Box::new(self.settings(peer));
+        self.tell(id, Control::Configure(settings, change));
+    }
+
+    pub(super) fn tell_restart_state(&mut self) {
+        let ids: Vec<PeerId> = self.peers.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.configure(id, Change::Quiet));
+    }
+
+    pub(super) fn update_admission(&self) {
+        let mut admission = Admission::default();
+        for (id, config) in self.core.peers() {
+            if let Some(peer) = self.peers.get(&id) {
+                admission.add(config, peer.control.clone());
+            }
+        }
+        self.admission.send_replace(admission);
+    }
+
+    pub(super) fn update_listeners(&mut self) {
+        let wanted = self.core.config().listen.clone();
+        let states = &self.listen_states;
+        self.listeners.retain(|address, task| {
+            let keep = wanted.contains(address);
+            if !keep {
+                task.abort();
+                states.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+            }
+            keep
+        });
+        for address in wanted {
+            let (admission, states) = (self.admission.subscribe(), self.listen_states.clone());
+            self.listeners.entry(address).or_insert_with(|| tokio::spawn(listen(address, admission, states)));
+        }
+    }
+}
