@@ -41,7 +41,7 @@ protocol bgp peer {{
   connect delay time 0;
   connect retry time 1;
   error wait time 1, 2;
-  hold time 9;
+  hold time 3;
   graceful restart on;
   ipv4 {{ import all; export where source = RTS_STATIC; next hop self; }};
   {options}
@@ -55,7 +55,7 @@ fn lab(options: &str, change: impl FnOnce(&mut PeerConfig)) -> Option<Lab> {
     let bird = bird(options)?;
     let (own, other) = (host(1), host(2));
     let mut config = peer(own, other, THEIRS);
-    config.hold_time = Duration::from_secs(9);
+    config.hold_time = Duration::from_secs(3);
     change(&mut config);
     let (ours, events) = start(speaker(own, OURS, vec![config]));
     Some(Lab { ours, events, bird })
@@ -111,7 +111,7 @@ async fn both_connect_with_a_key_and_stay_up_beyond_the_hold_time() {
     let key = Auth::Md5(b"between us".to_vec().into());
     let Some(lab) = lab("multihop; password \"between us\";", |peer| peer.auth = key) else { return };
     lab.up().await;
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(only_peer(&lab.ours).await.sessions, 1);
 }
 
