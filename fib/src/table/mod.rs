@@ -30,7 +30,12 @@ pub use self::{
     sync::{Action, Completion, Request, Slot},
     views::DeviceNames,
 };
-use self::{entry::Entry, intern::Interner, prefixes::Prefixes, retry::Retries};
+use self::{
+    entry::{Entry, Todo},
+    intern::Interner,
+    prefixes::Prefixes,
+    retry::Retries,
+};
 use crate::{
     config::{FibConfig, Programming, TunnelPermission},
     decide::Decider,
@@ -155,7 +160,7 @@ impl Table {
         let mut stale = Vec::new();
         for (prefix, entry) in self.entries.iter_mut() {
             entry.marks.adopted = false;
-            if !entry.is_asked_for() {
+            if entry.todo(RestartPhase::Over) == Todo::Delete {
                 stale.push(prefix);
             }
         }

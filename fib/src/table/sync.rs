@@ -36,6 +36,13 @@ pub struct Request {
     pub path: Option<Id<Path>>,
 }
 
+impl Request {
+    /// Whether it deletes one certain route rather than whatever of ours is in the slot.
+    fn is_stray(&self) -> bool {
+        self.action == Action::Delete && self.path.is_some()
+    }
+}
+
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
@@ -95,6 +102,10 @@ impl Table {
             match refused.next_if(|(refused, _)| *refused == index) {
                 Some((_, errno)) => self.refused(now, request, *errno, &mut completion),
                 None => self.done(request),
+            }
+            // Whoever put a second route of ours into a slot may have moved the first: look again.
+            if request.is_stray() && request.slot == self.slot(request.slot.prefix) {
+                completion.resync = Some(ResyncReason::ForeignChange);
             }
         }
         completion
@@ -191,7 +202,7 @@ impl Table {
         }
         self.retries.forget(prefix);
         let Some(entry) = self.entries.get_mut(prefix) else { return };
-        if request.action == Action::Delete && request.path.is_some() {
+        if request.is_stray() {
             return;
         }
         entry.actual = request.path;
@@ -210,7 +221,7 @@ impl Table {
             }
             _ => {}
         }
-        if request.path.is_some() && request.action == Action::Delete {
+        if request.is_stray() {
             return;
         }
         self.retries.refused(now, prefix);

@@ -162,10 +162,13 @@ fn perform(bench: &mut Bench, model: &mut Model, step: Step) {
             route.path = direct("192.168.92.99");
             Some(RouteNotice::Replaced(route.clone()))
         }),
-        Step::OursDeleted { prefix, heard } => meddle(bench, nth_prefix(prefix), heard, |routes| {
-            let index = routes.iter().position(|route| route.protocol == 179)?;
-            Some(RouteNotice::Removed(routes.remove(index)))
-        }),
+        Step::OursDeleted { prefix, heard } => {
+            model.adopted.remove(&nth_prefix(prefix));
+            meddle(bench, nth_prefix(prefix), heard, |routes| {
+                let index = routes.iter().position(|route| route.protocol == 179)?;
+                Some(RouteNotice::Removed(routes.remove(index)))
+            });
+        }
         Step::OursAdded { prefix, metric, heard } => {
             let mut route = kernel_route(&nth_prefix(prefix).to_string(), 179, direct("192.168.92.98"));
             route.metric = metric.into();
