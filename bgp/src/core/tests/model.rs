@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::{super::*, harness::*};
 use crate::{
     config::{Install, Reflection},
-    decision::DEFAULT_LOCAL_PREF,
+    decision::{DEFAULT_LOCAL_PREF, Reason},
     event::Retention,
     policy::{
         Action as PolicyAction, Condition, Modification, Policy, PrefixRange, PrefixSet, RejectReason, Term,
@@ -21,7 +21,7 @@ use crate::{
     },
     types::{Asn, PeerType, RouterId},
     wire::{
-        attribute::{NextHop, Origin, PathAttributes},
+        attribute::{NextHop, Origin, PathAttributes, RareAttributes},
         community::Community,
     },
 };
@@ -43,6 +43,7 @@ enum Step {
     Import { peer: u32, policy: u8 },
     Export { peer: u32, policy: u8 },
     Reflection { peer: u32, client: bool },
+    NextHopMode { peer: u32, mode: u8 },
     Originate { prefixes: BTreeSet<usize> },
     Refresh { peer: u32 },
     Transmit { peer: u32, budget: usize },
@@ -96,8 +97,8 @@ fn make(peer: u32, kind: Kind) -> PathAttributes {
     made
 }
 
-fn rare(kind: u8) -> Option<Box<wire::attribute::RareAttributes>> {
-    let mut rare = wire::attribute::RareAttributes::default();
+fn rare(kind: u8) -> Option<Box<RareAttributes>> {
+    let mut rare = RareAttributes::default();
     match kind {
         0 => rare.communities = vec![Community::NO_EXPORT.0],
         1 => rare.communities = vec![Community::NO_ADVERTISE.0],
@@ -111,8 +112,6 @@ fn rare(kind: u8) -> Option<Box<wire::attribute::RareAttributes>> {
     }
     Some(Box::new(rare))
 }
-
-use crate::wire;
 
 fn some_prefixes() -> Arc<PrefixSet> {
     Arc::new([PrefixRange::or_longer(net("10.1.0.0/16"))].into_iter().collect())
@@ -158,11 +157,23 @@ struct ModelPeer {
     up: bool,
     graceful: bool,
     client: bool,
+    next_hop: u8,
     import: u8,
     export: u8,
     fresh: BTreeMap<IpNet, PathAttributes>,
     stale: BTreeMap<IpNet, PathAttributes>,
     deadline: u64,
+}
+
+impl ModelPeer {
+    fn lose(&mut self, now: u64, how: Retention) {
+        self.up = false;
+        self.stale = std::mem::take(&mut self.fresh);
+        self.deadline = now + RESTART;
+        if !self.graceful || how == Retention::Flush {
+            self.stale.clear();
+        }
+    }
 }
 
 struct Model {
@@ -281,7 +292,8 @@ impl Model {
         } else {
             sent.local_pref.get_or_insert(DEFAULT_LOCAL_PREF);
         }
-        if external || best.peer.is_none() {
+        let ours = best.peer.is_none() || [external, true, false][usize::from(receiver.next_hop)];
+        if ours {
             sent.next_hop = NextHop::V4(OWN);
         }
         Some(sent)
@@ -325,7 +337,7 @@ impl World {
             Step::Up { peer, graceful: is_graceful, forwarding } => {
                 let p = &mut model.peers[peer as usize];
                 if p.up {
-                    return;
+                    p.lose(model.now, Retention::MayRestart);
                 }
                 (p.up, p.graceful) = (true, is_graceful);
                 if is_graceful && forwarding {
@@ -342,12 +354,7 @@ impl World {
                 if !p.up {
                     return;
                 }
-                p.up = false;
-                p.stale = std::mem::take(&mut p.fresh);
-                p.deadline = model.now + RESTART;
-                if !p.graceful || how == Retention::Flush {
-                    p.stale.clear();
-                }
+                p.lose(model.now, how);
                 lab.down(peer, how);
             }
             Step::Announce { peer, prefixes, kind } => {
@@ -395,6 +402,11 @@ impl World {
                     let role = if client { Reflection::Client } else { Reflection::NonClient };
                     self.reconfigure(peer, |p| p.reflection = role);
                 }
+            }
+            Step::NextHopMode { peer, mode } => {
+                use crate::config::NextHopMode::{Auto, Keep, OwnAddress};
+                model.peers[peer as usize].next_hop = mode;
+                self.reconfigure(peer, |p| p.next_hop = [Auto, OwnAddress, Keep][usize::from(mode)]);
             }
             Step::Originate { prefixes } => {
                 let names: Vec<_> = prefixes.iter().map(|i| PREFIXES[*i]).collect();
@@ -486,8 +498,6 @@ impl World {
     }
 }
 
-use crate::decision::Reason;
-
 fn kind() -> impl Strategy<Value = Kind> {
     let rare = prop_oneof![5 => Just(9u8), 2 => 0u8..5];
     let path = prop_oneof![9 => 0u8..3, 1 => Just(3u8)];
@@ -524,6 +534,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (peer.clone(), 0u8..5).prop_map(|(peer, policy)| Step::Import { peer, policy }),
         1 => (peer.clone(), 0u8..5).prop_map(|(peer, policy)| Step::Export { peer, policy }),
         1 => (peer.clone(), any::<bool>()).prop_map(|(peer, client)| Step::Reflection { peer, client }),
+        1 => (peer.clone(), 0u8..3).prop_map(|(peer, mode)| Step::NextHopMode { peer, mode }),
         1 => some().prop_map(|prefixes| Step::Originate { prefixes }),
         1 => peer.clone().prop_map(|peer| Step::Refresh { peer }),
         6 => (peer, 1usize..300).prop_map(|(peer, budget)| Step::Transmit { peer, budget }),
