@@ -30,6 +30,7 @@ const BATCH: u32 = 6000;
 
 fn main() {
     reflect(500, 2);
+    mesh(1000, 2);
     for count in [100_000, 1_000_000] {
         propagate(count);
     }
@@ -165,6 +166,40 @@ fn propagate(count: u32) {
     );
 }
 
+/// One node of a full mesh, with one external peer that listens: each batch is followed by a whole turn.
+fn mesh(nodes: u32, routes: u32) {
+    let monitor = PeerId(nodes);
+    let start = cpu();
+    let peers = (0..nodes).map(|i| peer(i, OWN_AS, Reflection::NonClient));
+    let mut core = core(peers.chain([peer(nodes, Asn(65001), Reflection::NonClient)]).collect());
+    for peer in core.peers_with_output() {
+        drain(&mut core, peer);
+    }
+    let established = cpu() - start;
+    let start = cpu();
+    for node in 0..nodes {
+        announce(&mut core, node, routes);
+        for peer in core.peers_with_output() {
+            drain(&mut core, peer);
+        }
+    }
+    assert_eq!(core.counts(monitor, Family::Ipv4Unicast).advertised, nodes * routes);
+    println!(
+        "mesh, {nodes} nodes, {routes} routes each: sessions {:.1} ms, routes {:.1} us per update",
+        established.as_secs_f64() * 1e3,
+        (cpu() - start).as_secs_f64() * 1e6 / f64::from(nodes),
+    );
+}
+
+/// A peer sends a few routes of its own.
+fn announce(core: &mut Core, index: u32, routes: u32) {
+    let prefix = |i: u32| Ipv4Net::new((0x1400_0000 + ((index * routes + i) << 6)).into(), 26).unwrap();
+    let nlri = NlriList::V4((0..routes).map(|i| Nlri::from(prefix(i))).collect());
+    let items = vec![RouteItem::Reach { attributes: attributes(index, index), nlri }];
+    core.routes(now(), PeerId(index), RouteBatch { items });
+    settle(core);
+}
+
 /// A route reflector whose clients send a few routes each.
 fn reflect(clients: u32, routes: u32) {
     let mut core = core((0..clients).map(|i| peer(i, OWN_AS, Reflection::Client)).collect());
@@ -176,11 +211,7 @@ fn reflect(clients: u32, routes: u32) {
     let start = cpu();
     let mut deliveries = 0;
     for client in 0..clients {
-        let prefix = |i: u32| Ipv4Net::new((0x1400_0000 + ((client * routes + i) << 6)).into(), 26).unwrap();
-        let nlri = NlriList::V4((0..routes).map(|i| Nlri::from(prefix(i))).collect());
-        let items = vec![RouteItem::Reach { attributes: attributes(client, client), nlri }];
-        core.routes(now(), PeerId(client), RouteBatch { items });
-        settle(&mut core);
+        announce(&mut core, client, routes);
     }
     let ingested = cpu() - start;
     for client in core.peers_with_output() {

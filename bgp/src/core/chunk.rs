@@ -114,10 +114,8 @@ impl<P: Net> FamilyRib<P> {
         let best = entry.best()?;
         let id = self.effective(route, best);
         let attributes = shared.attributes.get(id)?;
-        if !settings.permits::<P>(shared, best, attributes) {
-            return None;
-        }
-        let modifying = settings.consent(entry.prefix, best, attributes)?;
+        settings.permit::<P>(shared, best, attributes).ok()?;
+        let modifying = settings.consent(entry.prefix, best, attributes).ok()?;
         Some((*best, id, modifying))
     }
 

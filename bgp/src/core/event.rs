@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use crate::{
     decision::{Reason, Step},
+    policy::RejectReason,
     types::{Family, Now, PeerId},
     wire::{Notification, attribute::PathAttributes},
 };
@@ -180,6 +181,40 @@ pub struct AdvertisedRoute {
     pub attributes: Option<Arc<PathAttributes>>,
     /// Whether a newer state waits for the peer's socket.
     pub delivery: Delivery,
+}
+
+/// Why the best path of a prefix is not sent to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// Route selection is still deferred after our restart (RFC 4724 section 4.1).
+    SelectionDeferred,
+    /// It came from this very peer.
+    SplitHorizon,
+    /// Learned over iBGP, and neither its sender nor this peer is a client of ours (RFC 4456).
+    NotReflected,
+    /// NO_ADVERTISE is attached (RFC 1997).
+    NoAdvertise,
+    /// NO_EXPORT or NO_EXPORT_SUBCONFED is attached and the peer is external (RFC 1997).
+    NoExport,
+    /// The export policy refused it.
+    Rejected(RejectReason),
+    /// Our own address is to be the next hop, and we have none of the family.
+    NoOwnAddress,
+}
+
+impl Withheld {
+    /// The unique name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SelectionDeferred => "selection_deferred",
+            Self::SplitHorizon => "split_horizon",
+            Self::NotReflected => "not_reflected",
+            Self::NoAdvertise => "no_advertise",
+            Self::NoExport => "no_export",
+            Self::Rejected(reason) => reason.name(),
+            Self::NoOwnAddress => "no_own_address",
+        }
+    }
 }
 
 /// How far an advertisement has come.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::shared::Shared;
+use super::{event::Withheld, shared::Shared};
 use crate::{
     config::{NextHopMode, Reflection},
     decision::DEFAULT_LOCAL_PREF,
@@ -47,13 +47,22 @@ pub(super) type Modifying = SmallVec<[u16; 4]>;
 
 impl ExportSettings {
     /// Whether such a path may go to this group at all: all but the policy.
-    pub(super) fn permits<P: Net>(&self, shared: &Shared, path: &Path, attributes: &PathAttributes) -> bool {
+    pub(super) fn permit<P: Net>(
+        &self,
+        shared: &Shared,
+        path: &Path,
+        attributes: &PathAttributes,
+    ) -> Result<(), Withheld> {
         if path.peer == LOCAL {
-            return true;
+            return Ok(());
         }
-        !shared.deferring.contains(P::FAMILY)
-            && self.is_passed_on(shared, path)
-            && !self.is_barred(attributes)
+        if shared.deferring.contains(P::FAMILY) {
+            return Err(Withheld::SelectionDeferred);
+        }
+        if !self.is_passed_on(shared, path) {
+            return Err(Withheld::NotReflected);
+        }
+        self.barred(attributes).map_or(Ok(()), Err)
     }
 
     /// Routes from internal peers go to internal peers by reflection only (RFC 4271 section 9.2, RFC 4456).
@@ -65,28 +74,34 @@ impl ExportSettings {
     }
 
     /// NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED (RFC 1997).
-    fn is_barred(&self, attributes: &PathAttributes) -> bool {
-        let Some(rare) = &attributes.rare else { return false };
+    fn barred(&self, attributes: &PathAttributes) -> Option<Withheld> {
+        let rare = attributes.rare.as_ref()?;
         let has = |community: Community| rare.communities.contains(&community.0);
         let external = self.kind == PeerType::External;
-        has(Community::NO_ADVERTISE)
-            || external && (has(Community::NO_EXPORT) || has(Community::NO_EXPORT_SUBCONFED))
+        if has(Community::NO_ADVERTISE) {
+            return Some(Withheld::NoAdvertise);
+        }
+        let no_export = has(Community::NO_EXPORT) || has(Community::NO_EXPORT_SUBCONFED);
+        (external && no_export).then_some(Withheld::NoExport)
     }
 
-    /// Asks the export policy; `None`: refused.
+    /// Asks the export policy.
     pub(super) fn consent<P: Net>(
         &self,
         prefix: P,
         path: &Path,
         attributes: &PathAttributes,
-    ) -> Option<Modifying> {
+    ) -> Result<Modifying, Withheld> {
         if self.policy.accepts_all() {
-            return Some(Modifying::new());
+            return Ok(Modifying::new());
         }
         let source = if path.peer == LOCAL { RouteSource::Local } else { RouteSource::Learned };
         let context = RouteContext { prefix: prefix.into(), attributes, peer: self.kind, source };
         let evaluation = self.policy.evaluate(&context);
-        (evaluation.verdict == Verdict::Accept).then_some(evaluation.modifying)
+        match evaluation.verdict {
+            Verdict::Accept => Ok(evaluation.modifying),
+            Verdict::Reject(reason) => Err(Withheld::Rejected(reason)),
+        }
     }
 
     /// The attributes as they are sent; `None` when we have no address to name as next hop.

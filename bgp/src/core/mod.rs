@@ -23,14 +23,14 @@ mod sessions;
 mod shared;
 mod transmit;
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 pub use self::event::{
     Action, AdjRibIn, AdvertisedRoute, BestChange, Delivery, ExplainedStep, Explanation, Freshness, Page,
-    PathView, PeerChange, Presence, RouteCounts, RouteView, Warning, WeightedNextHop, Work,
+    PathView, PeerChange, Presence, RouteCounts, RouteView, Warning, WeightedNextHop, Withheld, Work,
 };
 use self::{
     family::FamilyRib,
@@ -43,7 +43,7 @@ use crate::{
     event::{Reachability, RouteBatch, RouteItem},
     rib::{Net, Waiting},
     types::{Families, Family, Now, PeerId},
-    wire::nlri::NlriList,
+    wire::{attribute::PathAttributes, nlri::NlriList},
 };
 
 /// The pure core of a BGP speaker.
@@ -307,6 +307,15 @@ impl Core {
     /// Decides once more over this prefix, telling every step.
     pub fn explain(&self, prefix: IpNet) -> Option<Explanation> {
         in_family!(ref self, query::family(prefix), rib => rib.explain(&self.shared, prefix))
+    }
+
+    /// What a peer is sent about this prefix, or why nothing; `None` without a session or a best path.
+    pub fn explain_export(
+        &self,
+        peer: PeerId,
+        prefix: IpNet,
+    ) -> Option<Result<Arc<PathAttributes>, Withheld>> {
+        in_family!(ref self, query::family(prefix), rib => rib.explain_export(&self.shared, peer, prefix))
     }
 
     /// Route counters of a peer.

@@ -6,8 +6,10 @@ use ipnet::IpNet;
 
 use super::{
     event::{
-        AdjRibIn, AdvertisedRoute, Delivery, ExplainedStep, Explanation, Freshness, Page, PathView, RouteView,
+        AdjRibIn, AdvertisedRoute, Delivery, ExplainedStep, Explanation, Freshness, Page, PathView,
+        RouteView, Withheld,
     },
+    export::Modifying,
     family::{FamilyRib, import_context},
     shared::Shared,
 };
@@ -15,6 +17,7 @@ use crate::{
     decision::{self, Recorder, Step},
     rib::{Entry, LOCAL, Net, Path},
     types::{Family, Now, PeerId},
+    wire::attribute::PathAttributes,
 };
 
 /// Routes looked at for each one asked for.
@@ -131,6 +134,26 @@ impl<P: Net> FamilyRib<P> {
     pub(super) fn route(&self, shared: &Shared, prefix: IpNet) -> Option<RouteView> {
         let entry = self.table.get(self.table.find(P::of(prefix)?)?)?;
         self.view(shared, entry, |_| true)
+    }
+
+    /// What a peer with a session is sent about one prefix, or why nothing; `None`: no session, or no best path.
+    pub(super) fn explain_export(
+        &self,
+        shared: &Shared,
+        peer: PeerId,
+        prefix: IpNet,
+    ) -> Option<Result<Arc<PathAttributes>, Withheld>> {
+        let (settings, _) = self.member(peer)?;
+        let route = self.table.find(P::of(prefix)?)?;
+        let entry = self.table.get(route)?;
+        let best = entry.best()?;
+        let id = self.effective(route, best);
+        let attributes = shared.attributes.get(id)?;
+        let own = if best.peer == peer { Err(Withheld::SplitHorizon) } else { Ok(()) };
+        let permitted = own.and_then(|()| settings.permit::<P>(shared, best, attributes));
+        let modifying = permitted.and_then(|()| settings.consent(entry.prefix, best, attributes));
+        let outgoing = |modifying: Modifying| settings.outgoing(shared, best, id, &modifying);
+        Some(modifying.and_then(|m| outgoing(m).map(Arc::new).ok_or(Withheld::NoOwnAddress)))
     }
 
     /// The decision over one route once more, step by step.

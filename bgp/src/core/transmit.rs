@@ -213,6 +213,9 @@ impl<P: Net> FamilyRib<P> {
 
     /// Moves members past changes that mean nothing to them; `budget` counts changes down.
     pub(super) fn skip_barren(&mut self, shared: &Shared, budget: &mut usize) -> Work {
+        if self.table.is_quiet() {
+            return Work::Done;
+        }
         let mut tips = vec![0; self.exports.groups.len()];
         for member in self.exports.members.values() {
             if let Some(tip) = tips.get_mut(member.group) {
@@ -255,6 +258,9 @@ impl<P: Net> FamilyRib<P> {
 
     /// Lets go of what every reader has passed.
     pub(super) fn trim(&mut self) {
+        if self.table.is_quiet() && self.exports.groups.iter().all(|g| g.cache.size == 0) {
+            return;
+        }
         let cursors = self.exports.members.values().map(|m| m.cursor).chain(self.best.cursor());
         let passed = cursors.min().unwrap_or(self.table.head());
         for route in self.table.trim(passed) {

@@ -34,6 +34,11 @@ impl ChangeLog {
         self.head
     }
 
+    /// Whether every reader has seen everything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Whether a route's version is still in the log.
     pub(crate) fn holds(&self, version: u32) -> bool {
         u64::from((self.head as u32).wrapping_sub(version)) < self.head - self.tail

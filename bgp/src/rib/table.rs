@@ -183,6 +183,11 @@ impl<P: Net> Table<P> {
         self.log.head()
     }
 
+    /// Whether every reader has seen every change.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.log.is_empty()
+    }
+
     /// Where the latest change of a route stands in the log, while it is there.
     pub(crate) fn position(&self, route: RouteId) -> Option<u64> {
         self.log.position(self.entries.get(route)?.version)

@@ -1,5 +1,10 @@
 use super::{super::*, harness::*};
-use crate::{event::Retention, types::RouterId};
+use crate::{
+    event::Retention,
+    policy::{Policy, RejectReason},
+    types::{Asn, RouterId},
+    wire::community::Community,
+};
 
 #[test]
 fn a_route_from_a_non_client_goes_to_clients_only_and_one_from_a_client_to_all() {
@@ -153,4 +158,31 @@ fn clients_that_read_at_different_paces_through_a_large_changing_table_end_up_wi
         assert_eq!(lab.learned[&PeerId(index)].routes.len(), expected);
         assert_eq!(lab.learned[&PeerId(index)].routes, lab.learned[&PeerId(2)].routes);
     }
+}
+
+#[test]
+fn what_is_not_sent_to_a_peer_is_explained() {
+    let none = Arc::new(Policy::reject_all(RejectReason::ExportNone));
+    let mut lab = Lab::new(config(vec![
+        peer(0, OWN_AS),
+        peer(1, OWN_AS),
+        peer(2, Asn(65000)),
+        PeerConfig { export: none, ..peer(3, Asn(65001)) },
+    ]));
+    (0..4).for_each(|i| lab.up(i));
+    let mut barred = internal(address(0));
+    barred.rare.get_or_insert_default().communities = vec![Community::NO_EXPORT.0];
+    lab.announce(0, &barred, &["10.0.0.0/16"]);
+    lab.announce(0, &internal(address(0)), &["10.1.0.0/16"]);
+    lab.originate(&["2001:db8::/64"]);
+    lab.settle();
+    let told = |index, prefix| lab.core.explain_export(PeerId(index), net(prefix));
+    assert_eq!(told(0, "10.0.0.0/16"), Some(Err(Withheld::SplitHorizon)));
+    assert_eq!(told(1, "10.0.0.0/16"), Some(Err(Withheld::NotReflected)));
+    assert_eq!(told(2, "10.0.0.0/16"), Some(Err(Withheld::NoExport)));
+    assert_eq!(told(3, "10.1.0.0/16"), Some(Err(Withheld::Rejected(RejectReason::ExportNone))));
+    assert_eq!(told(2, "2001:db8::/64"), Some(Err(Withheld::NoOwnAddress)));
+    let sent = told(2, "10.1.0.0/16").unwrap().unwrap();
+    assert_eq!(lab.learned(2, "10.1.0.0/16"), Some(&*sent));
+    assert_eq!(told(2, "10.9.0.0/16"), None);
 }
