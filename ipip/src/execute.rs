@@ -4,13 +4,23 @@ use tracing::info;
 
 use crate::{error::Error, guard, netlink::Netlink, nft::Nft, plan::Step};
 
+/// How far the steps of a plan were taken.
+pub(crate) struct Executed {
+    /// Steps that were taken.
+    pub(crate) taken: usize,
+    /// Why the one after them was not.
+    pub(crate) result: Result<(), Error>,
+}
+
 /// Takes the steps in their order and stops at the first that fails: what follows may rely on it.
-pub(crate) async fn execute(netlink: &Netlink, nft: &Nft, steps: &[Step]) -> Result<(), Error> {
-    for step in steps {
-        take(netlink, nft, step).await?;
+pub(crate) async fn execute(netlink: &Netlink, nft: &Nft, steps: &[Step]) -> Executed {
+    for (taken, step) in steps.iter().enumerate() {
+        if let Err(error) = take(netlink, nft, step).await {
+            return Executed { taken, result: Err(error) };
+        }
         info!(step = %step, "tunnel changed");
     }
-    Ok(())
+    Executed { taken: steps.len(), result: Ok(()) }
 }
 
 async fn take(netlink: &Netlink, nft: &Nft, step: &Step) -> Result<(), Error> {

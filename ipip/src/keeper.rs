@@ -14,7 +14,7 @@ use crate::{
     advice::{Sysctls, advise},
     config::{Environment, GuardMode, IPIP_OVERHEAD, KnownNodes, Mtu, Need, TunnelConfig},
     error::Error,
-    execute::execute,
+    execute::{Executed, execute},
     guard::{Chain, Members},
     membership::Membership,
     netlink::Netlink,
@@ -114,13 +114,13 @@ impl Keeper {
             if steps.is_empty() {
                 return self.conclude(refusal, guard, desired);
             }
-            let done = execute(&self.netlink, &self.nft, &steps).await;
-            let wrote = steps.iter().any(Step::concerns_the_guard);
+            let Executed { taken, result } = execute(&self.netlink, &self.nft, &steps).await;
+            let wrote = steps.iter().take(taken).any(Step::concerns_the_guard);
             guard = self.look(if wrote { Scope::Everything } else { Scope::Links }).await?;
-            if wrote && done.is_ok() {
+            if wrote {
                 self.remember_rules();
             }
-            done?;
+            result?;
         }
         debug!("the tunnel is being changed by someone else at this moment");
         Ok(())
@@ -131,7 +131,7 @@ impl Keeper {
         let guard = self.look(Scope::Everything).await?;
         if self.responsibility == Responsibility::Taken {
             let Plan { steps, .. } = plan(&Desired::Removed(self.environment.kind), &self.observed, None);
-            execute(&self.netlink, &self.nft, &steps).await?;
+            execute(&self.netlink, &self.nft, &steps).await.result?;
             if self.guard_mode() == GuardMode::On {
                 guard?;
             }

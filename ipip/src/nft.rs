@@ -14,9 +14,6 @@ use crate::{
 /// nft answers in milliseconds; on a machine that is out of breath, in seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// With /etc/protocols nft would print `ipencap` for the 4 we wrote, and the rules would look like another's.
-const NUMERIC_JSON: [&str; 2] = ["-j", "-p"];
-
 /// The nftables program.
 pub(crate) struct Nft {
     program: PathBuf,
@@ -49,7 +46,7 @@ impl Nft {
 
     async fn run(&self, arguments: &[&str], document: Option<&Value>) -> Result<String, Error> {
         let child = Command::new(&self.program)
-            .args(NUMERIC_JSON)
+            .arg("-j")
             .args(arguments)
             .env("LC_ALL", "C")
             .stdin(if document.is_some() { Stdio::piped() } else { Stdio::null() })
