@@ -266,6 +266,11 @@ impl Core {
         self.shared.deferring
     }
 
+    /// How many prefixes are known, those whose every path was refused included.
+    pub fn prefixes(&self, family: Family) -> usize {
+        in_family!(ref self, family, rib => rib.prefixes())
+    }
+
     /// Routes with all their paths, the best first, sorted by prefix, from behind `after`.
     pub fn loc_rib(&self, family: Family, after: Option<IpNet>, max: usize) -> Page<RouteView> {
         in_family!(ref self, family, rib => rib.loc_rib(&self.shared, after, max))

@@ -45,6 +45,11 @@ impl<P: Net> FamilyRib<P> {
         page
     }
 
+    /// How many prefixes are known.
+    pub(super) fn prefixes(&self) -> usize {
+        self.table.len()
+    }
+
     /// Every route with all its paths.
     pub(super) fn loc_rib(&self, shared: &Shared, after: Option<IpNet>, max: usize) -> Page<RouteView> {
         self.page(after, max, |entry| self.view(shared, entry, |_| true))

@@ -164,6 +164,11 @@ impl<P: Net> Table<P> {
         self.entries.get_mut(route)
     }
 
+    /// How many prefixes are known.
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+
     /// The lowest number above every id in use.
     pub(crate) fn bound(&self) -> RouteId {
         self.entries.bound()
