@@ -31,6 +31,7 @@ protocol static { ipv4; route 172.16.196.128/26 blackhole; route 10.9.0.0/24 bla
 protocol bgp master01 {
     local 192.168.92.129 as 64512;
     neighbor 192.168.92.128 as 64512;
+    direct;
     graceful restart on;
     connect delay time 1;
     ipv4 { import all; export all; next hop self; };
@@ -127,9 +128,9 @@ fn a_changed_file_is_applied_and_an_invalid_one_refused() {
     assert_eq!(host.cli("status --check").status.code(), Some(1));
     assert_eq!(host.json("peers")[0]["established_count"], 1, "no session was touched");
 
-    host.configure(&CONFIG.replace("open_delay = 0", "open_delay = 0\nlisten_port = 1790"));
+    host.configure(&format!("{CONFIG}[kernel]\nmetric = 7\n"));
     eventually("the key waits for a restart", || {
-        host.says("status").contains("waiting for a restart: bgp.listen_port")
+        host.says("status").contains("waiting for a restart: kernel.metric")
     });
     assert!(!host.says("status").contains("did you mean"));
 

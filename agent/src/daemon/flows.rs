@@ -17,7 +17,7 @@ use ipip::{TunnelHandle, TunnelStatus};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use super::{rows::words, state::Daemon};
+use super::{known::Completed, rows::words, state::Daemon};
 use crate::api::protocol::event::What;
 
 /// Hands best routes to the FIB and carries out what the speaker asks for, until the speaker ends.
@@ -87,10 +87,12 @@ async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {
 
 /// What was adopted at start and not asked for may go now, and so may nodes nobody has named.
 pub(super) async fn end_restart(daemon: &Daemon) {
+    if daemon.known().complete() == Completed::Before {
+        return;
+    }
     info!("restart complete: what is left from before is removed");
     daemon.hub.announce(What::Restart { info: "complete".to_owned() });
     ended(daemon.fib.end_restart().await);
-    daemon.known().complete();
     tell_known_nodes(daemon);
 }
 

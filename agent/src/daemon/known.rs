@@ -20,6 +20,15 @@ pub(super) struct Known {
     completeness: Completeness,
 }
 
+/// When a list became complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Completed {
+    /// Just now.
+    Now,
+    /// Some time ago.
+    Before,
+}
+
 impl Known {
     /// Those of the configuration; more may follow.
     #[must_use]
@@ -53,9 +62,12 @@ impl Known {
         };
     }
 
-    /// From now on nobody else is known.
-    pub(super) fn complete(&mut self) {
-        self.completeness = Completeness::Complete;
+    /// From now on nobody else is known. Whether that is new.
+    pub(super) fn complete(&mut self) -> Completed {
+        match std::mem::replace(&mut self.completeness, Completeness::Complete) {
+            Completeness::Partial => Completed::Now,
+            Completeness::Complete => Completed::Before,
+        }
     }
 
     /// All of them.

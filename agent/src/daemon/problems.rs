@@ -109,7 +109,8 @@ fn remedy_of(errno: Option<Errno>) -> &'static str {
 pub(super) fn of_tunnel(status: &TunnelStatus, need: Need) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Some(notice) = &status.problem {
-        let severity = if status.state == TunnelState::Down { Severity::Error } else { Severity::Warning };
+        let lost = need == Need::Needed && status.state == TunnelState::Down;
+        let severity = if lost { Severity::Error } else { Severity::Warning };
         problems.push(of_notice(notice, severity));
     }
     problems.extend(status.warnings.iter().map(|w| of_notice(w, Severity::Warning)));

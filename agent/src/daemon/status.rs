@@ -40,7 +40,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
     let (rib, deferring) = daemon
         .speaker
         .query(|core, _| {
-            let routes = |family| core.loc_rib(family, None, 0).items.len() as u64;
+            let routes = |family| core.prefixes(family) as u64;
             let rib = RibCounts { ipv4: routes(Family::Ipv4Unicast), ipv6: routes(Family::Ipv6Unicast) };
             (rib, !core.deferring().is_empty())
         })

@@ -8,10 +8,10 @@ use std::{
 };
 
 /// How long anything may take to become true.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whether the tests can run here; says loudly when not.
-pub fn can_run() -> bool {
+pub(crate) fn can_run() -> bool {
     let missing = if !rustix::process::geteuid().is_root() {
         "not root"
     } else if !Command::new("bird").arg("--version").stderr(Stdio::null()).status().is_ok_and(|s| s.success())
@@ -27,12 +27,12 @@ pub fn can_run() -> bool {
 }
 
 /// A network namespace, kept by a sleeping process.
-pub struct Namespace {
+pub(crate) struct Namespace {
     holder: Child,
 }
 
 impl Namespace {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let holder = Command::new("unshare").args(["-n", "sleep", "600"]).spawn().expect("unshare runs");
         let ns = Self { holder };
         let ours = fs::read_link("/proc/self/ns/net").expect("our namespace");
@@ -44,7 +44,7 @@ impl Namespace {
     }
 
     /// Joins two namespaces by a cable, `eth0` at both ends.
-    pub fn cable(a: &Self, b: &Self, address_a: &str, address_b: &str) {
+    pub(crate) fn cable(a: &Self, b: &Self, address_a: &str, address_b: &str) {
         a.ip(&format!("link add eth0 type veth peer name eth0 netns {}", b.holder.id()));
         for (ns, address) in [(a, address_a), (b, address_b)] {
             ns.ip(&format!("address add {address} dev eth0"));
@@ -53,22 +53,22 @@ impl Namespace {
     }
 
     /// A command to be run inside.
-    pub fn command(&self, program: impl AsRef<Path>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/proc/{}/ns/net", self.holder.id())).arg("--").arg(program.as_ref());
         command
     }
 
     /// Runs `ip` and returns what it says.
-    pub fn ip(&self, line: &str) -> String {
+    pub(crate) fn ip(&self, line: &str) -> String {
         let output = self.command("ip").args(line.split_whitespace()).output().expect("ip runs");
         assert!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr));
         text(&output.stdout)
     }
 
-    /// The routes of this protocol, one a line, as `ip -N route` prints them.
-    pub fn routes(&self, protocol: &str) -> Vec<String> {
-        self.ip(&format!("-N route show proto {protocol}")).lines().map(|l| l.trim().to_owned()).collect()
+    /// The routes of this protocol, one a line, as `ip route` prints them.
+    pub(crate) fn routes(&self, protocol: &str) -> Vec<String> {
+        self.ip(&format!("route show proto {protocol}")).lines().map(|l| l.trim().to_owned()).collect()
     }
 }
 
@@ -79,16 +79,16 @@ impl Drop for Namespace {
 }
 
 /// A running process that ends with the test.
-pub struct Process(pub Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(pid, signal).expect("it runs");
     }
 
     /// The exit status, once it has ended.
-    pub fn exit_code(&mut self) -> Option<i32> {
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if let Some(status) = self.0.try_wait().expect("a child") {
@@ -112,23 +112,23 @@ fn end(child: &mut Child) {
 }
 
 /// One host: a namespace, a directory, and the command line inside.
-pub struct Host {
-    pub ns: Namespace,
-    pub dir: PathBuf,
+pub(crate) struct Host {
+    pub(crate) ns: Namespace,
+    pub(crate) dir: PathBuf,
 }
 
 impl Host {
-    pub fn new(dir: &Path, name: &str) -> Self {
+    pub(crate) fn new(dir: &Path, name: &str) -> Self {
         let dir = dir.join(name);
         fs::create_dir_all(&dir).expect("a directory");
         Self { ns: Namespace::new(), dir }
     }
 
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.dir.join("siskin.toml")
     }
 
-    pub fn configure(&self, text: &str) {
+    pub(crate) fn configure(&self, text: &str) {
         fs::write(self.config(), text).expect("writes");
     }
 
@@ -139,7 +139,7 @@ impl Host {
     }
 
     /// Starts the daemon with the configuration of this host.
-    pub fn run(&self, flags: &[&str]) -> Process {
+    pub(crate) fn run(&self, flags: &[&str]) -> Process {
         let log = fs::File::options().create(true).append(true).open(self.dir.join("log")).expect("a log");
         let mut command = self.siskin();
         command.args(["run", "-c"]).arg(self.config()).args(flags).stderr(log).stdout(Stdio::null());
@@ -147,28 +147,28 @@ impl Host {
     }
 
     /// Runs a command of the command line.
-    pub fn cli(&self, line: &str) -> Output {
+    pub(crate) fn cli(&self, line: &str) -> Output {
         self.siskin().args(line.split_whitespace()).output().expect("runs")
     }
 
     /// What a command prints, which must succeed.
-    pub fn says(&self, line: &str) -> String {
+    pub(crate) fn says(&self, line: &str) -> String {
         let output = self.cli(line);
         assert!(output.status.success(), "siskin {line}: {}\n{}", text(&output.stderr), self.log());
         text(&output.stdout)
     }
 
     /// The same as JSON.
-    pub fn json(&self, line: &str) -> serde_json::Value {
+    pub(crate) fn json(&self, line: &str) -> serde_json::Value {
         serde_json::from_str(&self.says(&format!("{line} --json"))).expect("JSON")
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 
     /// Starts BIRD with this configuration.
-    pub fn bird(&self, config: &str) -> Process {
+    pub(crate) fn bird(&self, config: &str) -> Process {
         let file = self.dir.join("bird.conf");
         fs::write(&file, config).expect("writes");
         let mut command = self.ns.command("bird");
@@ -177,19 +177,19 @@ impl Host {
         Process(command.spawn().expect("starts"))
     }
 
-    pub fn birdc(&self, line: &str) -> String {
+    pub(crate) fn birdc(&self, line: &str) -> String {
         let mut command = self.ns.command("birdc");
         command.arg("-s").arg(self.dir.join("bird.ctl")).args(line.split_whitespace());
         text(&command.output().expect("runs").stdout)
     }
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Waits until something is true.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");

@@ -84,7 +84,7 @@ pub struct SessionCounts {
 /// Routes by place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteCounts {
-    /// Prefixes of the Loc-RIB.
+    /// Prefixes of the RIB, refused ones included.
     pub rib: RibCounts,
     /// Kernel routes wanted, by path.
     pub fib: FibCounts,
