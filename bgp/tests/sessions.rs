@@ -3,12 +3,17 @@
 
 mod common;
 
-use std::{io::Read, net::TcpStream, time::Duration};
+use std::{
+    io::Read,
+    net::{IpAddr, Ipv6Addr, TcpStream},
+    time::Duration,
+};
 
 use bgp::{
-    config::{AdminState, Auth, PeerConfig, TtlPolicy},
+    config::{AdminState, Auth, PeerConfig, SpeakerConfig, TtlPolicy},
     fsm::{Cause, Failure, State, TransportError},
     net::{Clear, ListenState, ShutdownMode, SpeakerEvent, SpeakerHandle},
+    types::Family,
 };
 use common::{ip, loopback, peer, speaker, start, wait_for};
 use tokio::sync::mpsc::Receiver;
@@ -47,6 +52,26 @@ async fn a_session_comes_up_between_two_speakers_that_start_at_once() {
 async fn equal_md5_keys_let_a_session_up() {
     let speakers = pair(2, |_, peer| peer.auth = Auth::Md5(b"secret".to_vec().into()));
     both_up(&speakers).await;
+}
+
+#[tokio::test]
+async fn ipv6_sessions_take_a_key_and_ttl_security_too() {
+    let address = IpAddr::from(Ipv6Addr::LOCALHOST);
+    let speakers = [(1, 18181, 18182), (2, 18182, 18181)].map(|(number, own, other)| {
+        let peer = PeerConfig {
+            port: other,
+            source: Some(address),
+            connect_retry_time: Duration::from_secs(1),
+            auth: Auth::Md5(b"secret".to_vec().into()),
+            ttl: TtlPolicy::Security(1),
+            ..PeerConfig::new("peer", address, common::ASN)
+        };
+        let config = speaker(loopback(17, number), own, vec![peer]);
+        start(SpeakerConfig { listen: vec![(address, own).into()], ..config })
+    });
+    both_up(&speakers).await;
+    let session = common::only_peer(&speakers[0].0).await.session.unwrap();
+    assert_eq!(session.negotiated.families.iter().collect::<Vec<_>>(), [Family::Ipv6Unicast]);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use bgp::{
     event::Reachability,
     fsm::State,
     net::{self, Outputs, PeerSnapshot, SpeakerEvent, SpeakerHandle, SpeakerOptions},
-    types::{Asn, RouterId},
+    types::{Asn, Families, Family, RouterId},
 };
 use tokio::sync::mpsc;
 
@@ -38,7 +38,8 @@ pub(crate) fn peer(source: Ipv4Addr, address: Ipv4Addr, port: u16) -> PeerConfig
 
 /// Starts a speaker whose next hops are all reachable; its other events come out.
 pub(crate) fn start(config: SpeakerConfig) -> (SpeakerHandle, mpsc::Receiver<SpeakerEvent>) {
-    let (handle, Outputs { mut events, mut best }) = net::start(config, SpeakerOptions::default());
+    let options = SpeakerOptions { forwarding: Families::from_iter(Family::ALL) };
+    let (handle, Outputs { mut events, mut best }) = net::start(config, options);
     let (sender, receiver) = mpsc::channel(1024);
     let answering = handle.clone();
     tokio::spawn(async move {

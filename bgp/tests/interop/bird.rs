@@ -208,3 +208,32 @@ async fn routes_pass_both_ways() {
     let page = lab.ours.loc_rib(Family::Ipv4Unicast, None, 10).await.unwrap();
     assert_eq!(page.items.len(), 2);
 }
+
+#[tokio::test]
+async fn bird_keeps_our_routes_while_we_restart() {
+    if enter("bird::bird_keeps_our_routes_while_we_restart") == Place::Outside {
+        return;
+    }
+    let Some(mut lab) = lab("multihop;", |_| ()) else { return };
+    let prefix = "172.16.0.0/26";
+    lab.ours.originate([prefix.parse().unwrap()].into()).await.unwrap();
+    lab.up().await;
+    let known = |lab: &Lab| lab.birdc(&format!("show route {prefix}")).contains(prefix);
+    eventually("our route is there", SOON, || async { known(&lab) }).await;
+
+    lab.ours.shut_down(ShutdownMode::Keep).await.unwrap();
+    eventually("BIRD has noticed", SOON, || async { !lab.protocol().contains("Established") }).await;
+    assert!(known(&lab), "the route went with the session");
+
+    let config = PeerConfig { hold_time: Duration::from_secs(3), ..peer(host(1), host(2), THEIRS) };
+    (lab.ours, lab.events) = start(speaker(host(1), OURS, vec![config]));
+    lab.ours.originate([prefix.parse().unwrap()].into()).await.unwrap();
+    lab.up().await;
+    for _ in 0..20 {
+        assert!(known(&lab), "the route went although it was announced again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    lab.ours.shut_down(ShutdownMode::Drain).await.unwrap();
+    eventually("our route is gone", SOON, || async { !known(&lab) }).await;
+}
