@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use anyhow::{Result, bail, ensure};
@@ -23,6 +24,8 @@ pub struct Selection {
     pub paths: Vec<PathBuf>,
     /// Only runs of these names (`lab` or `lab/variant`); all when empty.
     pub only: Vec<String>,
+    /// From then on no run is begun; what is left is reported as not run.
+    pub until: Option<Instant>,
 }
 
 impl Selection {
@@ -51,29 +54,40 @@ impl Selection {
         install_for(&jobs)?;
         let lacks = |job: &Job| job.needs.iter().copied().find(|feature| !feature.available());
         let (elsewhere, here): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| lacks(job).is_some());
-        let mut results: Vec<_> = here.into_iter().map(|job| told(job.run())).collect();
+        let mut results: Vec<_> = here.into_iter().map(|job| told(self.run_one(job))).collect();
         match elsewhere.first().and_then(|job| lacks(job)) {
             None => {}
             Some(feature) if guest::inside() => {
                 let reason = format!("Debian's kernel has no {}", feature.name());
                 results.extend(elsewhere.iter().map(|job| told(job.skipped(&reason))));
             }
-            Some(feature) => results.extend(in_guest(&elsewhere, feature)?),
+            Some(feature) => results.extend(in_guest(&elsewhere, feature, self.until)?),
         }
         Ok(results)
     }
+
+    fn run_one(&self, job: &Job) -> LabResult {
+        match self.until {
+            Some(until) if Instant::now() >= until => job.skipped("the time was over"),
+            _ => job.run(),
+        }
+    }
 }
 
-/// Hands a result over to the host, when this is the guest.
+/// Hands a result over to whoever reads line by line: the host, when this is the guest.
 fn told(result: LabResult) -> LabResult {
-    if guest::inside() {
+    if guest::relays() {
         guest::report(&result).ok();
     }
     result
 }
 
-fn in_guest(jobs: &[&Job], lacking: Feature) -> Result<Vec<LabResult>> {
+fn in_guest(jobs: &[&Job], lacking: Feature, until: Option<Instant>) -> Result<Vec<LabResult>> {
     let mut arguments: Vec<OsString> = vec!["test".into()];
+    if let Some(until) = until {
+        let left = until.saturating_duration_since(Instant::now());
+        arguments.extend(["--time-limit".into(), left.as_secs().to_string().into()]);
+    }
     for job in jobs {
         arguments.extend(["--run".into(), job.title.clone().into(), job.file.clone().into()]);
     }
@@ -81,7 +95,7 @@ fn in_guest(jobs: &[&Job], lacking: Feature) -> Result<Vec<LabResult>> {
     let mut results = guest::run(&arguments, &why)?;
     for job in jobs {
         if !results.iter().any(|result| result.name == job.title) {
-            results.push(job.failed("the guest did not report it"));
+            results.push(told(job.failed("the guest did not report it")));
         }
     }
     Ok(results)

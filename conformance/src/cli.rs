@@ -1,16 +1,22 @@
 //! The command line of `siskin-lab`.
 
-use std::{os::unix::process::CommandExt as _, path::PathBuf, process::ExitCode};
+use std::{
+    os::unix::process::CommandExt as _,
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::{
     campaign::{Selection, programs_of, summary},
-    graph, install, interrupt,
+    demo, graph, install, interrupt,
     lab::{Guardian, Lab},
     node,
     run::Outcome,
+    suite::{self, Mode},
     topology::Topology,
     ui,
 };
@@ -56,7 +62,18 @@ enum Action {
         /// List the runs instead
         #[arg(long)]
         list: bool,
+        /// Begin no run after so many seconds
+        #[arg(long, value_name = "SECONDS")]
+        time_limit: Option<u64>,
     },
+    /// Check everything: format, lints, docs, tests, fuzzing, labs
+    Conformance {
+        /// How much of it
+        #[arg(default_value = "default")]
+        mode: Mode,
+    },
+    /// Show two hosts routing their pods, live
+    Demo,
     /// Draw a topology as a Mermaid flowchart
     Graph {
         /// The topology file
@@ -83,7 +100,13 @@ impl Cli {
             Action::Up { file } => up(&file),
             Action::Down { file } => Lab::down(&Topology::read(&file)?).map(|()| ExitCode::SUCCESS),
             Action::Exec { file, node, command } => exec(&file, &node, command),
-            Action::Test { paths, only, list } => test(Selection { paths, only }, list),
+            Action::Test { paths, only, list, time_limit } => {
+                let until =
+                    time_limit.and_then(|limit| Instant::now().checked_add(Duration::from_secs(limit)));
+                test(Selection { paths, only, until }, list)
+            }
+            Action::Conformance { mode } => suite::run(mode),
+            Action::Demo => demo::run(),
             Action::Graph { file } => {
                 ui::line(graph::mermaid(&Topology::read(&file)?).trim_end());
                 Ok(ExitCode::SUCCESS)

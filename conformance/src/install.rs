@@ -17,6 +17,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("bgpd", "frr"),
     ("bird", "bird2"),
     ("busybox", "busybox-static"),
+    ("c++", "g++"),
     ("gobgpd", "gobgpd"),
     ("ip", "iproute2"),
     ("modprobe", "kmod"),
@@ -41,14 +42,11 @@ pub const GUEST: &[&str] = &["busybox", "modprobe", "qemu-system-x86_64"];
 /// Installs the packages of those programs that are missing, saying so. Their services are neither started now nor at
 /// the next boot.
 pub fn ensure_programs(programs: &[&str]) -> Result<()> {
-    let missing: Vec<_> = programs.iter().filter(|program| on_path(program).is_none()).collect();
-    let package =
-        |program: &&&str| PACKAGES.iter().find(|(name, _)| name == *program).map(|(_, package)| *package);
-    let packages: BTreeSet<_> = missing.iter().filter_map(package).collect();
+    let packages = missing(programs);
     if packages.is_empty() {
         return Ok(());
     }
-    let list = packages.iter().copied().collect::<Vec<_>>().join(" ");
+    let list = packages.join(" ");
     ensure!(
         on_path("apt-get").is_some(),
         "missing: {list} (Debian's names); there is no apt-get to install them with"
@@ -65,7 +63,15 @@ pub fn ensure_programs(programs: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn install(packages: &BTreeSet<&str>) -> Result<()> {
+/// The packages of those programs that are missing, sorted.
+pub fn missing(programs: &[&str]) -> Vec<&'static str> {
+    let absent = programs.iter().filter(|program| on_path(program).is_none());
+    let package =
+        |program: &&str| PACKAGES.iter().find(|(name, _)| name == program).map(|(_, package)| *package);
+    absent.filter_map(package).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn install(packages: &[&str]) -> Result<()> {
     apt(["update", "-qq"].iter())?;
     apt(["install", "-qq", "-y", "--no-install-recommends"].iter().chain(packages))
 }

@@ -19,6 +19,8 @@ use crate::{install, interrupt::OnInterrupt, run::LabResult, ui};
 
 /// Set in the guest.
 pub const INSIDE: &str = "SISKIN_LAB_GUEST";
+/// Set by a process that wants each result as a line of its own, as it comes.
+pub const REPORT: &str = "SISKIN_LAB_REPORT";
 /// Lines from the guest that are not for people begin with this.
 const MARK: &str = "@@siskin-lab ";
 /// Variables the guest takes over.
@@ -29,7 +31,17 @@ pub fn inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// Tells the host how a run went; only in the guest.
+/// Whether somebody reads the results line by line.
+pub fn relays() -> bool {
+    inside() || std::env::var_os(REPORT).is_some()
+}
+
+/// The result in a line, if that is what it is.
+pub fn reported(line: &str) -> Option<LabResult> {
+    serde_json::from_str(line.strip_prefix(MARK)?).ok()
+}
+
+/// Tells the host, or whoever set [`REPORT`], how a run went.
 pub fn report(result: &LabResult) -> Result<()> {
     ui::line(&format!("{MARK}{}", serde_json::to_string(result)?));
     Ok(())
@@ -53,12 +65,15 @@ pub fn run(arguments: &[OsString], why: &str) -> Result<Vec<LabResult>> {
     let machine = Machine::boot(&kernel, accelerator, &job.initramfs, &job.folder)?;
     let mut results = Vec::new();
     let mut status = None;
-    machine.lines(|line| match line.strip_prefix(MARK) {
-        None => ui::line(line),
-        Some(text) => match text.strip_prefix("exit ") {
-            Some(code) => status = code.trim().parse::<i32>().ok(),
-            None => results.extend(serde_json::from_str::<LabResult>(text).ok()),
-        },
+    machine.lines(|line| {
+        let mark = line.strip_prefix(MARK);
+        let result = reported(line);
+        if mark.is_none() || (result.is_some() && relays()) {
+            ui::line(line);
+        }
+        results.extend(result);
+        let ended = mark.and_then(|text| text.strip_prefix("exit ")?.trim().parse::<i32>().ok());
+        status = ended.or(status);
     })?;
     match status {
         Some(_) => Ok(results),

@@ -1,0 +1,75 @@
+//! Before the stages: what is missing is installed, and it is said what cannot be.
+
+use std::{process::Command, time::Duration};
+
+use super::{
+    check::Check,
+    plan::{Mode, Stage},
+    workspace::cargo_in,
+};
+use crate::{install, run::Outcome, ui};
+
+/// Programs the tests use besides those of every lab.
+const TESTS: &[&str] = &["tshark"];
+/// The compiler of libFuzzer.
+const FUZZING: &[&str] = &["c++"];
+/// The real routers, so that a fetch that fails is seen at once and not in the middle of the labs.
+const ROUTERS: &[&str] = &["bgpd", "bird", "gobgpd"];
+/// Parts of the toolchain that a minimal installation lacks.
+const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
+
+/// Installs what the mode needs. A failure to do so is a check of its own.
+pub(crate) fn prepare(mode: Mode) -> Option<Check> {
+    let began = std::time::Instant::now();
+    for (command, component) in COMPONENTS {
+        toolchain(command, component);
+    }
+    let programs = programs(mode);
+    if !rustix::process::geteuid().is_root() {
+        let missing = install::missing(&programs);
+        if !missing.is_empty() {
+            ui::line(&format!("missing, and only root can install it: {}", missing.join(" ")));
+        }
+        return None;
+    }
+    let error = install::ensure_programs(&programs).err()?;
+    let complaint = format!("{error:#}");
+    ui::complain(&complaint);
+    let complaint = complaint.lines().next().unwrap_or_default().to_owned();
+    Some(Check::new("packages", Outcome::Failed(complaint), Duration::from_secs(began.elapsed().as_secs())))
+}
+
+fn programs(mode: Mode) -> Vec<&'static str> {
+    let stages = mode.stages();
+    let mut programs = [install::LAB, TESTS].concat();
+    if stages.contains(&Stage::Fuzzing) {
+        programs.extend(FUZZING);
+    }
+    if stages.contains(&Stage::Labs) {
+        programs.extend(ROUTERS);
+    }
+    programs
+}
+
+/// Adds a part of the toolchain through rustup; where that is not to be had, the stage says what is missing.
+fn toolchain(subcommand: &str, component: &str) {
+    let mut ask = cargo_in(".".as_ref(), [subcommand, "--version"]);
+    if crate::command::output(&mut ask).is_ok() || crate::command::on_path("rustup").is_none() {
+        return;
+    }
+    ui::note(&format!("adding to the toolchain: {component}"));
+    if let Err(error) = crate::command::output(Command::new("rustup").args(["component", "add", component])) {
+        ui::complain(&format!("{error:#}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quick_set_asks_for_no_routers_and_no_compiler() {
+        assert!(!programs(Mode::Quick).iter().any(|p| ["bird", "c++"].contains(p)));
+        assert!(programs(Mode::Default).contains(&"gobgpd"));
+    }
+}

@@ -1,0 +1,91 @@
+//! The stages that are one cargo command.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{
+    cargo_test::Tally,
+    check::{Check, Count},
+    context::Context,
+    report,
+};
+use crate::{features, run::Outcome};
+
+/// `cargo fmt`
+pub(crate) fn format(context: &Context) -> Result<Check> {
+    context.program("format", &mut context.workspace.cargo(["fmt", "--all", "--check"]))
+}
+
+/// `cargo clippy`
+pub(crate) fn lints(context: &Context) -> Result<Check> {
+    let words = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    context.program("lints", &mut context.workspace.cargo(words))
+}
+
+/// `cargo doc`
+pub(crate) fn documentation(context: &Context) -> Result<Check> {
+    let mut doc = context.workspace.cargo(["doc", "--workspace", "--no-deps"]);
+    context.program("documentation", doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// `cargo build --release` of the daemon.
+pub(crate) fn release_build(context: &Context) -> Result<Check> {
+    context.program("release build", &mut context.workspace.release_build())
+}
+
+/// `cargo test`
+pub(crate) fn tests(context: &Context) -> Result<Check> {
+    const NAME: &str = "tests";
+    let words = ["test", "--workspace", "--no-fail-fast", "--", "--show-output"];
+    let mut tally = Tally::default();
+    let mut command = context.workspace.cargo(words);
+    let watched = context.watch(NAME, &mut command, context.clock.left(), |line, _| tally.line(line))?;
+    if tally.failures().is_empty() {
+        watched.show_tail();
+    }
+    watched.say(tally.failures());
+    let mut check = Check::new(NAME, watched.outcome.clone(), Duration::ZERO);
+    judge(&mut check, &tally);
+    check.kernel = features::kernel();
+    let words = report::result(&check);
+    Ok(watched.finish(check, &words))
+}
+
+/// The program's own status counts too: a test binary that does not build or dies has no totals.
+fn judge(check: &mut Check, tally: &Tally) {
+    let lost = matches!(check.outcome, Outcome::Failed(_)) && tally.count().failed == 0;
+    check.count = Count { failed: tally.count().failed + u64::from(lost), ..tally.count() };
+    check.skips = tally.skips();
+    if tally.count() == Count::default() && !lost {
+        *check = Check::new(&check.name, Outcome::Failed("there are no tests".into()), Duration::ZERO);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(outcome: Outcome, result: &str) -> Check {
+        let mut tally = Tally::default();
+        tally.line(result);
+        let mut check = Check::new("tests", outcome, Duration::ZERO);
+        judge(&mut check, &tally);
+        check
+    }
+
+    #[test]
+    fn a_binary_that_dies_without_totals_is_one_failure() {
+        let failed = || Outcome::Failed("status 101".into());
+        assert_eq!(judged(failed(), "").count, Count { failed: 1, ..Count::default() });
+        let some = judged(failed(), "test result: ok. 3 passed; 0 failed; 0 ignored");
+        assert_eq!(some.count, Count { passed: 3, failed: 1, skipped: 0 });
+        let own = judged(failed(), "test result: FAILED. 3 passed; 2 failed; 0 ignored");
+        assert_eq!(own.count, Count { passed: 3, failed: 2, skipped: 0 });
+    }
+
+    #[test]
+    fn no_tests_at_all_is_a_failure() {
+        assert!(matches!(judged(Outcome::Passed, "").outcome, Outcome::Failed(_)));
+    }
+}
