@@ -73,7 +73,11 @@ enum Action {
         mode: Mode,
     },
     /// Show two hosts routing their pods, live
-    Demo,
+    Demo {
+        /// The lab, once everything is built
+        #[arg(long, hide = true)]
+        topology: Option<PathBuf>,
+    },
     /// Draw a topology as a Mermaid flowchart
     Graph {
         /// The topology file
@@ -106,7 +110,8 @@ impl Cli {
                 test(Selection { paths, only, until }, list)
             }
             Action::Conformance { mode } => suite::run(mode),
-            Action::Demo => demo::run(),
+            Action::Demo { topology: None } => demo::prepare(),
+            Action::Demo { topology: Some(file) } => demo::run(&file),
             Action::Graph { file } => {
                 ui::line(graph::mermaid(&Topology::read(&file)?).trim_end());
                 Ok(ExitCode::SUCCESS)

@@ -116,32 +116,41 @@ impl Job {
     }
 
     fn attempt(&self, routers: &mut Vec<String>) -> Result<()> {
-        lab::require_root()?;
-        let name = Topology::read(&self.file)?.name;
-        let _lock = lab::lock(&name)?;
-        Lab::down_by_name(&name)?;
-        let _undo = Lab::down_on_interrupt(&name);
-        let guardian = Guardian::watch(&name)?;
-        let staged = lab::state_of(&name).join("files");
-        let folder = self.file.parent().context("the file has no folder")?;
         let replace = self.variant.as_ref().map(|v| v.replace.clone()).unwrap_or_default();
-        stage::stage(folder, &staged, &replace)?;
-        let outcome = self.steps(&staged, routers);
-        // After an interrupt this waits for the end of the process: the failure is no result.
-        drop(hold_off());
-        guardian.finish()?;
-        outcome
+        on_a_copy(&self.file, &replace, |copy| self.steps(copy, routers))
     }
 
-    fn steps(&self, staged: &Path, routers: &mut Vec<String>) -> Result<()> {
-        let name = |path: &Path| path.file_name().map(|n| staged.join(n)).context("no file name");
-        let topology = Topology::read(&name(&self.file)?)?;
-        let expect = Expectations::read(&name(&self.expectations)?)?;
+    fn steps(&self, copy: &Path, routers: &mut Vec<String>) -> Result<()> {
+        let topology = Topology::read(copy)?;
+        let name = self.expectations.file_name().context("no file name")?;
+        let expect = Expectations::read(&copy.with_file_name(name))?;
         let lab = Lab::build_up(topology)?;
         *routers = versions(&lab);
         ui::line(&ui::paint("2", &format!("  {}; {}", features::kernel(), routers.join(", "))));
         Runner::new(&lab).run(&expect.steps)
     }
+}
+
+/// Hands over a private copy of a lab, whose files may be changed, and takes down afterwards what was brought up,
+/// however it ends. Other runs of the same lab wait.
+pub fn on_a_copy(
+    file: &Path,
+    replace: &BTreeMap<String, String>,
+    use_it: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    lab::require_root()?;
+    let name = Topology::read(file)?.name;
+    let _lock = lab::lock(&name)?;
+    Lab::down_by_name(&name)?;
+    let _undo = Lab::down_on_interrupt(&name);
+    let guardian = Guardian::watch(&name)?;
+    let copies = lab::state_of(&name).join("files");
+    stage::stage(file.parent().context("the file has no folder")?, &copies, replace)?;
+    let outcome = use_it(&copies.join(file.file_name().context("no file name")?));
+    // After an interrupt this waits for the end of the process: the failure is no result.
+    drop(hold_off());
+    guardian.finish()?;
+    outcome
 }
 
 /// The routers of a lab with their versions, each once.
