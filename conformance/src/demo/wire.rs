@@ -63,7 +63,7 @@ fn request(log: &str, address: &str) -> Option<String> {
 
 /// IP headers of a packet.
 fn count(packet: &str) -> usize {
-    packet.matches("IP (").count()
+    packet.matches("IP (tos").count()
 }
 
 #[cfg(test)]
