@@ -70,6 +70,11 @@ async fn serve_client(stream: UnixStream, backend: impl Backend) -> io::Result<(
     while let Some(line) = client.request_line().await? {
         match serde_json::from_slice::<Request>(&line) {
             Ok(Request::Monitor) => return client.follow(&backend).await,
+            Ok(request @ Request::Stop { .. }) => {
+                client.answer(&backend, &request).await?;
+                // The connection lasts as long as the daemon: its end tells the client.
+                return client.input.read(&mut [0; 1]).await.map(|_| ());
+            }
             Ok(request) => client.answer(&backend, &request).await?,
             Err(e) => {
                 client
