@@ -190,9 +190,6 @@ impl Core {
     pub fn run(&mut self, now: Now, budget: usize) -> Work {
         self.now = now;
         self.expire_stale();
-        for family in self.deferral.check(now, &self.config, &mut self.shared).iter() {
-            in_family!(self, family, rib => rib.exports_changed());
-        }
         let mut budget = budget.max(1);
         let work = [
             run_family(&mut self.v4, &mut self.shared, &mut budget),
@@ -201,7 +198,12 @@ impl Core {
         if self.v4.is_swept() && self.v6.is_swept() {
             self.dying.drain(..).for_each(|id| self.ids.free(id));
         }
-        if work.contains(&Work::Pending) { Work::Pending } else { Work::Done }
+        let work = if work.contains(&Work::Pending) { Work::Pending } else { Work::Done };
+        let ended = self.deferral.check(now, &self.config, &mut self.shared, work);
+        for family in ended.iter() {
+            in_family!(self, family, rib => rib.exports_changed());
+        }
+        if ended.is_empty() { work } else { Work::Pending }
     }
 
     /// The next small thing to do.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    event::Action,
+    event::{Action, Work},
     shared::{Peer, Shared},
 };
 use crate::{
@@ -78,16 +78,24 @@ impl Deferral {
         negotiated && announced && !restart.restarting && !peer.input(family).complete
     }
 
-    /// Ends the deferral of families for which nothing is waited for any more; which those are.
-    pub(super) fn check(&self, now: Now, config: &SpeakerConfig, shared: &mut Shared) -> Families {
+    /// Ends the deferral of families for which nothing is waited for any more; which those are. While decisions are
+    /// outstanding (`work`, or a next hop nobody has answered for) what was received is not in force yet, and what
+    /// the kernel has must not be taken for stale.
+    pub(super) fn check(
+        &self,
+        now: Now,
+        config: &SpeakerConfig,
+        shared: &mut Shared,
+        work: Work,
+    ) -> Families {
         if shared.deferring.is_empty() {
             return Families::NONE;
         }
         let established = shared.peers().any(|(_, p)| p.session.is_some());
         let late = now >= self.deadline(config);
-        let over = |family: &Family| {
-            late || established && !shared.peers().any(|(_, p)| self.is_waited_for(now, p, *family))
-        };
+        let decided = || work == Work::Done && !shared.next_hops.awaits_answer();
+        let complete = |family| !shared.peers().any(|(_, p)| self.is_waited_for(now, p, family));
+        let over = |family: &Family| late || established && complete(*family) && decided();
         let ended: Families = shared.deferring.iter().filter(over).collect();
         for family in ended.iter() {
             shared.deferring.remove(family);

@@ -355,9 +355,12 @@ impl Speaker {
             self.pending.clear();
         }
         while let Some(event) = self.pending.pop_front() {
+            // Who sweeps what is stale must have got every route before.
+            if self.best == Best::Waiting && matches!(event, SpeakerEvent::DeferralOver(_)) {
+                return self.pending.push_front(event);
+            }
             if let Err(mpsc::error::TrySendError::Full(event)) = self.channels.events.try_send(event) {
-                self.pending.push_front(event);
-                return;
+                return self.pending.push_front(event);
             }
         }
     }

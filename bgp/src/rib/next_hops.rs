@@ -139,6 +139,11 @@ impl NextHops {
         }
     }
 
+    /// Whether a next hop in use has not been answered for yet.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.hops.iter().any(|(_, hop)| hop.references > 0 && hop.answer.is_none() && !hop.own)
+    }
+
     /// What is known of a next hop; a route of our own needs none.
     pub(crate) fn state(&self, id: NextHopId) -> NextHopState {
         if id == NextHopId::NONE {

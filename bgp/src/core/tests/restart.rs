@@ -193,3 +193,18 @@ fn without_graceful_restart_nothing_is_deferred() {
     assert!(lab.core.deferring().is_empty());
     assert_eq!(ended(&mut lab), 2);
 }
+
+#[test]
+fn the_wait_goes_on_while_nobody_has_answered_for_a_next_hop() {
+    let mut lab = restarted(1);
+    plain(&mut lab);
+    lab.up_with(0, Some(graceful()));
+    lab.announce(0, &internal(address(0)), &["172.16.1.0/26"]);
+    lab.end_of_rib(0);
+    while lab.core.run(lab.now, 100) == Work::Pending {}
+    assert!(lab.core.deferring().contains(V4), "the route is not in force yet");
+    lab.core.next_hop(lab.now, address(0).into(), Reachability::Reachable { metric: 0 });
+    while lab.core.run(lab.now, 100) == Work::Pending {}
+    assert!(lab.core.deferring().is_empty());
+    assert_eq!(lab.core.poll_best(10).len(), 1);
+}
