@@ -235,3 +235,35 @@ fn a_client_that_goes_away_in_the_middle_is_no_error() {
     std::thread::sleep(Duration::from_millis(10));
     assert!(fs::metadata(socket).is_ok());
 }
+
+#[test]
+fn a_killed_daemon_comes_back_without_touching_a_route() {
+    if !can_run() {
+        return;
+    }
+    let mut pair = Pair::converged();
+    let host = &pair.host;
+    let seen = host.dir.join("monitor");
+    let out = fs::File::create(&seen).expect("a file");
+    let mut command = host.ns.command("ip");
+    let monitor = Process(command.args(["monitor", "route"]).stdout(out).spawn().expect("starts"));
+    let log = || fs::read_to_string(&seen).expect("a file");
+    eventually("the monitor sees a canary", || {
+        host.ns.ip("route add 203.0.113.1/32 via 192.168.92.129");
+        host.ns.ip("route del 203.0.113.1/32");
+        log().contains("Deleted 203.0.113.1")
+    });
+    pair.daemon.signal(Signal::KILL);
+    pair.daemon.exit_code();
+    assert_eq!(host.ns.routes("179"), [LEARNED, OWN]);
+    let stale = "10.8.0.0/24 via 192.168.92.129 dev eth0";
+    host.ns.ip(&format!("route add {stale} proto 179"));
+
+    let _daemon = host.run(&[]);
+    eventually("what no peer confirms is swept", || host.ns.routes("179") == [LEARNED, OWN]);
+    eventually("the restart is over", || host.cli("status --check").status.success());
+    host.ns.ip("route add 203.0.113.2/32 via 192.168.92.129");
+    eventually("the monitor still works", || log().contains("203.0.113.2"));
+    drop(monitor);
+    assert!(!log().contains("172.16."), "no route of a pool was touched:\n{}", log());
+}
