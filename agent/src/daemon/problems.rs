@@ -73,7 +73,7 @@ pub(super) fn of_routes(status: &FibStatus, troubled: &Troubled) -> Vec<Problem>
         let example = troubled.example(State::Conflict);
         let owner = example.and_then(|o| o.owner).map(|o| format!("held by protocol {}", words::protocol(o)));
         let text = format!(
-            "{} not written because another's route has the prefix and the metric{}",
+            "the slot of {} holds another's route, which is left alone{}",
             routes(conflicts),
             such_as(example, owner)
         );
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(
             problems.first().map(|p| p.message.as_str()),
             Some(
-                "a route not written because another's route has the prefix and the metric (10.0.0.0/26: held by protocol static)"
+                "the slot of a route holds another's route, which is left alone (10.0.0.0/26: held by protocol static)"
             )
         );
         troubled.note(RouteOutcome { prefix, state: Some(State::Installed), errno: None, owner: None });

@@ -178,15 +178,9 @@ fn listeners(daemon: &Daemon) -> Vec<Problem> {
     });
     failed
         .map(|(address, reason)| {
-            let port = address.port();
-            error(
-                "not_listening",
-                format!("cannot listen on {address}: {reason}"),
-                format!(
-                    "`ss -ltnp sport = :{port}` shows who does (BIRD?); stop it or set listen_port in [bgp]; \
-                     ports below 1024 need root or CAP_NET_BIND_SERVICE"
-                ),
-            )
+            let (what, remedy) = reason.split_once("; ").unwrap_or((&reason, "see the log"));
+            let who = format!("{remedy} (`ss -ltnp sport = :{}` shows who listens)", address.port());
+            error("not_listening", format!("cannot listen on {address}: {what}"), who)
         })
         .collect()
 }

@@ -35,7 +35,7 @@ fn tone(row: &FibRow) -> Tone {
     }
 }
 
-/// Writes what would turn the kernel's routes into those wanted: `-` goes, `+` comes, `!` cannot.
+/// Writes what would turn the kernel's routes into those wanted: `-` goes, `+` comes, `!` waits.
 ///
 /// # Errors
 ///
@@ -44,13 +44,20 @@ pub fn write_difference(out: &mut impl Write, row: &FibRow) -> io::Result<()> {
     if row.change.as_deref() == Some("delete") {
         return writeln!(out, "{}", Tone::Error.paint(&format!("- {}", row.route)));
     }
-    if let Some(kernel) = &row.kernel {
-        writeln!(out, "{}", Tone::Error.paint(&format!("- {kernel}")))?;
+    match (&row.error, &row.kernel) {
+        (Some(error), Some(kernel)) => waiting(out, row, &format!("{error}: {kernel}")),
+        (Some(error), None) => waiting(out, row, error),
+        (None, kernel) => {
+            if let Some(kernel) = kernel {
+                writeln!(out, "{}", Tone::Error.paint(&format!("- {kernel}")))?;
+            }
+            writeln!(out, "{}", Tone::Good.paint(&format!("+ {}", row.route)))
+        }
     }
-    match &row.error {
-        Some(error) => writeln!(out, "{}", Tone::Warning.paint(&format!("! {}  ({error})", row.route))),
-        None => writeln!(out, "{}", Tone::Good.paint(&format!("+ {}", row.route))),
-    }
+}
+
+fn waiting(out: &mut impl Write, row: &FibRow, why: &str) -> io::Result<()> {
+    writeln!(out, "{}", Tone::Warning.paint(&format!("! {}  ({why})", row.route)))
 }
 
 #[cfg(test)]
