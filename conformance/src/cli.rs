@@ -12,7 +12,10 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     campaign::{Selection, programs_of, summary},
-    demo, graph, install, interrupt,
+    demo,
+    expect::Expectations,
+    features::Feature,
+    graph, install, interrupt,
     lab::{Guardian, Lab},
     node,
     run::Outcome,
@@ -128,11 +131,30 @@ fn up(file: &std::path::Path) -> Result<ExitCode> {
     install::ensure_programs(install::LAB)?;
     install::ensure_programs(&programs_of(file)?)?;
     let topology = Topology::read(file)?;
+    check_kernel(file)?;
     let lab = Lab::up(topology)?;
     for node in lab.nodes.values() {
         ui::line(&format!("{:12} {:8} {}", node.config.name, node.router.name(), node.namespace));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A lab that stays up stays on this kernel; one that is tested may go elsewhere.
+fn check_kernel(file: &std::path::Path) -> Result<()> {
+    let expectations = file.with_file_name("expect.toml");
+    if !expectations.exists() {
+        return Ok(());
+    }
+    for word in Expectations::read(&expectations)?.needs {
+        let feature = Feature::parse(&word)?;
+        if !feature.available() {
+            bail!(
+                "this kernel has no {word}, which the lab needs; `siskin-lab test {}` runs it on Debian's kernel",
+                file.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 fn exec(file: &std::path::Path, node: &str, mut command: Vec<String>) -> Result<ExitCode> {

@@ -127,7 +127,11 @@ impl Job {
         let lab = Lab::build_up(topology)?;
         *routers = versions(&lab);
         ui::line(&ui::paint("2", &format!("  {}; {}", features::kernel(), routers.join(", "))));
-        Runner::new(&lab).run(&expect.steps)
+        let steps = match &self.variant {
+            Some(variant) => variant.steps(&expect.steps)?,
+            None => &expect.steps,
+        };
+        Runner::new(&lab).run(steps)
     }
 }
 

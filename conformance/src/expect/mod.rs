@@ -37,6 +37,8 @@ pub struct Variant {
     pub name: String,
     /// Text to find and text to put there; all at once, so that two can be swapped.
     pub replace: BTreeMap<String, String>,
+    /// The title of the step after which the variant ends, when it need not repeat them all.
+    pub ends_with: Option<String>,
     /// Replaces the file's `needs`.
     pub needs: Option<Vec<String>>,
 }
@@ -133,7 +135,20 @@ impl Expectations {
         });
         let steps = steps.collect::<Result<Vec<_>>>()?;
         ensure!(!steps.is_empty(), "there is no [[step]]");
+        for variant in &file.variant {
+            variant.steps(&steps)?;
+        }
         Ok(Self { about: file.about, needs: file.needs, variants: file.variant, steps })
+    }
+}
+
+impl Variant {
+    /// The steps of this variant.
+    pub fn steps<'a>(&self, all: &'a [Step]) -> Result<&'a [Step]> {
+        let Some(title) = &self.ends_with else { return Ok(all) };
+        let last = all.iter().position(|step| step.say.as_ref() == Some(title));
+        let last = last.with_context(|| format!("variant {}: no step says {title:?}", self.name))?;
+        Ok(all.get(..=last).unwrap_or(all))
     }
 }
 

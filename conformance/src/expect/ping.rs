@@ -73,7 +73,9 @@ impl Flood {
     /// Starts it.
     pub fn start(&self, lab: &Lab) -> Result<()> {
         let argv = ["ping", "-n", "-i", &self.every.to_string(), &self.to].map(str::to_owned).to_vec();
-        lab.node(&self.from)?.start(&Service { name: self.service(), argv, ready: Vec::new() })
+        let node = lab.node(&self.from)?;
+        node.forget_log(&self.service());
+        node.start(&Service { name: self.service(), argv, ready: Vec::new() })
     }
 
     fn service(&self) -> String {

@@ -157,7 +157,8 @@ mount -t tmpfs run /run
 mkdir -p /run/lock /run/tmp
 mount -t devpts -o mode=620 devpts /dev/pts 2>/dev/null || {{ mkdir -p /dev/pts; mount -t devpts devpts /dev/pts; }}
 mkdir -p /dev/shm; mount -t tmpfs shm /dev/shm
-ln -sf /proc/self/fd /dev/fd
+ln -s /proc/self/fd /dev/fd
+ln -s fd/0 /dev/stdin; ln -s fd/1 /dev/stdout; ln -s fd/2 /dev/stderr
 echo {modprobe} >/proc/sys/kernel/modprobe
 ip link set lo up
 {variables}cd {here}
