@@ -93,3 +93,45 @@ impl Known {
         self.learned.contains(&address).then(|| "next hop of an iBGP route".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Flags, Inputs, ThisHost, load};
+
+    fn known(flags: Flags) -> Known {
+        let inputs = Inputs { flags, ..Inputs::default() };
+        Known::new(&load(&inputs, &ThisHost).expect("valid").intent)
+    }
+
+    fn example() -> Known {
+        known(Flags {
+            node_address: Some("10.0.0.1/24".into()),
+            mesh: vec!["10.0.0.2".into()],
+            set: vec!["tunnel.next_hops=10.9.0.0/16".into()],
+            ..Flags::default()
+        })
+    }
+
+    #[test]
+    fn a_node_is_known_by_the_mesh_a_prefix_or_a_route() {
+        let mut known = example();
+        let why = |known: &Known, text: &str| known.why(text.parse().expect("an address"));
+        assert_eq!(why(&known, "10.0.0.2").as_deref(), Some("mesh"));
+        assert_eq!(why(&known, "10.9.3.4").as_deref(), Some("tunnel.next_hops 10.9.0.0/16"));
+        assert_eq!(why(&known, "10.0.0.7"), None);
+        known.learn([10, 0, 0, 7].into(), Presence::Present);
+        assert!(why(&known, "10.0.0.7").is_some());
+        known.learn([10, 0, 0, 7].into(), Presence::Gone);
+        assert_eq!(why(&known, "10.0.0.7"), None);
+    }
+
+    #[test]
+    fn until_the_restart_is_over_more_may_follow() {
+        let mut known = example();
+        assert_eq!(known.nodes().completeness, Completeness::Partial);
+        assert_eq!([known.complete(), known.complete()], [Completed::Now, Completed::Before]);
+        assert_eq!(known.nodes().completeness, Completeness::Complete);
+        assert_eq!(known.nodes().nodes.len(), 2);
+    }
+}
