@@ -1,8 +1,8 @@
 //! The topology as a drawing, and the two configurations side by side.
 
 /// The lab, as `ip` and the configurations describe it.
-pub(super) const TOPOLOGY: &str = "
- pod1  172.16.241.69                  pod2  172.16.196.132
+pub(super) const TOPOLOGY: &str = "\
+ pod1  172.16.241.69                   pod2  172.16.196.132
         │                                    │
 ┌───────┴────────────────┐          ┌────────┴───────────────┐
 │ master01               │          │ node01                 │
