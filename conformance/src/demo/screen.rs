@@ -18,7 +18,12 @@ impl Screen {
     /// Begins the next act.
     pub(super) fn act(&mut self, title: &str) {
         self.act += 1;
-        line(&format!("\n{}\n", paint("1", &format!("{}. {title}", self.act))));
+        line(&format!("\n\n{}", paint("1", &format!("{}. {title}", self.act))));
+    }
+
+    /// A line between two things shown.
+    pub(super) fn gap(&self) {
+        line("");
     }
 
     /// A sentence of the narrator.
@@ -28,12 +33,13 @@ impl Screen {
 
     /// What a program said.
     pub(super) fn output(&self, text: &str) {
-        line(&indent(text.trim_end(), 3));
+        let lines = text.trim_end().lines().map(|text| indent(text, 3).trim_end().to_owned());
+        line(&lines.collect::<Vec<_>>().join("\n"));
     }
 
-    /// A command as typed in a node.
+    /// A command as typed in a node, apart from what was before.
     pub(super) fn prompt(&self, node: &str, command: &str) {
-        line(&format!("   {} {}", paint("36", &format!("{node}$")), paint("1", command)));
+        line(&format!("\n   {} {}", paint("36", &format!("{node}$")), paint("1", command)));
     }
 
     /// Types a command in a node, shows what it says, and returns that. A failing status is an error.

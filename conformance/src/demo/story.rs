@@ -44,6 +44,7 @@ pub(super) fn tell(topology: &Path) -> Result<()> {
     run::on_a_copy(topology, &BTreeMap::new(), |copy| {
         let mut screen = Screen::default();
         screen.act("Two hosts, a pod on each, and the way between the pods to be found");
+        screen.gap();
         screen.output(TOPOLOGY);
         let lab = Lab::build_up(Topology::read(copy)?)?;
         let told = acts(&mut screen, &lab);
@@ -82,6 +83,7 @@ fn configurations(screen: &mut Screen, lab: &Lab) -> Result<()> {
         column.extend(picture::brief(&lab.node(host)?.ask(&["cat", CONFIGURATION])?));
         columns.push(column);
     }
+    screen.gap();
     if let [left, right] = columns.as_slice() {
         screen.output(&picture::side_by_side(left, right));
     }
@@ -131,6 +133,7 @@ fn change(screen: &Screen, lab: &Lab) -> Result<()> {
         arrive(lab, "dev eth0", [host])?;
     }
     std::thread::sleep(PAUSE);
+    screen.gap();
     for flood in &floods {
         let end = FloodEnds { name: flood.name.clone(), lost: 0 };
         let words = held(end.finish(flood, lab)?)?;
