@@ -71,7 +71,7 @@ impl<P: Net> FamilyRib<P> {
                 self.best.installed.insert(route);
                 self.best.held.remove(&entry.prefix);
                 changes.push(BestChange { prefix: entry.prefix.into(), next_hops });
-            } else if self.best.installed.remove(route) {
+            } else if !entry.is_undecided() && self.best.installed.remove(route) {
                 if shared.deferring.contains(P::FAMILY) {
                     self.best.held.insert(entry.prefix);
                 } else {
@@ -103,7 +103,10 @@ impl<P: Net> FamilyRib<P> {
         while !shared.deferring.contains(P::FAMILY) && changes.len() < max {
             let Some(prefix) = self.best.held.pop_first() else { return };
             let route = self.table.find(prefix);
-            if route.is_none_or(|route| self.next_hops(shared, route).is_empty()) {
+            let undecided = |route: &RouteId| self.table.get(*route).is_some_and(|e| e.is_undecided());
+            if let Some(route) = route.filter(undecided) {
+                self.best.installed.insert(route);
+            } else if route.is_none_or(|route| self.next_hops(shared, route).is_empty()) {
                 changes.push(BestChange { prefix: prefix.into(), next_hops: Vec::new() });
             }
         }

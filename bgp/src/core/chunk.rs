@@ -154,6 +154,7 @@ impl<P: Net> FamilyRib<P> {
         let Some(entry) = self.table.get(route) else { return };
         match self.outgoing(shared, settings, route) {
             Some((path, attributes, modifying)) => into.add(route, entry.prefix, path, attributes, modifying),
+            None if entry.is_undecided() => {}
             None if known.contains(route) => into.withdrawn.push((route, entry.prefix)),
             None => {}
         }

@@ -45,7 +45,13 @@ struct Sweep {
 }
 
 /// What makes a best path another one for those who read it.
-type Identity = Option<(PeerId, u32, AttributesId)>;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Identity {
+    None,
+    /// Not before a next hop has been answered for.
+    Undecided,
+    Path(PeerId, u32, AttributesId),
+}
 
 /// What the import policy said.
 struct Imported {
@@ -221,8 +227,12 @@ impl<P: Net> FamilyRib<P> {
     }
 
     fn identity(&self, route: RouteId) -> Identity {
-        let best = self.table.get(route)?.best()?;
-        Some((best.peer, best.path_id, self.effective(route, best)))
+        let entry = self.table.get(route);
+        match entry.and_then(|e| e.best()) {
+            Some(best) => Identity::Path(best.peer, best.path_id, self.effective(route, best)),
+            None if entry.is_some_and(|e| e.is_undecided()) => Identity::Undecided,
+            None => Identity::None,
+        }
     }
 
     /// Takes paths out of an entry and gives up what they hold.
@@ -257,10 +267,10 @@ impl<P: Net> FamilyRib<P> {
             self.take(shared, route, dead);
         }
         self.decide(shared, route);
-        if self.identity(route) != before {
-            self.table.touch(route);
-        } else {
-            self.table.free_unlogged(route);
+        match (before, self.identity(route)) {
+            (Identity::None, Identity::Undecided) => {}
+            (before, now) if before != now => self.table.touch(route),
+            _ => self.table.free_unlogged(route),
         }
     }
 

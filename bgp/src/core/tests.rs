@@ -5,3 +5,4 @@ mod reading;
 mod reconfiguration;
 mod reflection;
 mod restart;
+mod undecided;

@@ -89,6 +89,13 @@ impl<P> Entry<P> {
         self.paths().first().filter(|p| p.reason == Reason::Best.code())
     }
 
+    /// Whether there is no best path only because the reachability of a next hop is not known yet: whoever has
+    /// been told of an earlier best path keeps it until then.
+    pub(crate) fn is_undecided(&self) -> bool {
+        let pending = Reason::NextHopPending.code();
+        self.best().is_none() && self.paths().iter().any(|p| p.reason == pending)
+    }
+
     /// Adds a path behind the others.
     pub(crate) fn push(&mut self, path: Path) {
         self.paths = match std::mem::take(&mut self.paths) {

@@ -95,6 +95,8 @@ pub(super) struct Lab {
     pub(super) learned: BTreeMap<PeerId, Learned>,
     pub(super) reachability: BTreeMap<IpAddr, Reachability>,
     pub(super) watched: BTreeSet<IpAddr>,
+    /// Next hops whose first answer takes until [`Lab::set_reachability`].
+    pub(super) slow: BTreeSet<IpAddr>,
     pub(super) known_nodes: BTreeSet<IpAddr>,
     pub(super) actions: Vec<Action>,
     pub(super) fib: BTreeMap<IpNet, IpAddr>,
@@ -109,6 +111,7 @@ impl Lab {
             learned: BTreeMap::new(),
             reachability: BTreeMap::new(),
             watched: BTreeSet::new(),
+            slow: BTreeSet::new(),
             known_nodes: BTreeSet::new(),
             actions: Vec::new(),
             fib: BTreeMap::new(),
@@ -191,7 +194,9 @@ impl Lab {
             match &action {
                 Action::WatchNextHop(address) => {
                     assert!(self.watched.insert(*address), "watched twice: {address}");
-                    self.core.next_hop(self.now, *address, self.reachable(*address));
+                    if !self.slow.contains(address) {
+                        self.core.next_hop(self.now, *address, self.reachable(*address));
+                    }
                 }
                 Action::UnwatchNextHop(address) => assert!(self.watched.remove(address)),
                 Action::InternalNextHop { address, presence: Presence::Present } => {

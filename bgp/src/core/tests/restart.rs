@@ -188,6 +188,19 @@ fn without_any_session_the_wait_ends_when_the_restart_time_we_announced_has_pass
 }
 
 #[test]
+fn an_answer_that_never_comes_holds_selection_up_until_the_deadline_only() {
+    let mut lab = restarted(1);
+    lab.slow.insert(address(0).into());
+    lab.up_with(0, Some(graceful()));
+    lab.announce(0, &internal(address(0)), &["10.0.0.0/16"]);
+    lab.end_of_rib(0);
+    lab.wait(29);
+    assert_eq!(ended(&mut lab), 0);
+    lab.wait(1);
+    assert_eq!(ended(&mut lab), 2);
+}
+
+#[test]
 fn without_graceful_restart_nothing_is_deferred() {
     let mut lab = Lab::new(config(vec![]));
     assert!(lab.core.deferring().is_empty());
