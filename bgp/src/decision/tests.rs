@@ -155,10 +155,18 @@ fn candidate() -> impl Strategy<Value = Candidate> {
     })
 }
 
+/// No two paths have the same name: the last step always decides.
+fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
+    prop::collection::vec(candidate(), 1..6).prop_map(|mut candidates| {
+        candidates.iter_mut().zip(0..).for_each(|(c, index)| c.path_id = c.path_id << 8 | index);
+        candidates
+    })
+}
+
 proptest! {
     #[test]
     fn exactly_one_eligible_path_wins_whatever_the_order(
-        candidates in prop::collection::vec(candidate(), 1..6),
+        candidates in candidates(),
         turn in 0usize..6,
     ) {
         let reasons = run(&candidates);

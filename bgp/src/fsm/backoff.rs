@@ -31,7 +31,7 @@ impl Jitter {
 pub(super) enum Weight {
     /// The transport went away, nobody complained: the first few times cost nothing.
     Lost,
-    /// Somebody ended the session on purpose: always the shortest wait.
+    /// Somebody ended the session on purpose, or the HoldTimer did, which takes its time: always the shortest wait.
     Asked,
     /// A NOTIFICATION was sent or received.
     Error,

@@ -65,6 +65,12 @@ pub(super) fn restarts_gracefully(connection: &Connection) -> bool {
     restart.is_some_and(|r| !r.families.is_empty())
 }
 
+/// Whether the peer keeps our routes while we restart: it has announced the capability, with families or, when it
+/// cannot restart gracefully itself, without (RFC 4724 section 3).
+fn helps_restart(connection: &Connection) -> bool {
+    connection.agreement.as_ref().is_some_and(|a| a.negotiated.graceful_restart.is_some())
+}
+
 /// Whether graceful restart also follows a NOTIFICATION (RFC 8538).
 fn survives_notifications(connection: &Connection) -> bool {
     let restart = connection.agreement.as_ref().and_then(|a| a.negotiated.graceful_restart.as_ref());
@@ -75,7 +81,7 @@ fn survives_notifications(connection: &Connection) -> bool {
 pub(super) fn farewell(stopped: Stopped, connection: &Connection) -> Option<Notification> {
     let kind = match stopped {
         _ if connection.stage < Stage::OpenSent => return None,
-        Stopped::Restarting if connection.stage == Stage::Established && restarts_gracefully(connection) => {
+        Stopped::Restarting if connection.stage == Stage::Established && helps_restart(connection) => {
             return None;
         }
         Stopped::Restarting | Stopped::Shutdown | Stopped::Drain => ErrorKind::ADMINISTRATIVE_SHUTDOWN,
@@ -117,7 +123,8 @@ impl Weight {
             ErrorKind::ADMINISTRATIVE_SHUTDOWN
             | ErrorKind::PEER_DECONFIGURED
             | ErrorKind::ADMINISTRATIVE_RESET
-            | ErrorKind::OTHER_CONFIGURATION_CHANGE => Self::Asked,
+            | ErrorKind::OTHER_CONFIGURATION_CHANGE
+            | ErrorKind::HOLD_TIMER_EXPIRED => Self::Asked,
             _ => Self::Error,
         }
     }

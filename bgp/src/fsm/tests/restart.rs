@@ -7,6 +7,7 @@ use super::{
 use crate::{
     event::Retention,
     fsm::{Failure, Restarting, Stop, Stopped},
+    wire::capability::Capability,
 };
 
 fn restarted(mut config: Config) -> Config {
@@ -161,6 +162,22 @@ fn a_restarting_speaker_leaves_without_a_word_where_that_keeps_its_routes() {
     plain.restart_time = Duration::ZERO;
     let (kinds, _) = after(|f, _| f.handle_stop(at(9), Stop::Restarting), plain);
     assert_eq!(kinds, [ErrorKind::ADMINISTRATIVE_SHUTDOWN]);
+}
+
+/// BIRD and FRR announce the capability so by default: they help, and do not restart gracefully themselves.
+#[test]
+fn a_peer_that_names_no_family_keeps_our_routes_too_and_is_left_without_a_word() {
+    let (mut fsm, id) = machine_in(State::OpenSent, ours());
+    let mut helper = config(PEER_ID, OUR_ID);
+    helper.families = Families::NONE;
+    let mut open = crate::fsm::terms::open(&helper);
+    open.capabilities.push(Capability::multiprotocol(Family::Ipv4Unicast));
+    fsm.handle_message(at(0), id, Received::Open(Box::new(open)));
+    fsm.handle_message(at(0), id, Received::Keepalive);
+    assert_eq!(fsm.state(), State::Established);
+    drain(&mut fsm);
+    fsm.handle_stop(at(9), Stop::Restarting);
+    assert_eq!(notifications(&drain(&mut fsm)), []);
 }
 
 #[test]

@@ -202,3 +202,26 @@ fn a_configured_keepalive_time_is_used_up_to_a_third_of_the_hold_time() {
         assert_eq!(fsm.connections[0].agreement.as_ref().unwrap().keepalive, seconds(expected));
     }
 }
+
+#[test]
+fn an_expired_hold_timer_is_not_punished_again_and_again() {
+    let mut fsm = PeerFsm::new(Config { hold_time: seconds(9), ..ours() }, 1);
+    fsm.handle_start(at(0));
+    let mut now = at(0);
+    for _ in 0..10 {
+        let connect = drain(&mut fsm).into_iter().find_map(|a| match a {
+            Action::Connect(id) => Some(id),
+            _ => None,
+        });
+        let id = connect.expect("an attempt");
+        fsm.handle_connected(now, id, addresses());
+        open(&mut fsm, now, id);
+        fsm.handle_message(now, id, Received::Keepalive);
+        assert_eq!(fsm.state(), State::Established);
+        now = now.plus(seconds(9));
+        fsm.handle_timeout(now);
+        assert_eq!(fsm.state(), State::Idle);
+        now = now.plus(seconds(1));
+        fsm.handle_timeout(now);
+    }
+}
