@@ -76,7 +76,8 @@ pub struct PeerConfig {
     pub export: Arc<Policy>,
     /// Whether best routes learned here are handed to the forwarding table.
     pub install: Install,
-    /// Ceiling for accepted prefixes; beyond it Cease 6/1 and a timed retry. A warning comes at 75 %.
+    /// Ceiling for prefixes received per family, refused ones included; beyond it Cease 6/1 and a retry after
+    /// 120 s. A warning comes at 75 %.
     pub max_prefixes: Option<u32>,
 }
 

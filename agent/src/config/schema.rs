@@ -263,7 +263,7 @@ const PEERS: &[Key] = &[
         Kind::TextOrInteger,
         Derived("100000, unlimited where import is all"),
         Live,
-        "more accepted prefixes than this close the session (Cease 6/1); or `unlimited`",
+        "more prefixes than this, refused ones included, close the session (Cease 6/1; tried again after 120 s); or `unlimited`",
     ),
 ];
 

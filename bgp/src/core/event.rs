@@ -52,7 +52,7 @@ pub enum Presence {
 /// What an operator should see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// Three quarters of the accepted prefixes allowed are there.
+    /// Three quarters of the prefixes that the peer may send are there.
     PrefixesNearLimit {
         /// Whose.
         peer: PeerId,
@@ -61,7 +61,7 @@ pub enum Warning {
         /// The limit.
         limit: u32,
     },
-    /// The limit of accepted prefixes is passed; the session is closed.
+    /// The limit of received prefixes is passed; the session is closed.
     PrefixLimitPassed {
         /// Whose.
         peer: PeerId,

@@ -1,4 +1,7 @@
-//! The ceiling of accepted prefixes (RFC 4271 section 6.7, RFC 4486 section 4).
+//! The ceiling of received prefixes (RFC 4271 section 6.7, RFC 4486 section 4).
+//!
+//! Prefixes that the import policy refuses count too: they are kept, so that a changed policy needs nothing from
+//! the peer, and what a peer can make us keep is what the ceiling is for.
 
 use std::time::Duration;
 
@@ -11,21 +14,24 @@ use crate::{
     wire::{ErrorKind, Notification},
 };
 
-/// How long a peer that passed its limit is left alone.
+/// How long a peer that passed its limit is left alone before the session is tried again.
 const RETRY: Duration = Duration::from_secs(120);
 
 /// Warns near the limit and closes the session beyond it; whether more may come in.
 pub(super) fn check(shared: &mut Shared, id: PeerId, family: Family) -> bool {
     let Some(peer) = shared.peer_mut(id) else { return false };
+    if peer.closing || peer.session.is_none() {
+        return false;
+    }
     let Some(limit) = peer.config.max_prefixes else { return true };
-    let accepted = peer.input(family).fresh.accepted;
-    if accepted > limit {
+    let received = peer.input(family).fresh.total();
+    if received > limit {
         peer.closing = true;
         shared.actions.push_back(Action::Warn(Warning::PrefixLimitPassed { peer: id, family, limit }));
         shared.actions.push_back(close(id, family, limit));
         return false;
     }
-    if u64::from(accepted) * 4 >= u64::from(limit) * 3 && !peer.warned.contains(family) {
+    if u64::from(received) * 4 >= u64::from(limit) * 3 && !peer.warned.contains(family) {
         peer.warned.insert(family);
         shared.actions.push_back(Action::Warn(Warning::PrefixesNearLimit { peer: id, family, limit }));
     }

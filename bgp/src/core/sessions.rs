@@ -3,7 +3,7 @@
 use super::{
     Core,
     event::{PeerChange, Work},
-    in_family, peers,
+    in_family, limit, peers,
     restart::{resumed, retention},
     shared::{Peer, Session},
 };
@@ -68,6 +68,7 @@ impl Core {
         if wrapped {
             self.finish_sweeps();
         }
+        self.shared.forget_closing(id);
         self.own_addresses_changed();
     }
 
@@ -128,6 +129,9 @@ impl Core {
         {
             Family::ALL.iter().for_each(|f| peer.input_mut(*f).reimport = true);
             self.request_sweeps();
+        }
+        if old.max_prefixes != new.max_prefixes {
+            Family::ALL.iter().for_each(|family| _ = limit::check(&mut self.shared, id, *family));
         }
         if old.install != new.install {
             self.restart_best();

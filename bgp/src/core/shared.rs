@@ -315,6 +315,11 @@ impl Shared {
         self.next_hops.set_own(own)
     }
 
+    /// Takes back that a session, which is gone, is to be closed.
+    pub(super) fn forget_closing(&mut self, id: PeerId) {
+        self.actions.retain(|a| !matches!(a, Action::CloseSession { peer, .. } if *peer == id));
+    }
+
     /// The next small thing to tell.
     pub(super) fn poll_action(&mut self) -> Option<Action> {
         if let Some(action) = self.actions.pop_front() {

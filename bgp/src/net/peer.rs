@@ -44,6 +44,8 @@ pub(super) enum Control {
     Configure(Box<Settings>, Change),
     /// Close the session, for this reason.
     Stop(Stop),
+    /// Close the session of this number, if it is still that one, for this reason.
+    StopSession(u64, Stop),
     /// Ask the peer for all its routes again (RFC 2918).
     RequestRefresh,
     /// Close the session, for this reason, and end the task.
@@ -69,7 +71,7 @@ pub(super) struct FromPeer {
 
 #[derive(Debug)]
 pub(super) enum News {
-    Up { negotiated: Box<Negotiated>, addresses: SessionAddresses, outbox: OutboxSender },
+    Up { session: u64, negotiated: Box<Negotiated>, addresses: SessionAddresses, outbox: OutboxSender },
     Down { retention: Retention, failure: Failure },
     Routes(RouteBatch),
     Refresh(Family),
@@ -107,6 +109,8 @@ pub(super) struct PeerTask {
     attempt: Option<Attempt>,
     /// The connection the session runs on.
     session: Option<ConnectionId>,
+    /// Sessions that have come up; the number of the latest.
+    sessions: u64,
     /// Routes of the chunk being decoded.
     batch: RouteBatch,
     /// Attributes whose malformation this session has been blamed for in the log.
@@ -140,6 +144,7 @@ impl PeerTask {
             links: Vec::new(),
             attempt: None,
             session: None,
+            sessions: 0,
             batch: RouteBatch::default(),
             blamed: BTreeSet::new(),
             pending: VecDeque::new(),
@@ -198,6 +203,8 @@ impl PeerTask {
                 self.fsm.handle_configure(now, self.settings.machine.clone(), change);
             }
             Control::Stop(stop) => self.fsm.handle_stop(now, stop),
+            Control::StopSession(number, _) if number != self.sessions => {}
+            Control::StopSession(_, stop) => self.fsm.handle_stop(now, stop),
             Control::RequestRefresh => self.request_refresh(),
             Control::End(stop) => {
                 self.fsm.handle_stop(now, stop);
@@ -389,6 +396,7 @@ impl PeerTask {
         let (sender, receiver) = outbox(self.id, self.ready.clone());
         let context = DecodeContext::new(&up.negotiated, self.settings.peer_type);
         self.session = Some(up.connection);
+        self.sessions = self.sessions.wrapping_add(1);
         self.blamed.clear();
         if let Some(link) = self.link_mut(up.connection) {
             link.context = context;
@@ -400,9 +408,10 @@ impl PeerTask {
         {
             let mut status = self.shared.status();
             status.session = Some(SessionSnapshot { negotiated: up.negotiated.clone(), addresses });
-            status.sessions = status.sessions.saturating_add(1);
+            status.sessions = self.sessions;
         }
-        self.pending.push_back(News::Up { negotiated: Box::new(up.negotiated), addresses, outbox: sender });
+        let (session, negotiated) = (self.sessions, Box::new(up.negotiated));
+        self.pending.push_back(News::Up { session, negotiated, addresses, outbox: sender });
     }
 
     fn session_down(&mut self, retention: Retention, failure: Failure) {

@@ -128,6 +128,8 @@ struct Peer {
     task: u64,
     control: mpsc::Sender<Control>,
     shared: Arc<Shared>,
+    /// The number of the latest session the core has heard of.
+    session: u64,
     outbox: Option<OutboxSender>,
 }
 
@@ -260,8 +262,8 @@ impl Speaker {
         match news.news {
             News::Routes(batch) => self.core.routes(now, id, batch),
             News::Refresh(family) => self.core.route_refresh(now, id, family),
-            News::Up { negotiated, addresses, outbox } => {
-                peer.outbox = Some(outbox);
+            News::Up { session, negotiated, addresses, outbox } => {
+                (peer.session, peer.outbox) = (session, Some(outbox));
                 self.pending.push_back(SpeakerEvent::SessionUp { peer: peer.name.clone(), addresses });
                 self.core.session_up(now, id, *negotiated, addresses);
             }
@@ -278,7 +280,9 @@ impl Speaker {
         while let Some(action) = self.core.poll_action() {
             let event = match action {
                 Action::CloseSession { peer, notification, retry_after } => {
-                    self.tell(peer, Control::Stop(Stop::Error { notification, retry_after }));
+                    // A session that has come up meanwhile is none of the core's business yet.
+                    let session = self.peers.get(&peer).map_or(0, |p| p.session);
+                    self.tell(peer, Control::StopSession(session, Stop::Error { notification, retry_after }));
                     continue;
                 }
                 Action::WatchNextHop(address) => SpeakerEvent::WatchNextHop(address),

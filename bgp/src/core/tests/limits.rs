@@ -54,13 +54,47 @@ fn one_prefix_beyond_the_limit_closes_the_session_with_cease_6_1_and_its_data() 
     assert_eq!(lab.actions.last(), Some(&near()));
 }
 
+fn closings(lab: &Lab) -> usize {
+    lab.actions.iter().filter(|a| matches!(a, Action::CloseSession { .. })).count()
+}
+
 #[test]
-fn refused_prefixes_do_not_count() {
+fn refused_prefixes_count_too_for_they_are_kept() {
     let mut lab = limited(1);
     let looped = PathAttributes { local_pref: Some(100), ..attributes(address(0), &[OWN_AS.0]) };
     lab.announce(0, &looped, &["10.0.0.0/24", "10.0.1.0/24"]);
     lab.settle();
-    assert_eq!(lab.actions.iter().filter(|a| matches!(a, Action::CloseSession { .. })).count(), 0);
-    let counts = lab.core.counts(PeerId(0), Family::Ipv4Unicast);
-    assert_eq!((counts.received, counts.accepted, counts.rejected), (2, 0, 2));
+    assert_eq!(closings(&lab), 1);
+}
+
+#[test]
+fn the_same_prefix_again_and_again_counts_once() {
+    let mut lab = limited(1);
+    for med in 0..5 {
+        let attributes = PathAttributes { med: Some(med), ..internal(address(0)) };
+        lab.announce(0, &attributes, &["10.0.0.0/24"]);
+    }
+    lab.settle();
+    assert_eq!(closings(&lab), 0);
+}
+
+#[test]
+fn a_limit_lowered_below_what_is_there_closes_the_session() {
+    let mut lab = limited(4);
+    announce(&mut lab, 3);
+    lab.core.reconfigure(lab.now, config(vec![PeerConfig { max_prefixes: Some(2), ..peer(0, OWN_AS) }]));
+    lab.act();
+    assert_eq!(closings(&lab), 1);
+}
+
+/// The peer closed the session by itself and is back before anybody has carried the action out.
+#[test]
+fn a_session_that_came_up_meanwhile_is_not_closed_for_the_one_before() {
+    let mut lab = limited(1);
+    let names = ["10.0.0.0/24", "10.0.1.0/24"];
+    lab.announce(0, &internal(address(0)), &names);
+    lab.down(0, Retention::Flush);
+    lab.up(0);
+    lab.act();
+    assert_eq!(closings(&lab), 0);
 }

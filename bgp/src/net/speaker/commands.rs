@@ -111,7 +111,7 @@ impl Speaker {
             background: self.background.clone(),
         };
         self.background.spawn(PeerTask::new(id, task, self.settings(config), around).run());
-        self.peers.insert(id, Peer { name, task, control, shared, outbox: None });
+        self.peers.insert(id, Peer { name, task, control, shared, session: 0, outbox: None });
     }
 
     fn remove_peer(&mut self, id: PeerId) {
