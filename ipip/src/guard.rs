@@ -2,7 +2,9 @@
 //!
 //! The table is `ip siskin`: of the family `ip`, since the outer header of the tunnel is always IPv4 (protocol 4 over
 //! IPv6 belongs to another device) and since that needs least of the kernel. Its chain hooks prerouting at priority
-//! raw, ahead of connection tracking, so that forged packets cost no conntrack entries. Prefixes and single nodes are
+//! raw, ahead of connection tracking, so that forged packets cost no conntrack entries. Tunnels of others that only pass
+//! through this host are not its concern; what the kernel delivers here is: packets to an address of ours and, as tunl0
+//! takes them too, to a broadcast or multicast address. Prefixes and single nodes are
 //! two sets: single nodes, of which there are thousands and which come and go, are in a hash whose elements change one
 //! by one; prefixes are few and come from the configuration. Counters are named objects and survive every change.
 //!
@@ -188,9 +190,12 @@ fn skeleton(change: ChainChange) -> Vec<Value> {
     commands
 }
 
-fn rules() -> [Value; 4] {
+fn rules() -> [Value; 5] {
     let header = |field: &str| json!({"payload": {"protocol": "ip", "field": field}});
-    let is = |op: &str, field: &str, right: Value| json!({"match": {"op": op, "left": header(field), "right": right}});
+    let test =
+        |op: &str, left: Value, right: Value| json!({"match": {"op": op, "left": left, "right": right}});
+    let is = |op: &str, field: &str, right: Value| test(op, header(field), right);
+    let destination = json!({"fib": {"result": "type", "flags": ["daddr"]}});
     let counted = |name: &str, verdict: &str| [json!({ "counter": name }), json!({ verdict: null })];
     let from = |set: &str| {
         let [count, accept] = counted(ACCEPTED, "accept");
@@ -198,6 +203,7 @@ fn rules() -> [Value; 4] {
     };
     [
         json!([is("!=", "protocol", json!(IPIP_PROTOCOL)), {"accept": null}]),
+        json!([test("==", destination, json!("unicast")), {"accept": null}]),
         from(NODES),
         from(NETWORKS),
         json!(counted(DROPPED, "drop")),
