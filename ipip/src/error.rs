@@ -55,6 +55,11 @@ pub enum Error {
         /// What nft said, or why it gave no answer.
         stderr: String,
     },
+    /// The guard is not, or does not read, as we wrote it, however often it is put right.
+    #[error(
+        "the guard does not stay as it is written: something changes nftables' table `ip siskin` again and again"
+    )]
+    GuardContested,
     /// The kernel refused a request.
     #[error("cannot {operation}: {source}")]
     Netlink {
@@ -80,6 +85,7 @@ impl Error {
             Self::NftMissing { .. } => "nft_missing",
             Self::NftUnsupported { .. } => "nft_unsupported",
             Self::Nft { .. } => "nft_failed",
+            Self::GuardContested => "guard_contested",
             Self::Netlink { .. } => "netlink_failed",
             Self::Stopped => "stopped",
         }
@@ -97,6 +103,10 @@ impl Error {
             }
             Self::NftMissing { .. } => Some("apt-get install nftables, or set guard = \"off\"".to_owned()),
             Self::NftUnsupported { .. } => Some("modprobe nf_tables, or set guard = \"off\"".to_owned()),
+            Self::GuardContested => Some(
+                "find the other program with `nft monitor`; of several siskins on one host, all but one need guard = \"off\""
+                    .to_owned(),
+            ),
             Self::Nft { .. } | Self::Netlink { .. } | Self::Stopped => None,
         }
     }

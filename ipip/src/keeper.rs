@@ -20,6 +20,7 @@ use crate::{
     netlink::Netlink,
     nft::Nft,
     observe,
+    patience::{Leave, Patience},
     plan::{
         AddressGoal, AdminState, Desired, Device, GuardView, Observed, Plan, Present, Refusal, Step, plan,
     },
@@ -48,6 +49,9 @@ pub(crate) struct Keeper {
     last_index: Option<u32>,
     /// The guard's rules as nft printed them after we wrote them: whatever differs was altered by someone.
     rules: Option<Vec<Value>>,
+    /// What was wanted of the guard when it was last written.
+    written: Option<Desired>,
+    patience: Patience,
     settled: Option<Desired>,
     repairs: u64,
     felix: Option<(Instant, Option<FelixGuard>)>,
@@ -88,6 +92,8 @@ impl Keeper {
             former_addresses: BTreeSet::new(),
             last_index: None,
             rules: None,
+            written: None,
+            patience: Patience::default(),
             settled: None,
             repairs: 0,
             felix: None,
@@ -111,6 +117,10 @@ impl Keeper {
             let desired = self.desired(config);
             let Plan { steps, refusal } = plan(&desired, &self.observed, self.rules.as_deref());
             self.count_repair(&desired, &steps);
+            let (steps, leave) = self.hold_back(&desired, steps);
+            if steps.is_empty() && leave == Leave::Withheld {
+                return Err(Error::GuardContested);
+            }
             if steps.is_empty() {
                 return self.conclude(refusal, guard, desired);
             }
@@ -119,6 +129,7 @@ impl Keeper {
             guard = self.look(if wrote { Scope::Everything } else { Scope::Links }).await?;
             if wrote {
                 self.remember_rules();
+                self.remember_writing(desired);
             }
             result?;
         }
@@ -139,6 +150,7 @@ impl Keeper {
         self.responsibility = Responsibility::None;
         self.config = None;
         self.settled = None;
+        self.written = None;
         self.rules = None;
         self.former_addresses.clear();
         Ok(())
@@ -272,6 +284,27 @@ impl Keeper {
                 Err(Error::ForeignDevice { device: self.environment.device.clone(), kind })
             }
         }
+    }
+
+    /// Leaves the guard as it is for a while when it has been corrected often; without it the device stays down.
+    fn hold_back(&self, desired: &Desired, mut steps: Vec<Step>) -> (Vec<Step>, Leave) {
+        let corrects = self.has_been_written_for(desired) && steps.iter().any(Step::concerns_the_guard);
+        let leave = if corrects { self.patience.ask(self.start.elapsed()) } else { Leave::Granted };
+        if leave == Leave::Withheld {
+            steps.retain(|step| !step.concerns_the_guard() && *step != Step::SetUp);
+        }
+        (steps, leave)
+    }
+
+    fn has_been_written_for(&self, desired: &Desired) -> bool {
+        self.written.as_ref().is_some_and(|written| written.guard() == desired.guard())
+    }
+
+    fn remember_writing(&mut self, desired: Desired) {
+        if self.has_been_written_for(&desired) {
+            self.patience.corrected(self.start.elapsed());
+        }
+        self.written = Some(desired);
     }
 
     fn remember_rules(&mut self) {

@@ -18,7 +18,8 @@
 //! - [`config`]: what is asked for.
 //! - [`status`]: what is there, and what an operator should know about it.
 //! - [`error`]: why it is not as asked.
-//! - `plan`, `guard`, `membership`, `advice`: the pure part: steps, the nftables document, who is let in, what to tell.
+//! - `plan`, `guard`, `membership`, `patience`, `advice`: the pure part: steps, the nftables document, who is let in, when
+//!   to hold back, what to tell.
 //! - `netlink`, `nft`, `observe`, `execute`, `watch`: the kernel.
 //! - `keeper`, `service`, `handle`: a round of care, the task that runs them, the way to it.
 
@@ -33,6 +34,7 @@ mod membership;
 mod netlink;
 mod nft;
 mod observe;
+mod patience;
 mod plan;
 mod service;
 pub mod status;

@@ -25,6 +25,16 @@ pub(crate) enum Desired {
     Removed(DeviceKind),
 }
 
+impl Desired {
+    /// Who may send into the tunnel, or `None` for anyone.
+    pub(crate) fn guard(&self) -> Option<&Members> {
+        match self {
+            Self::Present(present) => present.guard.as_ref(),
+            Self::Untouched | Self::Removed(_) => None,
+        }
+    }
+}
+
 /// The tunnel as wanted.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Present {

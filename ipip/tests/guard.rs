@@ -3,17 +3,18 @@
 mod support;
 
 use std::{
+    io::Read as _,
     net::Ipv4Addr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use ipip::{
     Completeness::{Complete, Partial},
-    GuardMode, GuardState, KnownNodes, TunnelConfig, TunnelHandle, TunnelState,
+    Environment, GuardMode, GuardState, KnownNodes, TunnelConfig, TunnelHandle, TunnelState,
 };
-use support::{NODE, Namespace, environment, known, needed, receive, send, settled, start, until};
+use support::{NODE, Namespace, environment, known, needed, receive, send, send_to, settled, start, until};
 
 const KNOWN: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 66);
@@ -155,6 +156,94 @@ fn a_flushed_ruleset_an_altered_rule_and_a_moved_chain_are_put_right_within_a_se
 }
 
 #[test]
+fn packets_in_transit_pass_and_those_to_a_broadcast_address_do_not() {
+    let (Some((host, other)), Some(beyond)) = (two_hosts(), Namespace::new()) else { return };
+    let behind = Ipv4Addr::new(10, 10, 0, 2);
+    host.run(&format!("ip link add eth1 type veth peer name eth0 netns {}", beyond.pid()));
+    host.run("ip addr add 10.10.0.1/24 dev eth1 && ip link set eth1 up && sysctl -qw net.ipv4.ip_forward=1");
+    beyond.run(
+        "ip addr add 10.10.0.2/24 dev eth0 && ip link set eth0 up && ip route add default via 10.10.0.1",
+    );
+    other.run("ip route add 10.10.0.0/24 via 10.9.0.100");
+    host.block_on(|| async {
+        let tunnel = start(&host, needed(), known(&[], Complete));
+        guarding(&tunnel, 0).await;
+        let (arrived, passed) = (host.raw_ipip(Ipv4Addr::UNSPECIFIED), beyond.raw_ipip(behind));
+        let stranger = other.raw_ipip(STRANGER);
+        send_to(&stranger, behind, 1);
+        assert_eq!(receive(&passed), [1]);
+        for (marker, destination) in [(2, NODE), (3, Ipv4Addr::new(10, 9, 0, 255)), (4, Ipv4Addr::BROADCAST)]
+        {
+            send_to(&stranger, destination, marker);
+        }
+        assert!(receive(&arrived).is_empty());
+        let guard = tunnel.refresh().await.unwrap().guard.clone();
+        assert_eq!((guard.accepted.packets, guard.dropped.packets), (0, 3));
+    });
+}
+
+/// An nft whose listing never equals what was written.
+fn forgetful_nft(host: &Namespace, folder: &Path, mangle: &str) -> PathBuf {
+    let program = folder.join("nft");
+    let name = program.display();
+    // Written by a process of its own: a descriptor that another test's child inherits would make it unexecutable.
+    host.run(&format!(
+        r#"cat >{name} <<'END' && chmod +x {name}
+#!/bin/sh
+case "$*" in
+*list*) text=$(nft "$@") || exit; echo "$text" | {mangle} ;;
+*) exec nft "$@" ;;
+esac
+END"#
+    ));
+    program
+}
+
+#[test]
+fn rules_that_never_read_as_written_are_not_written_without_end() {
+    let Some(host) = Namespace::new() else { return };
+    let kind = host.device_kind();
+    let mangles = ["sed s/ipencap/$(date +%N)/", r#"sed 's/"prio": -300/"prio": "raw"/'"#];
+    for mangle in mangles {
+        let folder = tempfile::tempdir().unwrap();
+        let nft = forgetful_nft(&host, folder.path(), mangle);
+        host.run("nft flush ruleset");
+        host.block_on(|| async {
+            let tunnel = TunnelHandle::spawn(Environment { nft, ..environment(kind) }).unwrap();
+            let mut monitor = host.spawn("exec nft monitor rules");
+            tunnel.configure(needed());
+            let status = until(&tunnel, |status| status.problem.is_some()).await;
+            assert_eq!(status.problem.as_ref().unwrap().code, "guard_contested", "{mangle}");
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            monitor.kill().unwrap();
+            let mut seen = String::new();
+            monitor.stdout.take().unwrap().read_to_string(&mut seen).unwrap();
+            let writes =
+                seen.lines().filter(|line| line.starts_with("add rule") && line.contains("drop")).count();
+            assert!((12..18).contains(&writes), "{mangle}: {writes} writes");
+        });
+    }
+}
+
+#[test]
+fn a_guard_written_without_its_device_is_written_once() {
+    let Some(host) = Namespace::new() else { return };
+    if host.device_kind() == ipip::DeviceKind::Ipip {
+        println!("SKIPPED: this kernel has ipip");
+        return;
+    }
+    host.block_on(|| async {
+        let tunnel = TunnelHandle::spawn(environment(ipip::DeviceKind::Ipip)).unwrap();
+        tunnel.configure(needed());
+        until(&tunnel, |status| status.problem.is_some()).await;
+        let generation = || host.run("nft -a list ruleset");
+        let before = generation();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(generation(), before);
+    });
+}
+
+#[test]
 fn switching_the_guard_off_removes_our_table_and_no_other() {
     let Some((host, other)) = two_hosts() else { return };
     host.run("nft add table ip other && nft add table inet siskin");
@@ -178,7 +267,7 @@ fn without_nftables_the_tunnel_is_refused_unless_the_guard_is_off() {
     let kind = host.device_kind();
     host.block_on(|| async {
         let nft = PathBuf::from("/nonexistent/nft");
-        let tunnel = TunnelHandle::spawn(ipip::Environment { nft, ..environment(kind) }).unwrap();
+        let tunnel = TunnelHandle::spawn(Environment { nft, ..environment(kind) }).unwrap();
         tunnel.configure(needed());
         let status = until(&tunnel, |status| status.problem.is_some()).await;
         assert_eq!(status.problem.as_ref().unwrap().code, "nft_missing");

@@ -55,6 +55,11 @@ impl Namespace {
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
+    /// The process that holds it, to name it to `ip`.
+    pub(crate) fn pid(&self) -> u32 {
+        self.holder.id()
+    }
+
     pub(crate) fn run(&self, line: &str) -> String {
         self.try_run(line).unwrap_or_else(|error| panic!("{line}: {error}"))
     }
@@ -117,6 +122,7 @@ impl Namespace {
             bind(&socket, &SocketAddrV4::new(address, 0)).unwrap();
             sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(Duration::from_millis(200)))
                 .unwrap();
+            sockopt::set_socket_broadcast(&socket, true).unwrap();
             sockopt::set_socket_recv_buffer_size_force(&socket, 8 << 20).unwrap();
             socket
         })
@@ -143,12 +149,17 @@ impl Drop for Namespace {
     }
 }
 
-/// Sends one packet of protocol 4 whose payload begins with `marker`.
+/// Sends one packet of protocol 4 to the node whose payload ends with `marker`.
 pub(crate) fn send(socket: &OwnedFd, marker: u32) {
+    send_to(socket, NODE, marker);
+}
+
+/// Sends one packet of protocol 4 to this address.
+pub(crate) fn send_to(socket: &OwnedFd, destination: Ipv4Addr, marker: u32) {
     let mut inner = [0_u8; 20];
     inner[0] = 0x45;
     inner[16..].copy_from_slice(&marker.to_be_bytes());
-    let sent = sendto(socket, &inner, SendFlags::empty(), &SocketAddrV4::new(NODE, 0));
+    let sent = sendto(socket, &inner, SendFlags::empty(), &SocketAddrV4::new(destination, 0));
     sent.unwrap_or_else(|error| panic!("send: {error}"));
 }
 
