@@ -3,7 +3,6 @@
 mod support;
 
 use std::{
-    io::Read as _,
     net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
@@ -216,8 +215,8 @@ fn rules_that_never_read_as_written_are_not_written_without_end() {
             assert_eq!(status.problem.as_ref().unwrap().code, "guard_contested", "{mangle}");
             tokio::time::sleep(Duration::from_secs(3)).await;
             monitor.kill().unwrap();
-            let mut seen = String::new();
-            monitor.stdout.take().unwrap().read_to_string(&mut seen).unwrap();
+            let seen = monitor.wait_with_output().unwrap().stdout;
+            let seen = String::from_utf8(seen).unwrap();
             let writes =
                 seen.lines().filter(|line| line.starts_with("add rule") && line.contains("drop")).count();
             assert!((12..18).contains(&writes), "{mangle}: {writes} writes");

@@ -21,7 +21,7 @@ use tracing::{error, info, warn};
 use super::{
     flows,
     logging::{self, LevelHandle},
-    plan,
+    panics, plan,
     problems::error as problem,
     reload,
     signals::{Caught, Signals, notify, watchdog_interval},
@@ -39,8 +39,6 @@ use crate::{
     http,
 };
 
-/// Exit status after a panic.
-const EXIT_PANIC: i32 = 101;
 /// How soon reading the kernel's routes is tried again.
 const ADOPTION_RETRY: Duration = Duration::from_secs(5);
 /// How long the speaker may take to show that it lives.
@@ -57,7 +55,7 @@ pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
     let loaded = load(&inputs, &ThisHost).map_err(Failure::invalid)?;
     let intent = &loaded.intent;
     let level = logging::start(intent.log.level, intent.log.format).map_err(fatal)?;
-    die_on_panic();
+    panics::end_the_process();
     let _lock = TableLock::acquire(intent.kernel.protocol, intent.kernel.table).map_err(locked)?;
     raise_file_limit();
     let mode = if args.dry_run { RunMode::DryRun } else { RunMode::Normal };
@@ -86,14 +84,6 @@ fn locked(error: FibError) -> Failure {
         ),
         error => fatal(error),
     }
-}
-
-/// A daemon of which a part has died must not go on as if it were whole; the kernel goes on without it.
-fn die_on_panic() {
-    std::panic::set_hook(Box::new(|panic| {
-        error!(%panic, "a defect of siskin; the kernel keeps the routes");
-        std::process::exit(EXIT_PANIC);
-    }));
 }
 
 /// A peer needs a descriptor or two.

@@ -20,6 +20,7 @@
 mod admission;
 mod clock;
 mod connect;
+mod containment;
 mod handle;
 mod link;
 mod listener;
@@ -29,6 +30,7 @@ mod snapshot;
 mod speaker;
 pub mod sys;
 
+pub use containment::panic_is_contained;
 pub use handle::{Clear, ShutdownMode, SpeakerError, SpeakerHandle};
 pub use listener::ListenState;
 pub use snapshot::{MessageCounts, PeerSnapshot, SessionSnapshot};

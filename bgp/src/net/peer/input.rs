@@ -1,14 +1,15 @@
 //! From octets to messages to batches of routes.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use bytes::{Bytes, BytesMut};
 use tracing::{error, warn};
 
 use super::{News, PeerTask};
 use crate::{
     fsm::{ConnectionId, Received},
-    net::snapshot::count,
+    net::{
+        containment::{Panicked, contain},
+        snapshot::count,
+    },
     types::Now,
     wire::{
         DecodeContext, ErrorKind, Message, Notification, RouteRefresh, Update, decode, encode, framer,
@@ -139,7 +140,7 @@ impl PeerTask {
 
 /// A decoder that panics, which it must not, costs the connection that fed it and nothing else.
 fn guarded_decode(octets: &[u8], context: &DecodeContext) -> Result<Message, Notification> {
-    catch_unwind(AssertUnwindSafe(|| decode(octets, context))).unwrap_or_else(|_| {
+    contain(|| decode(octets, context)).unwrap_or_else(|Panicked| {
         error!(message = ?octets, "decoding a message panicked; please report this message");
         Err(ErrorKind::OUT_OF_RESOURCES.into())
     })
