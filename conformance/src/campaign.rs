@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Result, bail, ensure};
 
 use crate::{
+    expect::Set,
     features::Feature,
     guest, install,
     launch::Router,
@@ -22,10 +23,12 @@ use crate::{
 pub struct Selection {
     /// Topology files, or folders that hold some.
     pub paths: Vec<PathBuf>,
-    /// Only runs of these names (`lab` or `lab/variant`); all when empty.
+    /// Only runs of these names (`lab` or `lab/variant`), wherever they belong; the whole set when empty.
     pub only: Vec<String>,
     /// From then on no run is begun; what is left is reported as not run.
     pub until: Option<Instant>,
+    /// Which set.
+    pub set: Set,
 }
 
 impl Selection {
@@ -40,7 +43,10 @@ impl Selection {
         for name in &self.only {
             ensure!(jobs.iter().any(|job| job.title == *name), "there is no run `{name}`");
         }
-        jobs.retain(|job| self.only.is_empty() || self.only.contains(&job.title));
+        jobs.retain(|job| match self.only.is_empty() {
+            true => job.set <= self.set,
+            false => self.only.contains(&job.title),
+        });
         if jobs.is_empty() {
             bail!("there is nothing to run: no *.clab.yml with an expect.toml beside it");
         }

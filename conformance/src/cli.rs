@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     campaign::{Selection, programs_of, summary},
     demo,
-    expect::Expectations,
+    expect::{Expectations, Set},
     features::Feature,
     graph, install, interrupt,
     lab::{Guardian, Lab},
@@ -62,6 +62,9 @@ enum Action {
         /// Only the run of this name, LAB or LAB/VARIANT (may be repeated)
         #[arg(long = "run", value_name = "NAME")]
         only: Vec<String>,
+        /// Also the runs that take long
+        #[arg(long)]
+        full: bool,
         /// List the runs instead
         #[arg(long)]
         list: bool,
@@ -107,10 +110,11 @@ impl Cli {
             Action::Up { file } => up(&file),
             Action::Down { file } => Lab::down(&Topology::read(&file)?).map(|()| ExitCode::SUCCESS),
             Action::Exec { file, node, command } => exec(&file, &node, command),
-            Action::Test { paths, only, list, time_limit } => {
+            Action::Test { paths, only, full, list, time_limit } => {
                 let until =
                     time_limit.and_then(|limit| Instant::now().checked_add(Duration::from_secs(limit)));
-                test(Selection { paths, only, until }, list)
+                let set = if full { Set::Full } else { Set::Default };
+                test(Selection { paths, only, set, until }, list)
             }
             Action::Conformance { mode } => suite::run(mode),
             Action::Demo { topology: None } => demo::prepare(),

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    expect::{Expectations, Variant, runner::Runner},
+    expect::{Expectations, Set, Variant, runner::Runner},
     features::{self, Feature},
     interrupt::hold_off,
     lab::{self, Guardian, Lab},
@@ -31,6 +31,8 @@ pub struct Job {
     pub needs: Vec<Feature>,
     /// Lab and variant, for people.
     pub title: String,
+    /// Where it belongs.
+    pub set: Set,
     expectations: PathBuf,
 }
 
@@ -74,6 +76,7 @@ impl Job {
                 file: file.clone(),
                 needs: needs.iter().map(|word| Feature::parse(word)).collect::<Result<_>>()?,
                 title: variant.map_or_else(|| name.clone(), |v| format!("{name}/{}", v.name)),
+                set: variant.map(|v| v.set).unwrap_or_default(),
                 variant: variant.cloned(),
                 expectations: expectations.clone(),
             })

@@ -61,27 +61,3 @@ pub(super) fn programming(mode: RunMode) -> Programming {
         RunMode::DryRun => Programming::DryRun,
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Flags, Inputs, ThisHost, load};
-
-    #[test]
-    fn a_dry_run_waits_to_be_called_and_has_nothing_to_say() {
-        let flags = Flags {
-            node_address: Some("10.0.0.1/24".into()),
-            mesh: vec!["10.0.0.2".into()],
-            pool: vec!["172.16.0.0/16,Always".into()],
-            ..Flags::default()
-        };
-        let intent = load(&Inputs { flags, ..Inputs::default() }, &ThisHost).expect("valid").intent;
-        let config = speaker(&intent, RunMode::DryRun);
-        let [peer] = config.peers.as_slice() else { panic!("one peer") };
-        assert_eq!(peer.mode, ConnectMode::Passive);
-        assert_eq!(peer.export.default, Verdict::Reject(RejectReason::ExportNone));
-        assert!(config.graceful_restart_time.is_zero());
-        assert_eq!(fib(&intent, RunMode::DryRun, None).programming, Programming::DryRun);
-        assert_eq!(fib(&intent, RunMode::Normal, None).tunnel.permission, TunnelPermission::Withheld);
-    }
-}

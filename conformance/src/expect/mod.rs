@@ -6,6 +6,7 @@ pub mod act;
 pub mod capture;
 pub mod paths;
 pub mod ping;
+mod rounds;
 pub mod routes;
 pub mod runner;
 pub mod sessions;
@@ -41,6 +42,20 @@ pub struct Variant {
     pub ends_with: Option<String>,
     /// Replaces the file's `needs`.
     pub needs: Option<Vec<String>>,
+    /// Where it belongs.
+    #[serde(default)]
+    pub set: Set,
+}
+
+/// How many of the runs are meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Set {
+    /// Those that always run.
+    #[default]
+    Default,
+    /// Also those that take long.
+    Full,
 }
 
 /// One step.
@@ -129,11 +144,13 @@ impl Expectations {
     /// Parses a file's text.
     pub fn parse(text: &str) -> Result<Self> {
         let file: File = toml::from_str(text)?;
-        let steps = file.step.into_iter().enumerate();
-        let steps = steps.map(|(index, table)| {
-            read_step(table, file.within).with_context(|| format!("step {}", index + 1))
-        });
-        let steps = steps.collect::<Result<Vec<_>>>()?;
+        let mut steps = Vec::new();
+        for (index, table) in file.step.into_iter().enumerate() {
+            let read =
+                || rounds::unroll(table)?.into_iter().map(|step| read_step(step, file.within)).collect();
+            let read: Result<Vec<_>> = read();
+            steps.extend(read.with_context(|| format!("step {}", index + 1))?);
+        }
         ensure!(!steps.is_empty(), "there is no [[step]]");
         for variant in &file.variant {
             variant.steps(&steps)?;

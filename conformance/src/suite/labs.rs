@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     campaign::Selection,
+    expect::Set,
     features::Feature,
     guest,
     run::{Job, LabResult, Outcome},
@@ -26,12 +27,15 @@ const OVERTIME: Duration = Duration::from_secs(300);
 
 /// Runs every lab there is.
 pub(crate) fn labs(context: &Context) -> Result<Vec<Check>> {
-    let jobs = all(context)?;
+    let (jobs, long): (Vec<_>, Vec<_>) =
+        all(context)?.into_iter().partition(|job| job.set <= context.mode.labs());
     let mut known = BTreeMap::new();
     let mut can = |feature: &Feature| *known.entry(*feature).or_insert_with(|| feature.available());
     let (here, guest): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.needs.iter().all(&mut can));
     let mut checks = batch(context, "labs on this kernel", &here)?;
     checks.extend(batch(context, "labs in the QEMU guest", &guest)?);
+    let reason = "it takes long: `cargo conformance -- full` runs it";
+    checks.extend(long.iter().map(|job| Check::from(job.skipped(reason))));
     Ok(checks)
 }
 
@@ -41,7 +45,7 @@ pub(crate) fn skipped(context: &Context, reason: &str) -> Result<Vec<Check>> {
 }
 
 fn all(context: &Context) -> Result<Vec<Job>> {
-    Selection { paths: vec![context.workspace.labs()], ..Selection::default() }.jobs()
+    Selection { paths: vec![context.workspace.labs()], set: Set::Full, ..Selection::default() }.jobs()
 }
 
 /// Runs some labs in a process of their own, which cleans up behind itself however this one ends.

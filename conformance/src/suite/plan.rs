@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
+use crate::expect::Set;
+
 /// How much to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -58,6 +60,14 @@ impl Mode {
         match self {
             Self::Quick | Self::Default => FUZZING / targets.max(1),
             Self::Full => FULL_FUZZING,
+        }
+    }
+
+    /// Its labs.
+    pub(crate) fn labs(self) -> Set {
+        match self {
+            Self::Quick | Self::Default => Set::Default,
+            Self::Full => Set::Full,
         }
     }
 
