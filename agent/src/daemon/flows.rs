@@ -67,9 +67,9 @@ async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {
             daemon.known().learn(address, presence);
             tell_known_nodes(daemon);
         }
-        SpeakerEvent::DeferralOver(family) => {
+        SpeakerEvent::RestartOver(family) => {
             daemon.hub.announce(What::Restart { info: format!("{family}: every peer has sent its routes") });
-            if daemon.speaker.query(|core, _| core.deferring().is_empty()).await.unwrap_or(false) {
+            if daemon.speaker.query(|core, _| core.keeping().is_empty()).await.unwrap_or(false) {
                 end_restart(daemon).await;
             }
         }

@@ -224,7 +224,7 @@ impl Running {
         for warning in &loaded.warnings {
             warn!(%warning, "configuration");
         }
-        if self.daemon.speaker.query(|core, _| core.deferring().is_empty()).await.unwrap_or(false) {
+        if self.daemon.speaker.query(|core, _| core.keeping().is_empty()).await.unwrap_or(false) {
             flows::end_restart(&self.daemon).await;
         }
         notify(&[NotifyState::Ready]);

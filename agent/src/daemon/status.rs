@@ -37,12 +37,12 @@ use crate::{
 /// When the speaker has ended.
 pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
     let peers = daemon.speaker.peers().await.map_err(internal)?;
-    let (rib, deferring) = daemon
+    let (rib, restarting) = daemon
         .speaker
         .query(|core, _| {
             let routes = |family| core.prefixes(family) as u64;
             let rib = RibCounts { ipv4: routes(Family::Ipv4Unicast), ipv6: routes(Family::Ipv6Unicast) };
-            (rib, !core.deferring().is_empty())
+            (rib, !core.keeping().is_empty())
         })
         .await
         .map_err(internal)?;
@@ -71,7 +71,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         routes: RouteCounts { rib, fib: fib_counts },
         kernel: KernelStatus { protocol: kernel.protocol, table: kernel.table, metric: kernel.metric },
         tunnel: tunnel.as_deref().map_or_else(|| absent_tunnel(daemon.mode), tunnel_view),
-        graceful_restart: restart(deferring, &peers, &board, fib_counts.stale),
+        graceful_restart: restart(restarting, &peers, &board, fib_counts.stale),
         problems,
     })
 }
@@ -96,11 +96,11 @@ fn config(board: &Board) -> ConfigStatus {
     }
 }
 
-fn restart(deferring: bool, peers: &[PeerSnapshot], board: &Board, stale: u64) -> RestartStatus {
-    let state = if deferring { RestartState::InProgress } else { RestartState::Complete };
+fn restart(restarting: bool, peers: &[PeerSnapshot], board: &Board, stale: u64) -> RestartStatus {
+    let state = if restarting { RestartState::InProgress } else { RestartState::Complete };
     let waiting_for = peers
         .iter()
-        .filter(|p| deferring && p.state != SessionState::Established)
+        .filter(|p| restarting && p.state != SessionState::Established)
         .filter(|p| board.speaker.peers.iter().any(|c| c.name == p.name && c.admin == AdminState::Up))
         .map(|p| p.name.clone())
         .collect();

@@ -18,7 +18,7 @@ pub(super) struct BestReader<P> {
     progress: Progress,
     /// Routes handed out and not taken back.
     installed: Bits,
-    /// Gone while selection is deferred: told when that ends, unless the route came back.
+    /// Gone while nothing may be taken back: told when that ends, unless the route came back.
     held: BTreeSet<P>,
 }
 
@@ -72,7 +72,7 @@ impl<P: Net> FamilyRib<P> {
                 self.best.held.remove(&entry.prefix);
                 changes.push(BestChange { prefix: entry.prefix.into(), next_hops });
             } else if !entry.is_undecided() && self.best.installed.remove(route) {
-                if shared.deferring.contains(P::FAMILY) {
+                if shared.keeping.contains(P::FAMILY) {
                     self.best.held.insert(entry.prefix);
                 } else {
                     changes.push(BestChange { prefix: entry.prefix.into(), next_hops });
@@ -98,9 +98,9 @@ impl<P: Net> FamilyRib<P> {
         }
     }
 
-    /// Once selection is no longer deferred, tells what has gone meanwhile for good.
+    /// Once routes may be taken back again, tells what has gone meanwhile for good.
     fn release_held(&mut self, shared: &Shared, max: usize, changes: &mut Vec<BestChange>) {
-        while !shared.deferring.contains(P::FAMILY) && changes.len() < max {
+        while !shared.keeping.contains(P::FAMILY) && changes.len() < max {
             let Some(prefix) = self.best.held.pop_first() else { return };
             let route = self.table.find(prefix);
             let undecided = |route: &RouteId| self.table.get(*route).is_some_and(|e| e.is_undecided());

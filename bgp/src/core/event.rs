@@ -34,8 +34,8 @@ pub enum Action {
         /// How long to stay away.
         retry_after: Duration,
     },
-    /// After our restart: route selection is complete, what the kernel holds beyond it is stale.
-    DeferralOver(Family),
+    /// After our restart: every peer has sent its routes, what the kernel holds beyond them is stale.
+    RestartOver(Family),
     /// Something an operator should see.
     Warn(Warning),
 }

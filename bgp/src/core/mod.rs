@@ -100,9 +100,10 @@ impl Core {
             shared.insert_peer(ids.assign(&peer.name), Peer::new(peer.clone()));
         }
         if config.graceful_restart_time.is_zero() {
-            shared.actions.extend(Family::ALL.map(Action::DeferralOver));
+            shared.actions.extend(Family::ALL.map(Action::RestartOver));
         } else {
             shared.deferring = Family::ALL.into_iter().collect();
+            shared.keeping = shared.deferring;
         }
         Self {
             config,
@@ -199,11 +200,12 @@ impl Core {
             self.dying.drain(..).for_each(|id| self.ids.free(id));
         }
         let work = if work.contains(&Work::Pending) { Work::Pending } else { Work::Done };
-        let ended = self.deferral.check(now, &self.config, &mut self.shared, work);
-        for family in ended.iter() {
+        let kept = self.shared.keeping;
+        let selected = self.deferral.check(now, &self.config, &mut self.shared, work);
+        for family in selected.iter() {
             in_family!(self, family, rib => rib.exports_changed());
         }
-        if ended.is_empty() { work } else { Work::Pending }
+        if selected.is_empty() && kept == self.shared.keeping { work } else { Work::Pending }
     }
 
     /// The next small thing to do.
@@ -215,7 +217,7 @@ impl Core {
     ///
     /// The first call starts with the whole table. Only routes of peers whose
     /// [`install`](PeerConfig::install) says so are handed out, and never our own. While route selection is
-    /// deferred nothing is taken back.
+    /// deferred, or a peer that restarts too is still sending, nothing is taken back.
     pub fn poll_best(&mut self, max: usize) -> Vec<BestChange> {
         let mut changes = Vec::new();
         self.v4.poll_best(&self.shared, max, &mut changes);
@@ -266,6 +268,12 @@ impl Core {
     /// Families whose route selection is still deferred after our restart: the R bit is to be set while any is.
     pub fn deferring(&self) -> Families {
         self.shared.deferring
+    }
+
+    /// Families of which nothing is taken from the forwarding table yet after our restart, because somebody may still
+    /// announce it.
+    pub fn keeping(&self) -> Families {
+        self.shared.keeping
     }
 
     /// How many prefixes are known, those whose every path was refused included.

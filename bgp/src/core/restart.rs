@@ -33,16 +33,30 @@ pub(super) fn resumed(now: Now, negotiated: &Negotiated, family: Family) -> Opti
     kept.contains(family).then(|| now.plus(STALE_PATHS))
 }
 
-/// Our own restart: when route selection may begin (RFC 4724 section 4.1).
+/// Our own restart: when route selection may begin (RFC 4724 section 4.1), and when what was forwarded before may go.
 ///
-/// Selection of a family is over as soon as every peer that is Established and waited for has sent
+/// The deferral of a family is over as soon as every peer that is Established and waited for has sent
 /// End-of-RIB. Peers without graceful restart, or that restart themselves, are not waited for; one that is not
 /// up yet only as long as a first attempt takes. It is over anyway `selection_deferral` after the first
 /// session, or when the restart time we announced has passed.
+///
+/// Nothing is taken from the forwarding table before the peers that restart themselves have sent End-of-RIB too, or the
+/// time is up: they come back at the same moment as we do, and none of us waits for the others' before sending it.
 #[derive(Debug)]
 pub(super) struct Deferral {
     started: Now,
     first_session: Option<Now>,
+}
+
+/// What waits for a peer's End-of-RIB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Waiting {
+    /// Nothing.
+    Nothing,
+    /// Taking routes from the forwarding table.
+    Removal,
+    /// Route selection, and removal with it.
+    Selection,
 }
 
 impl Deferral {
@@ -68,14 +82,19 @@ impl Deferral {
         self.started.plus(peer.config.first_open_delay.saturating_add(attempts))
     }
 
-    fn is_waited_for(&self, now: Now, peer: &Peer, family: Family) -> bool {
+    fn waiting(&self, now: Now, peer: &Peer, family: Family) -> Waiting {
         let Some(session) = &peer.session else {
-            return peer.config.admin == AdminState::Up && now < self.patience(peer);
+            let expected = peer.config.admin == AdminState::Up && now < self.patience(peer);
+            return if expected { Waiting::Selection } else { Waiting::Nothing };
         };
-        let Some(restart) = &session.negotiated.graceful_restart else { return false };
+        let Some(restart) = &session.negotiated.graceful_restart else { return Waiting::Nothing };
         let announced = restart.families.is_empty() || restart.families.contains(family);
         let negotiated = session.negotiated.families.contains(family);
-        negotiated && announced && !restart.restarting && !peer.input(family).complete
+        match negotiated && announced && !peer.input(family).complete {
+            false => Waiting::Nothing,
+            true if restart.restarting => Waiting::Removal,
+            true => Waiting::Selection,
+        }
     }
 
     /// Ends the deferral of families for which nothing is waited for any more; which those are. While decisions are
@@ -88,25 +107,32 @@ impl Deferral {
         shared: &mut Shared,
         work: Work,
     ) -> Families {
-        if shared.deferring.is_empty() {
+        if shared.keeping.is_empty() {
             return Families::NONE;
         }
         let established = shared.peers().any(|(_, p)| p.session.is_some());
         let late = now >= self.deadline(config);
-        let decided = || work == Work::Done && !shared.next_hops.awaits_answer();
-        let complete = |family| !shared.peers().any(|(_, p)| self.is_waited_for(now, p, family));
-        let over = |family: &Family| late || established && complete(*family) && decided();
-        let ended: Families = shared.deferring.iter().filter(over).collect();
-        for family in ended.iter() {
+        let decided = established && work == Work::Done && !shared.next_hops.awaits_answer();
+        let waiting = |family| {
+            let all = shared.peers().map(|(_, p)| self.waiting(now, p, family));
+            if late { Waiting::Nothing } else { all.max().unwrap_or(Waiting::Nothing) }
+        };
+        let over = |of: Waiting| move |family: &Family| late || decided && waiting(*family) < of;
+        let selected: Families = shared.deferring.iter().filter(over(Waiting::Selection)).collect();
+        let removed: Families = shared.keeping.iter().filter(over(Waiting::Removal)).collect();
+        for family in selected.iter() {
             shared.deferring.remove(family);
-            shared.actions.push_back(Action::DeferralOver(family));
         }
-        ended
+        for family in removed.iter() {
+            shared.keeping.remove(family);
+            shared.actions.push_back(Action::RestartOver(family));
+        }
+        selected
     }
 
     /// When [`Deferral::check`] may find something new without an event.
     pub(super) fn timeout(&self, now: Now, config: &SpeakerConfig, shared: &Shared) -> Option<Now> {
-        if shared.deferring.is_empty() {
+        if shared.keeping.is_empty() {
             return None;
         }
         let absent = shared.peers().filter(|(_, p)| p.session.is_none()).map(|(_, p)| self.patience(p));

@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) actions: VecDeque<Action>,
     /// Families whose route selection is deferred after our restart.
     pub(super) deferring: Families,
+    /// Families of which nothing is taken from the forwarding table yet; all that are deferred, at least.
+    pub(super) keeping: Families,
 }
 
 /// One peer.
@@ -162,6 +164,7 @@ impl Shared {
             next_hops: NextHops::default(),
             actions: VecDeque::new(),
             deferring: Families::NONE,
+            keeping: Families::NONE,
         }
     }
 

@@ -74,8 +74,8 @@ pub enum SpeakerEvent {
         /// Whether such routes exist now.
         presence: Presence,
     },
-    /// Route selection after our restart is complete: what the forwarding table holds beyond it is stale.
-    DeferralOver(Family),
+    /// Every peer has sent its routes after our restart: what the forwarding table holds beyond them is stale.
+    RestartOver(Family),
     /// Something an operator should see.
     Warning(Warning),
     /// A session is Established.
@@ -290,7 +290,7 @@ impl Speaker {
                 Action::InternalNextHop { address, presence } => {
                     SpeakerEvent::InternalNextHop { address, presence }
                 }
-                Action::DeferralOver(family) => SpeakerEvent::DeferralOver(family),
+                Action::RestartOver(family) => SpeakerEvent::RestartOver(family),
                 Action::Warn(warning) => SpeakerEvent::Warning(warning),
             };
             self.pending.push_back(event);
@@ -360,7 +360,7 @@ impl Speaker {
         }
         while let Some(event) = self.pending.pop_front() {
             // Who sweeps what is stale must have got every route before.
-            if self.best == Best::Waiting && matches!(event, SpeakerEvent::DeferralOver(_)) {
+            if self.best == Best::Waiting && matches!(event, SpeakerEvent::RestartOver(_)) {
                 return self.pending.push_front(event);
             }
             if let Err(mpsc::error::TrySendError::Full(event)) = self.channels.events.try_send(event) {

@@ -477,12 +477,12 @@ impl World {
                 expected.insert(*prefix, path.attributes.next_hop.address());
             }
         }
-        if lab.core.deferring().is_empty() {
+        if lab.core.keeping().is_empty() {
             assert_eq!(lab.fib, expected, "forwarding table");
         } else {
             assert!(
                 expected.iter().all(|(p, hop)| lab.fib.get(p) == Some(hop)),
-                "forwarding table, deferred"
+                "forwarding table, nothing taken back yet"
             );
         }
         let mut used = BTreeSet::new();

@@ -104,7 +104,7 @@ fn restarted(peers: u32) -> Lab {
 /// Deferral's end as told, ignoring everything else.
 fn ended(lab: &mut Lab) -> usize {
     lab.settle();
-    lab.actions.iter().filter(|a| matches!(a, Action::DeferralOver(_))).count()
+    lab.actions.iter().filter(|a| matches!(a, Action::RestartOver(_))).count()
 }
 
 /// The index of the peer that is waited for by nobody: it has no graceful restart.
@@ -150,7 +150,35 @@ fn until_selection_begins_nothing_is_taken_from_the_forwarding_table() {
 fn peers_that_restart_themselves_or_cannot_restart_are_not_waited_for() {
     let mut lab = restarted(1);
     lab.up_with(0, Some(PeerRestart { restarting: true, ..graceful() }));
+    let observer = plain(&mut lab);
+    lab.settle();
+    assert!(lab.core.deferring().is_empty());
+    assert!(
+        lab.learned[&PeerId(observer)].end_of_rib.contains(V4),
+        "or two that restart wait for each other"
+    );
+}
+
+#[test]
+fn nothing_is_taken_from_the_forwarding_table_before_a_peer_that_restarts_too_has_sent_all() {
+    let mut lab = restarted(1);
+    lab.up_with(0, Some(PeerRestart { restarting: true, ..graceful() }));
     plain(&mut lab);
+    assert_eq!(ended(&mut lab), 0);
+    lab.announce(0, &internal(address(0)), &["172.16.1.0/26"]);
+    lab.end_of_rib(0);
+    assert_eq!(ended(&mut lab), 2);
+    assert!(lab.core.keeping().is_empty());
+}
+
+#[test]
+fn a_peer_that_restarts_too_and_never_ends_is_given_no_more_time_than_the_others() {
+    let mut lab = restarted(1);
+    lab.up_with(0, Some(PeerRestart { restarting: true, ..graceful() }));
+    plain(&mut lab);
+    lab.wait(29);
+    assert_eq!(ended(&mut lab), 0);
+    lab.wait(1);
     assert_eq!(ended(&mut lab), 2);
 }
 
