@@ -34,11 +34,15 @@ pub struct Selection {
 impl Selection {
     /// The runs selected, by file and variant.
     pub fn jobs(&self) -> Result<Vec<Job>> {
-        let mut jobs = Vec::new();
+        let mut files = Vec::new();
         for path in &self.paths {
-            for file in find(path)? {
-                jobs.extend(Job::of_file(&file)?);
-            }
+            files.extend(find(path)?);
+        }
+        files.sort();
+        files.dedup();
+        let mut jobs = Vec::new();
+        for file in files {
+            jobs.extend(Job::of_file(&file)?);
         }
         for name in &self.only {
             ensure!(jobs.iter().any(|job| job.title == *name), "there is no run `{name}`");
@@ -147,4 +151,18 @@ pub fn summary(results: &[LabResult]) -> String {
         count(|o| matches!(o, Outcome::Skipped(_)))
     ));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_named_twice_runs_once() {
+        let labs = Path::new(env!("CARGO_MANIFEST_DIR")).join("labs/reflector");
+        let file = labs.join("topology.clab.yml");
+        let once = Selection { paths: vec![file.clone()], only: Vec::new() }.jobs().unwrap();
+        let twice = Selection { paths: vec![file.clone(), labs, file], only: Vec::new() }.jobs().unwrap();
+        assert_eq!(once.len(), twice.len());
+    }
 }
