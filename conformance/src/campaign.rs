@@ -161,8 +161,9 @@ mod tests {
     fn a_file_named_twice_runs_once() {
         let labs = Path::new(env!("CARGO_MANIFEST_DIR")).join("labs/reflector");
         let file = labs.join("topology.clab.yml");
-        let once = Selection { paths: vec![file.clone()], only: Vec::new() }.jobs().unwrap();
-        let twice = Selection { paths: vec![file.clone(), labs, file], only: Vec::new() }.jobs().unwrap();
+        let once = Selection { paths: vec![file.clone()], ..Selection::default() }.jobs().unwrap();
+        let twice =
+            Selection { paths: vec![file.clone(), labs, file], ..Selection::default() }.jobs().unwrap();
         assert_eq!(once.len(), twice.len());
     }
 }
