@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use crate::{
-    config::{AdminState, Auth, ConnectMode, PeerConfig, SpeakerConfig},
+    config::{AdminState, Auth, ConnectMode, PeerConfig, SpeakerConfig, TtlPolicy},
     fsm::Md5,
     types::{Asn, Families, RouterId},
 };
@@ -50,6 +50,8 @@ pub struct Config {
     pub key_unavailable: Option<String>,
     /// Whether the connection is signed.
     pub md5: Md5,
+    /// The TTL policy of the connection.
+    pub ttl: TtlPolicy,
     /// Whether we open connections (PassiveTcpEstablishment).
     pub mode: ConnectMode,
     /// The hold time to propose.
@@ -87,6 +89,7 @@ impl Config {
             admin: peer.admin,
             key_unavailable,
             md5,
+            ttl: peer.ttl,
             mode: peer.mode,
             hold_time: peer.hold_time,
             keepalive_time: peer.keepalive_time,

@@ -55,15 +55,19 @@ impl PeerFsm {
     fn notified(&mut self, now: Now, id: ConnectionId, notification: Notification) {
         let Some(connection) = self.remove(id) else { return };
         let weight = Weight::of(&notification);
-        let failure = Failure::Received { notification, peer: connection.peer };
+        let peer = connection.peer.or(self.memory.identity());
+        let failure = Failure::Received { notification, peer };
         self.ended(now, connection, Ending { failure, weight, last_word: None }, Close::Ours);
     }
 
     /// Events 19 and 20.
     fn opened(&mut self, now: Now, id: ConnectionId, theirs: &Open) {
         let Some(connection) = self.get_mut(id) else { return };
-        connection.peer = Some(PeerIdentity { asn: theirs.asn(), router_id: theirs.router_id });
-        if connection.stage == Stage::DelayOpen {
+        let identity = PeerIdentity { asn: theirs.asn(), router_id: theirs.router_id };
+        connection.peer = Some(identity);
+        let delayed = connection.stage == Stage::DelayOpen;
+        self.memory.identified(identity);
+        if delayed {
             self.send_open(now, id);
         }
         let Some(ours) = self.get_mut(id).and_then(|c| c.sent_open.clone()) else { return };

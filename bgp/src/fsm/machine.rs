@@ -6,10 +6,11 @@ use crate::{
     config::ConnectMode,
     event::SessionAddresses,
     fsm::{
-        Action, Cause, Change, Config, ConnectionId, Direction, DownReport, Failure, Incoming, Outgoing,
-        Refusal, State, Stop, Stopped, TransportError,
+        Action, Change, Config, ConnectionId, Direction, Failure, Incoming, Outgoing, Refusal, State, Stop,
+        Stopped, TransportError,
         backoff::{IdleHold, Jitter, Weight},
         connection::{Connection, Stage},
+        report::Memory,
         terms,
     },
     types::Now,
@@ -47,7 +48,7 @@ pub struct PeerFsm {
     pub(super) next_id: u64,
     pub(super) actions: VecDeque<Action>,
     reported: State,
-    pub(super) last_failure: Option<Failure>,
+    pub(super) memory: Memory,
 }
 
 /// How a connection ends.
@@ -73,7 +74,7 @@ impl PeerFsm {
             next_id: 0,
             actions: VecDeque::new(),
             reported: State::Idle,
-            last_failure: None,
+            memory: Memory::default(),
         }
     }
 
@@ -105,7 +106,7 @@ impl PeerFsm {
         self.phase = Phase::Stopped;
         self.connect_retry = None;
         self.retries = 0;
-        self.last_failure = Some(Failure::Stopped(stopped));
+        self.memory.failed(Failure::Stopped(stopped));
         for connection in std::mem::take(&mut self.connections) {
             let last_word = terms::farewell(stopped, &connection);
             self.finish(
@@ -202,37 +203,6 @@ impl PeerFsm {
         self.retries
     }
 
-    /// What ended the last session or attempt.
-    pub fn last_failure(&self) -> Option<&Failure> {
-        self.last_failure.as_ref()
-    }
-
-    /// Why there is no session; `None` while there is one.
-    pub fn down_report(&self, now: Now) -> Option<DownReport> {
-        let retry = match self.phase {
-            Phase::IdleHold(until) => Some(until),
-            Phase::Running if self.connections.is_empty() => self.connect_retry,
-            Phase::Running | Phase::Stopped => None,
-        };
-        (self.state() != State::Established).then(|| DownReport {
-            peer: self.config.peer,
-            md5: self.config.md5,
-            cause: self.cause(),
-            retry_in: retry.map(|due| due.since(now)),
-        })
-    }
-
-    fn cause(&self) -> Cause {
-        match (&self.config.key_unavailable, &self.last_failure) {
-            _ if self.config.admin == crate::config::AdminState::Down => Cause::AdministrativelyDown,
-            (Some(reason), _) => Cause::KeyUnavailable(reason.clone()),
-            (None, Some(failure)) => Cause::Failed(failure.clone()),
-            (None, None) if self.connections.iter().any(|c| c.stage > Stage::Connecting) => Cause::Handshake,
-            (None, None) if self.config.mode == ConnectMode::Passive => Cause::AwaitingPeer,
-            (None, None) => Cause::Starting,
-        }
-    }
-
     /// Leaves Idle.
     pub(super) fn begin(&mut self, now: Now) {
         self.phase = Phase::Running;
@@ -325,7 +295,7 @@ impl PeerFsm {
             Close::Gone => self.session_down(&connection, &ending.failure),
         }
         if self.connections.is_empty() && self.phase == Phase::Running {
-            self.last_failure = Some(failure);
+            self.memory.failed(failure);
             self.after_failure(now, stage, weight, lasted);
         }
         self.report();
@@ -395,6 +365,7 @@ impl PeerFsm {
     pub(super) fn established(&mut self, id: ConnectionId) {
         self.connect_retry = None;
         self.retries = 0;
+        self.memory.session_up();
         self.close_quietly(|c| c.id != id && c.stage <= Stage::DelayOpen);
     }
 

@@ -22,6 +22,7 @@ mod config;
 mod connection;
 mod handshake;
 mod machine;
+mod report;
 mod status;
 mod terms;
 mod timers;
@@ -33,7 +34,9 @@ pub use action::{Action, Change, Incoming, Outgoing, Received, Refusal, SessionU
 pub use config::{Config, LocalRestart, Restarting};
 pub use connection::ConnectionId;
 pub use machine::PeerFsm;
-pub use status::{Cause, DownReport, Failure, Md5, PeerIdentity, State, Stopped, TransportError};
+pub use status::{
+    Awaited, Cause, DownReport, Failure, Handshake, Md5, PeerIdentity, State, Stopped, TransportError,
+};
 
 /// Who opened a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,6 +5,7 @@ use std::{fmt, net::IpAddr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    config::TtlPolicy,
     types::{Asn, RouterId},
     wire::notification::Notification,
 };
@@ -152,10 +153,40 @@ pub struct DownReport {
     pub peer: IpAddr,
     /// Whether TCP MD5 is in use, which makes silence suspicious.
     pub md5: Md5,
+    /// The TTL policy, which can make the peer's packets be dropped.
+    pub ttl: TtlPolicy,
     /// The cause.
     pub cause: Cause,
+    /// A NOTIFICATION that the last failure followed, which says more than that.
+    pub before: Option<Failure>,
+    /// The handshake under way.
+    pub handshake: Option<Handshake>,
     /// How long until the next attempt, when one is scheduled.
     pub retry_in: Option<Duration>,
+}
+
+/// What a handshake waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Awaited {
+    /// The peer's OPEN.
+    Open,
+    /// The KEEPALIVE that answers our OPEN.
+    Keepalive,
+}
+
+/// A handshake under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// What it waits for.
+    pub awaited: Awaited,
+    /// How old the connection is.
+    pub waited: Duration,
+}
+
+impl Handshake {
+    /// After this long the peer's silence needs an explanation.
+    const PATIENCE: Duration = Duration::from_secs(5);
 }
 
 /// Whether a peer's connection is signed.
@@ -170,6 +201,9 @@ pub enum Md5 {
 
 impl fmt::Display for DownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(handshake) = self.handshake.filter(|h| h.waited >= Handshake::PATIENCE) {
+            return self.silence(f, handshake.awaited);
+        }
         match &self.cause {
             Cause::AdministrativelyDown => f.write_str("administratively down")?,
             Cause::KeyUnavailable(reason) => write!(f, "kept down: MD5 key unavailable ({reason})")?,
@@ -186,17 +220,40 @@ impl fmt::Display for DownReport {
 }
 
 impl DownReport {
+    /// The connection is there, but what is awaited does not come.
+    fn silence(&self, f: &mut fmt::Formatter<'_>, awaited: Awaited) -> fmt::Result {
+        let what = match awaited {
+            Awaited::Open => "OPEN",
+            Awaited::Keepalive => "KEEPALIVE",
+        };
+        write!(f, "connected, but no {what} comes from {} (filtered, ", self.peer)?;
+        f.write_str(match self.ttl {
+            TtlPolicy::Security(_) => "or its TTL is below what TTL security demands)",
+            TtlPolicy::Direct | TtlPolicy::Multihop(_) => "or it demands TTL security)",
+        })
+    }
+
+    fn ttl_doubt(&self) -> &'static str {
+        match self.ttl {
+            TtlPolicy::Security(_) => "its TTL is below what TTL security demands, ",
+            TtlPolicy::Direct | TtlPolicy::Multihop(_) => "",
+        }
+    }
+
     /// As [`Failure`] has it, with the peer's address where it helps.
     fn failure(&self, f: &mut fmt::Formatter<'_>, failure: &Failure) -> fmt::Result {
         let peer = self.peer;
+        if let Some(before) = &self.before {
+            write!(f, "{before}, then ")?;
+        }
         match (failure, self.md5) {
             (Failure::Transport(TransportError::NoRoute), _) => write!(f, "no route to {peer}"),
             (Failure::Transport(TransportError::Refused), _) => write!(f, "connection refused by {peer}"),
             (Failure::Transport(TransportError::NoAnswer), Md5::Used) => {
-                write!(f, "no answer from {peer} (filtered, or the MD5 keys differ)")
+                write!(f, "no answer from {peer} (filtered, {}or the MD5 keys differ)", self.ttl_doubt())
             }
             (Failure::Transport(TransportError::NoAnswer), Md5::Unused) => {
-                write!(f, "no answer from {peer} (filtered, or it wants an MD5 key)")
+                write!(f, "no answer from {peer} (filtered, {}or it wants an MD5 key)", self.ttl_doubt())
             }
             (Failure::Transport(TransportError::SourceUnavailable), _) => {
                 write!(f, "the source address for {peer} is not on this host")

@@ -46,7 +46,7 @@ impl PeerFsm {
         if let Some(connection) = stuck.and_then(|id| self.remove(id)) {
             self.actions.push_back(Action::Close(connection.id));
             if self.connections.is_empty() {
-                self.last_failure = Some(Failure::Transport(TransportError::NoAnswer));
+                self.memory.failed(Failure::Transport(TransportError::NoAnswer));
                 self.retries = self.retries.saturating_add(1);
             }
         }

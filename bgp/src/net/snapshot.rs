@@ -13,7 +13,7 @@ use crate::{
     config::PeerConfig,
     core::RouteCounts,
     event::{Negotiated, SessionAddresses},
-    fsm::{DownReport, Failure, State},
+    fsm::{DownReport, Failure, Handshake, State},
     types::{Asn, Family, Now, PeerId, PeerType},
 };
 
@@ -139,6 +139,7 @@ impl Shared {
             state_age: now.since(status.since),
             down: status.down.map(|report| DownReport {
                 retry_in: report.retry_in.map(|wait| wait.saturating_sub(age)),
+                handshake: report.handshake.map(|h| Handshake { waited: h.waited.saturating_add(age), ..h }),
                 ..report
             }),
             session: status.session,

@@ -10,7 +10,7 @@ mod timers;
 use std::{net::Ipv4Addr, time::Duration};
 
 use crate::{
-    config::{AdminState, ConnectMode},
+    config::{AdminState, ConnectMode, TtlPolicy},
     event::SessionAddresses,
     fsm::{Action, Config, ConnectionId, Incoming, LocalRestart, Md5, Outgoing, PeerFsm, Received, State},
     types::{Asn, Families, Family, Now, RouterId},
@@ -47,6 +47,7 @@ fn config(id: Ipv4Addr, peer: Ipv4Addr) -> Config {
         admin: AdminState::Up,
         key_unavailable: None,
         md5: Md5::Unused,
+        ttl: TtlPolicy::Direct,
         mode: ConnectMode::Active,
         hold_time: seconds(90),
         keepalive_time: None,

@@ -1,7 +1,7 @@
 //! Why a session is not up, in one sentence.
 
 use super::*;
-use crate::fsm::{Change, Stop, TransportError};
+use crate::fsm::{Change, Failure, Stop, TransportError};
 
 fn sentence(fsm: &PeerFsm, now: Now) -> String {
     fsm.down_report(now).unwrap().to_string()
@@ -93,4 +93,61 @@ fn a_stopped_peer_says_it_was_stopped() {
     let (mut fsm, _) = machine_in(State::Established, ours());
     fsm.handle_stop(at(1), Stop::Shutdown);
     assert_eq!(sentence(&fsm, at(1)), "shut down");
+}
+
+#[test]
+fn a_connection_that_ends_without_a_word_does_not_hide_the_rejection_before_it() {
+    let (mut fsm, id) = machine_in(State::OpenSent, ours());
+    fsm.handle_message(at(1), id, received(ErrorKind::BAD_PEER_AS));
+    fsm.handle_timeout(at(2));
+    let Incoming::Accepted(id) = fsm.handle_incoming(at(2), addresses()) else {
+        panic!("it must be accepted")
+    };
+    fsm.handle_lost(at(3), id, TransportError::Closed);
+    let start = "OPEN rejected by the peer: OPEN Message Error / Bad Peer AS (2/2), then connection closed by 10.0.0.2";
+    assert!(sentence(&fsm, at(3)).starts_with(start), "{}", sentence(&fsm, at(3)));
+}
+
+#[test]
+fn a_session_makes_an_earlier_rejection_forgotten() {
+    let mut memory = crate::fsm::report::Memory::default();
+    memory.failed(Failure::Received { notification: ErrorKind::BAD_PEER_AS.into(), peer: None });
+    memory.failed(Failure::Transport(TransportError::Reset));
+    assert!(memory.before().is_some());
+    memory.session_up();
+    memory.failed(Failure::Transport(TransportError::Reset));
+    assert_eq!(memory.before(), None);
+}
+
+#[test]
+fn a_peer_that_rejects_without_an_open_is_known_by_its_last_one() {
+    let (mut fsm, id) = machine_in(State::OpenConfirm, ours());
+    fsm.handle_lost(at(1), id, TransportError::Closed);
+    drain(&mut fsm);
+    fsm.handle_timeout(at(70));
+    let Some(Action::Connect(id)) = drain(&mut fsm).into_iter().find(|a| matches!(a, Action::Connect(_)))
+    else {
+        panic!("it must connect")
+    };
+    fsm.handle_connected(at(70), id, addresses());
+    fsm.handle_message(at(70), id, received(ErrorKind::BAD_PEER_AS));
+    let told = sentence(&fsm, at(70));
+    assert!(told.contains("(2/2) (peer is AS 64512, identifier 10.0.0.2)"), "{told}");
+}
+
+#[test]
+fn a_handshake_that_stands_still_makes_the_ttl_suspicious() {
+    let (fsm, _) = machine_in(State::OpenSent, ours());
+    assert_eq!(sentence(&fsm, at(1)), "exchanging OPEN messages");
+    assert_eq!(
+        sentence(&fsm, at(60)),
+        "connected, but no OPEN comes from 10.0.0.2 (filtered, or it demands TTL security)"
+    );
+    let mut guarded = ours();
+    guarded.ttl = TtlPolicy::Security(1);
+    let (fsm, _) = machine_in(State::OpenConfirm, guarded);
+    assert_eq!(
+        sentence(&fsm, at(60)),
+        "connected, but no KEEPALIVE comes from 10.0.0.2 (filtered, or its TTL is below what TTL security demands)"
+    );
 }
