@@ -3,9 +3,10 @@
 //! Each flow is a task of its own that waits for the slower side; none of them holds more than one batch.
 
 use bgp::{
-    core::BestChange,
+    core::{BestChange, Warning},
     event::Reachability,
     net::{Outputs, SpeakerEvent},
+    types::PeerId,
 };
 use fib::{
     config::TunnelPermission,
@@ -73,7 +74,7 @@ async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {
                 end_restart(daemon).await;
             }
         }
-        SpeakerEvent::Warning(warning) => warn!(?warning, "BGP"),
+        SpeakerEvent::Warning(warning) => tell_warning(daemon, warning).await,
         SpeakerEvent::SessionUp { peer, addresses } => {
             let info = format!("with {}", addresses.peer);
             daemon.hub.announce(What::Session { peer, state: "established".to_owned(), info });
@@ -83,6 +84,30 @@ async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {
             daemon.hub.announce(What::Session { peer, state: "down".to_owned(), info });
         }
     }
+}
+
+async fn tell_warning(daemon: &Daemon, warning: Warning) {
+    match warning {
+        Warning::PrefixesNearLimit { peer, family, limit } => {
+            let peer = name_of(daemon, peer).await;
+            warn!(peer, %family, limit, "three quarters of the prefixes the peer may send are there");
+        }
+        Warning::PrefixLimitPassed { peer, family, limit } => {
+            let peer = name_of(daemon, peer).await;
+            warn!(peer, %family, limit, "the peer sends more prefixes than it may: its session is closed");
+        }
+        Warning::AttributesTooLong { prefix } => {
+            warn!(%prefix, "a route is not sent: its attributes do not fit into a message");
+        }
+    }
+}
+
+async fn name_of(daemon: &Daemon, peer: PeerId) -> String {
+    let found = daemon.speaker.query(move |core, _| {
+        let mut peers = core.peers();
+        peers.find(|(id, _)| *id == peer).map(|(_, config)| config.name.clone())
+    });
+    found.await.ok().flatten().unwrap_or_else(|| "a peer that is gone".to_owned())
 }
 
 /// What was adopted at start and not asked for may go now, and so may nodes nobody has named.
