@@ -48,6 +48,11 @@ impl<P: Net> BestReader<P> {
         }
     }
 
+    /// Whether this route was handed out and not taken back.
+    pub(super) fn has(&self, route: RouteId) -> bool {
+        self.installed.contains(route)
+    }
+
     /// Goes through the whole table again, still knowing what was handed out.
     pub(super) fn restart(&mut self) {
         if let Some(cursor) = self.cursor() {

@@ -5,4 +5,5 @@ mod reading;
 mod reconfiguration;
 mod reflection;
 mod restart;
+mod slow;
 mod undecided;

@@ -263,7 +263,16 @@ impl<P: Net> FamilyRib<P> {
         }
         let cursors = self.exports.members.values().map(|m| m.cursor).chain(self.best.cursor());
         let passed = cursors.min().unwrap_or(self.table.head());
-        for route in self.table.trim(passed) {
+        let mut freed = self.table.trim(passed);
+        let (members, installed) = (&self.exports.members, &self.best);
+        let needed = |route| installed.has(route) || members.values().any(|m| m.has(route));
+        let useless = self.table.review(needed);
+        if !useless.is_empty() {
+            // What is kept encoded speaks of these ids, which other routes may get.
+            self.exports.groups.iter_mut().for_each(|g| g.cache = Cache::default());
+            freed.extend(useless);
+        }
+        for route in freed {
             self.exports.groups.iter_mut().for_each(|g| _ = g.known.remove(route));
         }
         for (index, group) in self.exports.groups.iter_mut().enumerate() {

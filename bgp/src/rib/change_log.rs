@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 
 const SEGMENT: usize = 1024;
 
-/// Dead entries tolerated besides as many as are alive.
-const SLACK: usize = 4096;
+/// Dead entries tolerated besides as many as are alive, and entries between two reviews.
+/// Few in tests, so that short histories meet both.
+const SLACK: usize = if cfg!(test) { 8 } else { 4096 };
 
 #[derive(Clone, Copy, Debug)]
 struct LogEntry {
@@ -26,6 +27,8 @@ pub(crate) struct ChangeLog {
     tail: u64,
     len: usize,
     live: usize,
+    /// Live entries when they were last [reviewed](ChangeLog::reviewed).
+    reviewed: usize,
 }
 
 impl ChangeLog {
@@ -105,6 +108,18 @@ impl ChangeLog {
             self.segments.pop_front();
         }
         self.tail = self.tail.max(cursor);
+        self.reviewed = self.reviewed.min(self.live);
+    }
+
+    /// Whether so many routes have changed since the last review that those nobody needs are worth looking for.
+    pub(crate) fn is_due_for_review(&self) -> bool {
+        self.live > 2 * self.reviewed + SLACK
+    }
+
+    /// Takes note of a review that found this many live entries to be of no use.
+    pub(crate) fn reviewed(&mut self, useless: usize) {
+        self.live -= useless;
+        self.reviewed = self.live;
     }
 
     /// Whether so much is dead that [`ChangeLog::compact`] is worth its while.

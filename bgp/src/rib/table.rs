@@ -241,6 +241,20 @@ impl<P: Net> Table<P> {
         passed
     }
 
+    /// From time to time, frees the routes without paths whose end nobody has to learn of, and hands their ids out:
+    /// a reader that stays away must not make us remember whatever comes and goes meanwhile.
+    pub(crate) fn review(&mut self, is_needed: impl Fn(RouteId) -> bool) -> Vec<RouteId> {
+        if !self.log.is_due_for_review() {
+            return Vec::new();
+        }
+        let gone = |route: &RouteId| self.entries.get(*route).is_some_and(|e| e.paths().is_empty());
+        let changed = self.changes_raw(0).filter_map(|(_, route)| route);
+        let useless: Vec<_> = changed.filter(|route| gone(route) && !is_needed(*route)).collect();
+        self.log.reviewed(useless.len());
+        useless.iter().for_each(|route| self.free(*route));
+        useless
+    }
+
     /// Frees a route without paths at once if no reader has still to learn of its end.
     pub(crate) fn free_unlogged(&mut self, route: RouteId) {
         let log = &self.log;

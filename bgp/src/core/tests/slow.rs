@@ -1,0 +1,61 @@
+//! A peer whose socket takes nothing for a long time.
+
+use super::{super::*, harness::*};
+use crate::types::Asn;
+
+const V4: Family = Family::Ipv4Unicast;
+
+/// Peer 0 sends, peer 1 reads, peer 2 does not.
+fn lab() -> Lab {
+    let mut lab = Lab::new(config(vec![peer(0, Asn(65000)), peer(1, Asn(65001)), peer(2, Asn(65001))]));
+    (0..3).for_each(|index| lab.up(index));
+    lab.announce(0, &attributes(address(0), &[65000]), &["10.0.0.0/16"]);
+    lab.settle();
+    lab
+}
+
+/// All but peer 2 take what there is.
+fn go_on(lab: &mut Lab) {
+    lab.act();
+    while lab.core.run(lab.now, 1000) == Work::Pending {}
+    while lab.transmit(PeerId(1), 1 << 16) == Work::Pending {}
+    while lab.read_best(1000) > 0 {}
+    while lab.core.run(lab.now, 1000) == Work::Pending {}
+}
+
+#[test]
+fn prefixes_that_come_and_go_meanwhile_leave_nothing_behind() {
+    let mut lab = lab();
+    for round in 0..40u8 {
+        let names: Vec<_> = (0..=255).map(|i| format!("11.0.{round}.{i}/32")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        lab.announce(0, &attributes(address(0), &[65000]), &names);
+        go_on(&mut lab);
+        lab.withdraw(0, &names);
+        go_on(&mut lab);
+    }
+    assert_eq!(lab.prefixes(1), ["10.0.0.0/16"]);
+    assert!(lab.core.prefixes(V4) < 2_000, "{} of 10000 prefixes are remembered", lab.core.prefixes(V4));
+    lab.announce(0, &attributes(address(0), &[65000]), &["12.0.0.0/16"]);
+    lab.withdraw(0, &["10.0.0.0/16"]);
+    lab.settle();
+    assert_eq!((lab.prefixes(1), lab.prefixes(2)), (vec!["12.0.0.0/16".into()], vec!["12.0.0.0/16".into()]));
+    assert_eq!(lab.core.prefixes(V4), 1);
+}
+
+#[test]
+fn a_withdrawal_of_what_it_was_sent_is_not_forgotten() {
+    let mut lab = lab();
+    lab.withdraw(0, &["10.0.0.0/16"]);
+    for round in 0..40u8 {
+        let names: Vec<_> = (0..=255).map(|i| format!("11.0.{round}.{i}/32")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        lab.announce(0, &attributes(address(0), &[65000]), &names);
+        go_on(&mut lab);
+        lab.withdraw(0, &names);
+        go_on(&mut lab);
+    }
+    assert_eq!(lab.prefixes(2), ["10.0.0.0/16"]);
+    lab.settle();
+    assert!(lab.prefixes(2).is_empty());
+}
