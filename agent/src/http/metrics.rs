@@ -115,8 +115,7 @@ impl Snapshot {
         let counters_of = |name: &str, help: &str, e: &mut DescriptorEncoder, of: fn(&PeerRow) -> u64| {
             counters(e, name, help, self.peers.iter().map(|p| ([("peer", p.name.as_str())], of(p))))
         };
-        counters_of("bgp_received_messages", "Messages received.", e, |p| p.counters.messages_received)?;
-        counters_of("bgp_received_updates", "UPDATEs received.", e, |p| p.counters.updates_received)?;
+        counters(e, "bgp_messages", "Messages exchanged with a peer.", self.peers.iter().flat_map(messages))?;
         counters_of("bgp_received_bytes", "Octets received.", e, |p| p.counters.octets_received)?;
         counters_of("bgp_sent_bytes", "Octets sent.", e, |p| p.counters.octets_sent)?;
         let help = "Malformed path attributes survived (RFC 7606).";
@@ -232,6 +231,16 @@ fn family<V, K: AsRef<str>, T: AsRef<str>, const N: usize>(
     Ok(())
 }
 
+/// A peer's messages by direction and type.
+fn messages(peer: &PeerRow) -> impl Iterator<Item = ([(&'static str, &str); 3], u64)> {
+    let n = &peer.counters;
+    [("received", n.received), ("sent", n.sent)].into_iter().flat_map(|(direction, messages)| {
+        messages.by_type().map(|(kind, number)| {
+            ([("peer", peer.name.as_str()), ("direction", direction), ("type", kind)], number)
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,6 +280,7 @@ mod tests {
             "siskin_bgp_peer_established_transitions_total{peer=\"tor\",peer_as=\"64600\",peer_type=\"external\"} 2",
             "siskin_bgp_prefixes{peer=\"tor\",rib=\"accepted\"} 2",
             "siskin_bgp_sent_bytes_total{peer=\"tor\"} 0",
+            "siskin_bgp_messages_total{peer=\"tor\",direction=\"sent\",type=\"update\"} 0",
             "siskin_fib_routes{path=\"tunnel\",state=\"installed\"} 2",
             "siskin_uptime_seconds 0",
         ] {

@@ -85,8 +85,9 @@ impl Link {
         sys::unread(self.stream.as_fd()).is_ok_and(|count| count > 0)
     }
 
-    /// Queues a message of the state machine, before all routes whose sending has not begun.
-    pub(super) fn send(&mut self, message: &Outgoing) {
+    /// Queues a message of the state machine, a NOTIFICATION before everything whose sending has not begun. Returns
+    /// its octets.
+    pub(super) fn send(&mut self, message: &Outgoing) -> Bytes {
         let mut bytes = BytesMut::new();
         match message {
             Outgoing::Open(open) => {
@@ -101,7 +102,9 @@ impl Link {
                 self.farewell = Farewell::Queued;
             }
         }
-        self.output.push_back(bytes.freeze());
+        let bytes = bytes.freeze();
+        self.output.push_back(bytes.clone());
+        bytes
     }
 
     /// Queues whole messages.

@@ -33,5 +33,5 @@ pub mod sys;
 pub use containment::panic_is_contained;
 pub use handle::{Clear, ShutdownMode, SpeakerError, SpeakerHandle};
 pub use listener::ListenState;
-pub use snapshot::{MessageCounts, PeerSnapshot, SessionSnapshot};
+pub use snapshot::{MessageCounts, MessageTally, PeerSnapshot, SessionSnapshot};
 pub use speaker::{Outputs, SpeakerEvent, SpeakerOptions, start};

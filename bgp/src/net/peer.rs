@@ -9,6 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use socket2::SockRef;
 use tokio::{
     net::TcpStream,
@@ -28,7 +29,10 @@ use super::{
 use crate::{
     config::PeerConfig,
     event::{Negotiated, Retention, RouteBatch, SessionAddresses},
-    fsm::{self, Action, Change, ConnectionId, Failure, Incoming, PeerFsm, SessionUp, Stop, TransportError},
+    fsm::{
+        self, Action, Change, ConnectionId, Failure, Incoming, Outgoing, PeerFsm, SessionUp, Stop,
+        TransportError,
+    },
     types::{Family, Now, PeerId, PeerType},
     wire::DecodeContext,
 };
@@ -312,8 +316,9 @@ impl PeerTask {
             if link.is_drained()
                 && let Some(Poll::Ready(Some(portion))) = link.outbox.as_mut().map(|outbox| outbox.poll(cx))
             {
-                link.queue(portion);
+                self.queue(id, portion);
             }
+            let Some(link) = self.link_mut(id) else { return progress };
             match link.poll_write(cx) {
                 Poll::Pending => return progress,
                 Poll::Ready(Ok(written)) => {
@@ -369,11 +374,7 @@ impl PeerTask {
                     let stream = Box::pin(connect(self.settings.peer.clone()));
                     self.attempt = Some(Attempt { id, stream });
                 }
-                Action::Send(id, message) => {
-                    if let Some(link) = self.link_mut(id) {
-                        link.send(&message);
-                    }
-                }
+                Action::Send(id, message) => self.say(id, &message),
                 Action::Close(id) => self.close(id),
                 Action::SessionUp(up) => self.session_up(*up),
                 Action::SessionDown { retention, failure } => self.session_down(retention, failure),
@@ -383,6 +384,19 @@ impl PeerTask {
                 }
             }
         }
+    }
+
+    /// Queues a message of the state machine.
+    fn say(&mut self, id: ConnectionId, message: &Outgoing) {
+        let Some(link) = self.links.iter_mut().find(|link| link.id == id) else { return };
+        self.shared.counters.sent.count(&link.send(message));
+    }
+
+    /// Queues whole messages.
+    fn queue(&mut self, id: ConnectionId, messages: Vec<Bytes>) {
+        let Some(link) = self.links.iter_mut().find(|link| link.id == id) else { return };
+        messages.iter().for_each(|octets| self.shared.counters.sent.count(octets));
+        link.queue(messages);
     }
 
     fn close(&mut self, id: ConnectionId) {

@@ -15,6 +15,7 @@ use crate::{
     event::{Negotiated, SessionAddresses},
     fsm::{DownReport, Failure, Handshake, State},
     types::{Asn, Family, Now, PeerId, PeerType},
+    wire::framer,
 };
 
 /// A peer as it is now.
@@ -60,10 +61,10 @@ pub struct SessionSnapshot {
 /// Counters of one peer; they only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MessageCounts {
-    /// Messages received.
-    pub received: u64,
-    /// Of these, UPDATEs.
-    pub updates_received: u64,
+    /// Messages received, malformed ones included.
+    pub received: MessageTally,
+    /// Messages sent, or queued to be.
+    pub sent: MessageTally,
     /// Octets received.
     pub octets_received: u64,
     /// Octets sent.
@@ -72,11 +73,57 @@ pub struct MessageCounts {
     pub malformed: u64,
 }
 
+/// Messages by type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MessageTally {
+    /// OPENs.
+    pub open: u64,
+    /// UPDATEs.
+    pub update: u64,
+    /// NOTIFICATIONs.
+    pub notification: u64,
+    /// KEEPALIVEs.
+    pub keepalive: u64,
+    /// ROUTE-REFRESHs.
+    pub route_refresh: u64,
+}
+
+impl MessageTally {
+    /// Messages of every type.
+    pub fn total(&self) -> u64 {
+        [self.open, self.update, self.notification, self.keepalive, self.route_refresh].iter().sum()
+    }
+}
+
+/// [`MessageTally`] as it is kept: by type code, from 1.
+#[derive(Debug, Default)]
+pub(super) struct TypeCounters([AtomicU64; 5]);
+
+impl TypeCounters {
+    /// Counts the messages in these octets, which begin with a message and end with one.
+    pub(super) fn count(&self, mut octets: &[u8]) {
+        while let Some(header) = octets.first_chunk::<{ framer::HEADER }>() {
+            let [.., high, low, code] = *header;
+            if let Some(counter) = usize::from(code).checked_sub(1).and_then(|index| self.0.get(index)) {
+                count(counter, 1);
+            }
+            let length = usize::from(u16::from_be_bytes([high, low])).max(framer::HEADER);
+            octets = octets.get(length..).unwrap_or_default();
+        }
+    }
+
+    fn read(&self) -> MessageTally {
+        let [open, update, notification, keepalive, route_refresh] =
+            self.0.each_ref().map(|counter| counter.load(Ordering::Relaxed));
+        MessageTally { open, update, notification, keepalive, route_refresh }
+    }
+}
+
 /// The counters as a peer task keeps them.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    pub(super) received: AtomicU64,
-    pub(super) updates_received: AtomicU64,
+    pub(super) received: TypeCounters,
+    pub(super) sent: TypeCounters,
     pub(super) octets_received: AtomicU64,
     pub(super) octets_sent: AtomicU64,
     pub(super) malformed: AtomicU64,
@@ -86,8 +133,8 @@ impl Counters {
     fn read(&self) -> MessageCounts {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         MessageCounts {
-            received: get(&self.received),
-            updates_received: get(&self.updates_received),
+            received: self.received.read(),
+            sent: self.sent.read(),
             octets_received: get(&self.octets_received),
             octets_sent: get(&self.octets_sent),
             malformed: get(&self.malformed),

@@ -101,13 +101,42 @@ pub struct SessionDetails {
     pub restart_time: Option<u64>,
 }
 
+/// Messages by type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Messages {
+    /// OPENs.
+    pub open: u64,
+    /// UPDATEs.
+    pub update: u64,
+    /// NOTIFICATIONs.
+    pub notification: u64,
+    /// KEEPALIVEs.
+    pub keepalive: u64,
+    /// ROUTE-REFRESHs.
+    pub refresh: u64,
+}
+
+impl Messages {
+    /// Every type with its name.
+    #[must_use]
+    pub fn by_type(&self) -> [(&'static str, u64); 5] {
+        [
+            ("open", self.open),
+            ("update", self.update),
+            ("notification", self.notification),
+            ("keepalive", self.keepalive),
+            ("refresh", self.refresh),
+        ]
+    }
+}
+
 /// What was exchanged with a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Messages received.
-    pub messages_received: u64,
-    /// Of these, UPDATEs.
-    pub updates_received: u64,
+    pub received: Messages,
+    /// Messages sent.
+    pub sent: Messages,
     /// Octets received.
     pub octets_received: u64,
     /// Octets sent.

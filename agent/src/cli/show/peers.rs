@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::field;
 use crate::{
-    api::protocol::peer::{Admin, PeerRow, SessionDetails},
+    api::protocol::peer::{Admin, Messages, PeerRow, SessionDetails},
     cli::output::{Table, Tone, duration},
 };
 
@@ -93,7 +93,8 @@ pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
     field(out, "Routes", Tone::Plain, &[routes])?;
     let n = &peer.counters;
     let counters = [
-        format!("{} messages received, {} of them UPDATE", n.messages_received, n.updates_received),
+        messages("received", &n.received),
+        messages("sent", &n.sent),
         format!("{} octets received, {} sent", n.octets_received, n.octets_sent),
     ];
     field(out, "Exchanged", Tone::Plain, &counters)?;
@@ -102,6 +103,11 @@ pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
         field(out, "Warning", Tone::Warning, &[text])?;
     }
     Ok(())
+}
+
+fn messages(direction: &str, messages: &Messages) -> String {
+    let types = messages.by_type().map(|(name, number)| format!("{number} {name}"));
+    format!("messages {direction}: {}", types.join(", "))
 }
 
 fn session_lines(s: &SessionDetails) -> Vec<String> {

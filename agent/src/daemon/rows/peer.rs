@@ -5,13 +5,13 @@ use bgp::{
     core::RouteCounts,
     event::Negotiated,
     fsm::State,
-    net::{PeerSnapshot, SessionSnapshot},
+    net::{MessageTally, PeerSnapshot, SessionSnapshot},
     types::PeerType,
 };
 
 use super::words;
 use crate::{
-    api::protocol::peer::{Admin, Counters, PeerKind, PeerRow, SessionDetails},
+    api::protocol::peer::{Admin, Counters, Messages, PeerKind, PeerRow, SessionDetails},
     config::Intent,
 };
 
@@ -59,13 +59,23 @@ fn row(
         advertised: sum(|c| c.advertised),
         session: peer.session.as_ref().map(session),
         counters: Counters {
-            messages_received: peer.messages.received,
-            updates_received: peer.messages.updates_received,
+            received: messages(&peer.messages.received),
+            sent: messages(&peer.messages.sent),
             octets_received: peer.messages.octets_received,
             octets_sent: peer.messages.octets_sent,
             malformed_attributes: peer.messages.malformed,
         },
         last_error: peer.last_failure.as_ref().map(ToString::to_string),
+    }
+}
+
+fn messages(tally: &MessageTally) -> Messages {
+    Messages {
+        open: tally.open,
+        update: tally.update,
+        notification: tally.notification,
+        keepalive: tally.keepalive,
+        refresh: tally.route_refresh,
     }
 }
 

@@ -1,6 +1,6 @@
 //! From octets to messages to batches of routes.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tracing::{error, warn};
 
 use super::{News, PeerTask};
@@ -57,7 +57,7 @@ impl PeerTask {
     }
 
     fn message(&mut self, now: Now, id: ConnectionId, octets: &[u8]) {
-        count(&self.shared.counters.received, 1);
+        self.shared.counters.received.count(octets);
         let is_update = octets.get(framer::HEADER.saturating_sub(1)) == Some(&(MessageType::Update as u8));
         if is_update && self.session != Some(id) {
             return self.tell(now, id, Received::Update);
@@ -89,7 +89,6 @@ impl PeerTask {
     }
 
     fn update(&mut self, update: Update) {
-        count(&self.shared.counters.updates_received, 1);
         if !update.malformed.is_empty() {
             count(&self.shared.counters.malformed, update.malformed.len());
             for malformed in &update.malformed {
@@ -126,9 +125,7 @@ impl PeerTask {
         for family in negotiated.families.iter() {
             encode::route_refresh(RouteRefresh::request(family), &mut request);
         }
-        if let Some(link) = self.link_mut(id) {
-            link.queue([Bytes::from(request)]);
-        }
+        self.queue(id, vec![request.freeze()]);
     }
 
     pub(super) fn flush_batch(&mut self) {
