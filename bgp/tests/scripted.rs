@@ -4,7 +4,8 @@
 mod common;
 
 use std::{
-    net::Ipv4Addr,
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -19,6 +20,8 @@ use bgp::{
 };
 use bytes::BytesMut;
 use common::{ASN, eventually, loopback, only_peer, peer, speaker, start, wait_for};
+use ipnet::IpNet;
+use socket2::{Domain, Socket, Type};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -48,10 +51,13 @@ async fn connect(test: u8) -> TcpStream {
     socket.connect((loopback(test, 1), PORT).into()).await.unwrap()
 }
 
+fn capabilities() -> Vec<Capability> {
+    vec![Capability::multiprotocol(Family::Ipv4Unicast), Capability::FourOctetAsn(ASN)]
+}
+
 fn open(test: u8, hold_time: u16) -> BytesMut {
-    let capabilities = vec![Capability::multiprotocol(Family::Ipv4Unicast), Capability::FourOctetAsn(ASN)];
     let mut bytes = BytesMut::new();
-    Open::new(ASN, hold_time, RouterId(loopback(test, 2)), capabilities).encode(&mut bytes).unwrap();
+    Open::new(ASN, hold_time, RouterId(loopback(test, 2)), capabilities()).encode(&mut bytes).unwrap();
     bytes
 }
 
@@ -210,4 +216,66 @@ async fn a_storm_of_connections_passes() {
     let mut stream = connect(29).await;
     stream.write_all(&[open(29, 90), keepalive()].concat()).await.unwrap();
     wait_for(&speaker, State::Established, SOON).await;
+}
+
+/// A connection of `host`, with segments and a receive buffer so small that little can be on the way.
+async fn connect_tightly(test: u8, host: u8) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.set_tcp_mss(536).unwrap();
+    socket.bind(&SocketAddr::from((loopback(test, host), 0)).into()).unwrap();
+    let socket = TcpSocket::from_std_stream(socket.into());
+    let mut stream = socket.connect((loopback(test, 1), PORT).into()).await.unwrap();
+    let open = Open::new(ASN, 90, RouterId(loopback(test, host)), capabilities());
+    let mut bytes = BytesMut::new();
+    open.encode(&mut bytes).unwrap();
+    encode::keepalive(&mut bytes);
+    stream.write_all(&bytes).await.unwrap();
+    stream
+}
+
+/// Reads until these octets have passed by.
+async fn read_until(stream: &mut TcpStream, wanted: &[u8]) {
+    let mut seen = Vec::new();
+    while !seen.windows(wanted.len()).any(|window| window == wanted) {
+        let begin = seen.len().saturating_sub(wanted.len());
+        seen.drain(..begin);
+        assert!(timeout(SOON, stream.read_buf(&mut seen)).await.unwrap().unwrap() > 0);
+    }
+}
+
+/// What waits for a peer is a place in the table, not a queue of messages.
+#[tokio::test]
+async fn a_peer_that_never_reads_costs_a_few_portions_and_holds_nobody_up() {
+    let own = loopback(30, 1);
+    let named = |host: u8| PeerConfig {
+        name: format!("p{host}"),
+        mode: ConnectMode::Passive,
+        ..peer(own, loopback(30, host), PORT)
+    };
+    let (speaker, _events) = start(speaker(own, PORT, vec![named(2), named(3)]));
+    eventually("listening", SOON, || async {
+        speaker.listeners().values().any(|state| *state == ListenState::Listening)
+    })
+    .await;
+    let stuck = connect_tightly(30, 2).await;
+    let mut reader = connect_tightly(30, 3).await;
+    let block = |round: u8| -> BTreeSet<IpNet> {
+        (0..=255)
+            .flat_map(|i| (0..16).map(move |j| [10, round % 2, i, j]))
+            .map(|a| IpAddr::from(a).into())
+            .collect()
+    };
+    for round in 0..30 {
+        let marker: IpNet = IpAddr::from([203, 0, 113, round]).into();
+        speaker.originate(block(round).into_iter().chain([marker]).collect()).await.unwrap();
+        read_until(&mut reader, &[32, 203, 0, 113, round]).await;
+    }
+    let peers = speaker.peers().await.unwrap();
+    let sent = |index: usize| peers[index].messages.sent.update;
+    assert!(sent(1) > 30 * 8, "{} to the reader", sent(1));
+    assert!(sent(0) < 100, "{} to the one that does not read", sent(0));
+    assert!(peers.iter().all(|p| p.state == State::Established));
+    drop(stuck);
 }
