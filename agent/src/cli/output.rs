@@ -53,7 +53,7 @@ impl Tone {
     }
 }
 
-/// Rows in a table without lines, written [`FLUSH_ROWS`] at a time: columns never get narrower on the way, so a
+/// Rows in a table without lines, written `FLUSH_ROWS` at a time: columns never get narrower on the way, so a
 /// million rows come out aligned and at once.
 pub struct Table {
     header: Option<Vec<String>>,

@@ -15,7 +15,7 @@
 //!   └────────────────────────────────────────────────────┘      └──────────────┘
 //! ```
 //!
-//! [`run`](run::run) puts it together and takes it apart; [`state::Daemon`] is what all of it shares; `plan` says what
+//! [`run`](run::run) puts it together and takes it apart; `state::Daemon` is what all of it shares; `plan` says what
 //! a configuration means for each layer; `rows` turns what the layers know into the API's words.
 
 mod answer;

@@ -1,7 +1,7 @@
 //! `siskin-lab demo`: two hosts route their pods, live, told in the terminal.
 //!
-//! [`story`] runs the lab `two-hosts` on a kernel with `ipip` (in the guest where the host's has none) and tells it on
-//! the [`screen`], with the [`picture`] of the topology and what [`wire`] sees between the hosts.
+//! `story` runs the lab `two-hosts` on a kernel with `ipip` (in the guest where the host's has none) and tells it on
+//! the `screen`, with the `picture` of the topology and what `wire` sees between the hosts.
 
 mod picture;
 mod screen;

@@ -1,7 +1,7 @@
 //! `siskin-lab conformance`: everything that must hold, in stages, with a table at the end.
 //!
-//! [`plan`] says what is run and how long it may take, [`prepare`] installs what is missing, [`stages`], [`fuzz`] and
-//! [`labs`] run it, and [`report`] tells what came of it. Programs run under [`process`], seen through [`progress`].
+//! `plan` says what is run and how long it may take, `prepare` installs what is missing, `stages`, `fuzz` and
+//! `labs` run it, and `report` tells what came of it. Programs run under `process`, seen through `progress`.
 
 mod cargo_test;
 mod check;

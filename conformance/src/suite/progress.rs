@@ -54,11 +54,16 @@ impl Progress {
         ui::line(text);
     }
 
-    /// Ends; the line says how, and how long it took.
+    /// Ends; the line says how, and how long it took. `words` add to it when all is well.
     pub(crate) fn finish(self, outcome: &Outcome, words: &str) -> Duration {
         let took = self.began.elapsed();
-        let words = if words.is_empty() { String::new() } else { format!("  {words}") };
-        self.say(&format!("{} {}  {}{words}", mark(outcome), self.name, ui::paint("2", &clock(took))));
+        let how = match outcome {
+            Outcome::Passed if words.is_empty() => "ok".to_owned(),
+            Outcome::Passed => words.to_owned(),
+            Outcome::Failed(complaint) => format!("FAILED: {complaint}"),
+            Outcome::Skipped(reason) => format!("SKIPPED: {reason}"),
+        };
+        self.say(&format!("{} {}  {}  {how}", mark(outcome), self.name, ui::paint("2", &clock(took))));
         took
     }
 
