@@ -12,14 +12,23 @@ RULES
     date +%s >/run/deaf-since
 }
 
-# Both ends of every session see an RST. A kernel that cannot end sockets has nftables answer the next segment.
+bgp="state established ( sport = :179 or dport = :179 )"
+
+connections() {
+    ss -tnH $bgp | awk '{ print $3, $4 }'
+}
+
+# Both ends of every session see an RST. A kernel that cannot end sockets has nftables answer the next
+# segments, but for the RSTs themselves.
 reset() {
-    ss -tnK state established '( sport = :179 or dport = :179 )' >/dev/null 2>&1
-    ss -tnH state established '( sport = :179 or dport = :179 )' | grep -q . || return 0
+    connections >/run/connections
+    ss -tnK $bgp >/dev/null 2>&1 || true
+    connections | grep -qFxf /run/connections || return 0
     nft -f - <<RULES
 table inet resets {
-    chain in { type filter hook input priority 0; tcp sport 179 reject with tcp reset; tcp dport 179 reject with tcp reset; }
-    chain out { type filter hook output priority 0; tcp sport 179 reject with tcp reset; tcp dport 179 reject with tcp reset; }
+    chain bgp { tcp flags & rst != rst tcp sport 179 reject with tcp reset; tcp flags & rst != rst tcp dport 179 reject with tcp reset; }
+    chain in { type filter hook input priority 0; jump bgp; }
+    chain out { type filter hook output priority 0; jump bgp; }
 }
 RULES
     sleep 4
