@@ -2,6 +2,7 @@
 
 use bgp::{
     config::AdminState,
+    core::RestartWait,
     fsm::State as SessionState,
     net::{ListenState, PeerSnapshot},
     types::Family,
@@ -37,12 +38,12 @@ use crate::{
 /// When the speaker has ended.
 pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
     let peers = daemon.speaker.peers().await.map_err(internal)?;
-    let (rib, restarting) = daemon
+    let (rib, wait) = daemon
         .speaker
-        .query(|core, _| {
+        .query(|core, now| {
             let routes = |family| core.prefixes(family) as u64;
             let rib = RibCounts { ipv4: routes(Family::Ipv4Unicast), ipv6: routes(Family::Ipv6Unicast) };
-            (rib, !core.keeping().is_empty())
+            (rib, core.restart_wait(now))
         })
         .await
         .map_err(internal)?;
@@ -71,7 +72,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         routes: RouteCounts { rib, fib: fib_counts },
         kernel: KernelStatus { protocol: kernel.protocol, table: kernel.table, metric: kernel.metric },
         tunnel: tunnel.as_deref().map_or_else(|| absent_tunnel(daemon.mode), tunnel_view),
-        graceful_restart: restart(restarting, &peers, &board, fib_counts.stale),
+        graceful_restart: restart(wait, &peers, fib_counts.stale),
         problems,
     })
 }
@@ -96,15 +97,17 @@ fn config(board: &Board) -> ConfigStatus {
     }
 }
 
-fn restart(restarting: bool, peers: &[PeerSnapshot], board: &Board, stale: u64) -> RestartStatus {
-    let state = if restarting { RestartState::InProgress } else { RestartState::Complete };
-    let waiting_for = peers
-        .iter()
-        .filter(|p| restarting && p.state != SessionState::Established)
-        .filter(|p| board.speaker.peers.iter().any(|c| c.name == p.name && c.admin == AdminState::Up))
-        .map(|p| p.name.clone())
-        .collect();
-    RestartStatus { state, stale_routes: stale, waiting_for, remaining: None }
+fn restart(wait: Option<RestartWait>, peers: &[PeerSnapshot], stale: u64) -> RestartStatus {
+    let Some(wait) = wait else {
+        return RestartStatus { stale_routes: stale, ..RestartStatus::default() };
+    };
+    let awaited = peers.iter().filter(|p| wait.peers.contains(&p.id));
+    RestartStatus {
+        state: RestartState::InProgress,
+        stale_routes: stale,
+        waiting_for: awaited.map(|p| p.name.clone()).collect(),
+        remaining: Some(wait.at_most.as_secs()),
+    }
 }
 
 fn absent_tunnel(mode: RunMode) -> TunnelView {

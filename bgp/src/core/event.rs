@@ -40,6 +40,15 @@ pub enum Action {
     Warn(Warning),
 }
 
+/// What the end of our own restart waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartWait {
+    /// Peers whose End-of-RIB is awaited, those included that are still expected to come up; ascending by index.
+    pub peers: Vec<PeerId>,
+    /// When it ends without them.
+    pub at_most: Duration,
+}
+
 /// Whether something is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {

@@ -30,7 +30,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 pub use self::event::{
     Action, AdjRibIn, AdvertisedRoute, BestChange, Delivery, ExplainedStep, Explanation, Freshness, Page,
-    PathView, PeerChange, Presence, RouteCounts, RouteView, Warning, WeightedNextHop, Withheld, Work,
+    PathView, PeerChange, Presence, RestartWait, RouteCounts, RouteView, Warning, WeightedNextHop, Withheld,
+    Work,
 };
 use self::{
     family::FamilyRib,
@@ -274,6 +275,11 @@ impl Core {
     /// announce it.
     pub fn keeping(&self) -> Families {
         self.shared.keeping
+    }
+
+    /// Whom the end of our restart waits for; none when it is over.
+    pub fn restart_wait(&self, now: Now) -> Option<RestartWait> {
+        self.deferral.wait(now, &self.config, &self.shared)
     }
 
     /// How many prefixes are known, those whose every path was refused included.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    event::{Action, Work},
+    event::{Action, RestartWait, Work},
     shared::{Peer, Shared},
 };
 use crate::{
@@ -128,6 +128,16 @@ impl Deferral {
             shared.actions.push_back(Action::RestartOver(family));
         }
         selected
+    }
+
+    /// Whom the end of the restart waits for.
+    pub(super) fn wait(&self, now: Now, config: &SpeakerConfig, shared: &Shared) -> Option<RestartWait> {
+        let awaited =
+            |p: &Peer| shared.keeping.iter().any(|family| self.waiting(now, p, family) > Waiting::Nothing);
+        (!shared.keeping.is_empty()).then(|| RestartWait {
+            peers: shared.peers().filter(|(_, p)| awaited(p)).map(|(id, _)| id).collect(),
+            at_most: self.deadline(config).since(now),
+        })
     }
 
     /// When [`Deferral::check`] may find something new without an event.

@@ -95,7 +95,8 @@ fn info(peer: &PeerSnapshot, stale: u64) -> String {
         parts.extend(peer.down.as_ref().map(ToString::to_string));
     }
     if stale > 0 {
-        parts.push(format!("{stale} routes kept while it restarts"));
+        let noun = if stale == 1 { "route" } else { "routes" };
+        parts.push(format!("{stale} {noun} kept while it restarts"));
     }
     parts.join("; ")
 }

@@ -165,10 +165,12 @@ fn nothing_is_taken_from_the_forwarding_table_before_a_peer_that_restarts_too_ha
     lab.up_with(0, Some(PeerRestart { restarting: true, ..graceful() }));
     plain(&mut lab);
     assert_eq!(ended(&mut lab), 0);
+    let wait = RestartWait { peers: vec![PeerId(0)], at_most: Duration::from_secs(30) };
+    assert_eq!(lab.core.restart_wait(lab.now), Some(wait));
     lab.announce(0, &internal(address(0)), &["172.16.1.0/26"]);
     lab.end_of_rib(0);
     assert_eq!(ended(&mut lab), 2);
-    assert!(lab.core.keeping().is_empty());
+    assert!(lab.core.keeping().is_empty() && lab.core.restart_wait(lab.now).is_none());
 }
 
 #[test]
