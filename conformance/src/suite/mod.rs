@@ -80,6 +80,7 @@ impl Stage {
         checks.unwrap_or_else(|error| {
             let complaint = format!("{error:#}");
             ui::complain(&complaint);
+            let complaint = complaint.lines().next().unwrap_or_default().to_owned();
             vec![Check::new(&format!("{self:?}").to_lowercase(), Outcome::Failed(complaint), Duration::ZERO)]
         })
     }

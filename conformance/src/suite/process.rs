@@ -80,6 +80,8 @@ pub(crate) fn watch(
             while let Ok(line) = lines.recv_timeout(DRAIN) {
                 each(Event::Line(&line));
             }
+            // After an interrupt this waits for the end of the process: how the program ended is no result then.
+            drop(hold_off());
             return Ok(if status.success() { Ended::Well } else { Ended::Badly(status) });
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -92,7 +94,9 @@ pub(crate) fn watch(
 
 /// Runs a program whose output goes where ours goes.
 pub(crate) fn attend(command: &mut Command) -> Result<ExitStatus> {
-    Ok(Group::spawn(command)?.child.wait()?)
+    let status = Group::spawn(command)?.child.wait()?;
+    drop(hold_off());
+    Ok(status)
 }
 
 fn lines_of(reader: PipeReader) -> Receiver<String> {
