@@ -23,6 +23,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("modprobe", "kmod"),
     ("nft", "nftables"),
     ("ping", "iputils-ping"),
+    ("python3", "python3"),
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
@@ -35,7 +36,7 @@ const SERVICES: &[(&str, &str)] =
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Programs every lab uses.
-pub const LAB: &[&str] = &["ip", "nft", "ping", "tcpdump"];
+pub const LAB: &[&str] = &["ip", "nft", "ping", "python3", "tcpdump"];
 /// Programs the guest needs besides.
 pub const GUEST: &[&str] = &["busybox", "modprobe", "qemu-system-x86_64"];
 
