@@ -1,4 +1,4 @@
-# siskin's part in a round: round.sh begin|change|end KIND OLD NEW
+# siskin's part in a round: round.sh begin|change|end|sessions KIND OLD NEW
 set -e
 part=$1 kind=$2 old=$3 new=$4
 
@@ -35,8 +35,19 @@ RULES
     nft delete table inet resets
 }
 
+# How often each peer's session has come up.
+counts() {
+    siskin peers --json | sed -n 's/.*"address":"\([^"]*\)".*"established_count":\([0-9]*\),.*/\1 \2/p'
+}
+
+if [ "$part" = begin ]; then
+    counts >/run/counts
+    test "$(wc -l </run/counts)" = 3
+fi
+
 case $part-$kind in
 begin-silence) deaf ;;
+sessions-*) test "$(counts | grep -cvFxf /run/counts)" = 3 ;;
 change-*)
     sed -i "s#172.16.1.$old/26#172.16.1.$new/26#" /etc/siskin/siskin.toml
     case $kind in
