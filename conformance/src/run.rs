@@ -49,6 +49,9 @@ pub struct LabResult {
     pub outcome: Outcome,
     /// How long it took.
     pub duration: Duration,
+    /// Why the attempt before this one failed, if there was one.
+    #[serde(default)]
+    pub first_attempt: Option<String>,
 }
 
 /// How a run ended.
@@ -100,7 +103,7 @@ impl Job {
             }
         };
         let (name, kernel) = (self.title.clone(), features::kernel());
-        LabResult { name, kernel, routers, outcome, duration: began.elapsed() }
+        LabResult { name, kernel, routers, outcome, duration: began.elapsed(), first_attempt: None }
     }
 
     /// A result for a run that did not take place.
@@ -115,7 +118,14 @@ impl Job {
 
     fn without_run(&self, outcome: Outcome) -> LabResult {
         let (name, kernel) = (self.title.clone(), features::kernel());
-        LabResult { name, kernel, routers: Vec::new(), outcome, duration: Duration::ZERO }
+        LabResult {
+            name,
+            kernel,
+            routers: Vec::new(),
+            outcome,
+            duration: Duration::ZERO,
+            first_attempt: None,
+        }
     }
 
     fn attempt(&self, routers: &mut Vec<String>) -> Result<()> {

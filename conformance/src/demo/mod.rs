@@ -71,7 +71,7 @@ fn here(topology: &Path) -> LabResult {
         Err(error) => Outcome::Failed(format!("{error:#}")),
     };
     let (name, kernel) = ("demo".to_owned(), features::kernel());
-    LabResult { name, kernel, routers: Vec::new(), outcome, duration: began.elapsed() }
+    LabResult { name, kernel, routers: Vec::new(), outcome, duration: began.elapsed(), first_attempt: None }
 }
 
 fn there(topology: &Path) -> Result<LabResult> {

@@ -70,6 +70,9 @@ impl From<LabResult> for Check {
     fn from(lab: LabResult) -> Self {
         let mut check = Self::new(&format!("lab {}", lab.name), lab.outcome, lab.duration);
         check.with = lab.routers.join(", ");
+        if let (Outcome::Passed, Some(complaint)) = (&check.outcome, &lab.first_attempt) {
+            check.with = format!("{}; second attempt, the first: {complaint}", check.with);
+        }
         if !matches!(check.outcome, Outcome::Skipped(_)) {
             check.kernel = lab.kernel;
         }

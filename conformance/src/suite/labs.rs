@@ -91,11 +91,16 @@ fn command(context: &Context, jobs: &[Job]) -> Result<Command> {
 /// A line for a lab that has ended; its whole story when that is not a good one.
 fn tell(progress: &Progress, result: &LabResult, story: &mut VecDeque<String>) {
     let words = match &result.outcome {
-        Outcome::Passed => clock(result.duration),
+        Outcome::Passed => match &result.first_attempt {
+            None => clock(result.duration),
+            Some(complaint) => {
+                format!("{}  at the second attempt; the first: {complaint}", clock(result.duration))
+            }
+        },
         Outcome::Failed(complaint) => format!("FAILED: {complaint}"),
         Outcome::Skipped(reason) => format!("SKIPPED: {reason}"),
     };
-    if matches!(result.outcome, Outcome::Failed(_)) {
+    if matches!(result.outcome, Outcome::Failed(_)) || result.first_attempt.is_some() {
         progress.say(&ui::indent(story.make_contiguous().join("\n").as_str(), 6));
     }
     story.clear();
