@@ -69,7 +69,7 @@ fn core(peers: Vec<PeerConfig>) -> Core {
             graceful_restart: None,
         };
         let local = Ipv4Addr::new(10, 255, 0, 1).into();
-        core.session_up(now(), PeerId(index), negotiated, SessionAddresses { local, peer: address(index) });
+        core.session_up(now(), PeerId(index), negotiated, SessionAddresses::new(local, address(index)));
     }
     settle(&mut core);
     core

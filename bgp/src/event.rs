@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use crate::{
-    types::{Asn, Families, Family, RouterId},
+    types::{Asn, Families, Family, NextHopAddress, RouterId},
     wire::{attribute::PathAttributes, nlri::NlriList},
 };
 
@@ -94,4 +94,19 @@ pub struct SessionAddresses {
     pub local: IpAddr,
     /// The peer's end.
     pub peer: IpAddr,
+    /// The index of the interface that link-local ends belong to.
+    pub interface: Option<u32>,
+}
+
+impl SessionAddresses {
+    /// The ends of a connection between addresses that need no interface.
+    pub fn new(local: IpAddr, peer: IpAddr) -> Self {
+        Self { local, peer, interface: None }
+    }
+
+    /// Our end as others name it.
+    pub fn local_hop(&self) -> NextHopAddress {
+        let is_link_local = matches!(self.local, IpAddr::V6(a) if a.is_unicast_link_local());
+        NextHopAddress { address: self.local, interface: self.interface.filter(|_| is_link_local) }
+    }
 }

@@ -1,6 +1,11 @@
 //! Values that every part of the crate shares: AS numbers, identifiers, families, time.
 
-use std::{fmt, net::Ipv4Addr, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    str::FromStr,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +169,37 @@ impl FromIterator<Family> for Families {
         let mut set = Self::NONE;
         families.into_iter().for_each(|f| set.insert(f));
         set
+    }
+}
+
+/// Where packets for a route go: an address, and for one that is valid on a single link (RFC 4007) the interface there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NextHopAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// The index of the interface, for a link-local address learned over a session on that link.
+    pub interface: Option<u32>,
+}
+
+impl From<IpAddr> for NextHopAddress {
+    fn from(address: IpAddr) -> Self {
+        Self { address, interface: None }
+    }
+}
+
+impl From<Ipv4Addr> for NextHopAddress {
+    fn from(address: Ipv4Addr) -> Self {
+        IpAddr::from(address).into()
+    }
+}
+
+/// `192.0.2.1`, `fe80::1%3`.
+impl fmt::Display for NextHopAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.interface {
+            Some(interface) => write!(f, "{}%{interface}", self.address),
+            None => self.address.fmt(f),
+        }
     }
 }
 

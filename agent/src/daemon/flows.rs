@@ -62,8 +62,8 @@ fn route_change(change: BestChange) -> RouteChange {
 
 async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {
     match event {
-        SpeakerEvent::WatchNextHop(address) => ended(daemon.fib.watch_next_hop(address).await),
-        SpeakerEvent::UnwatchNextHop(address) => ended(daemon.fib.unwatch_next_hop(address).await),
+        SpeakerEvent::WatchNextHop(hop) => ended(daemon.fib.watch_next_hop(hop.address).await),
+        SpeakerEvent::UnwatchNextHop(hop) => ended(daemon.fib.unwatch_next_hop(hop.address).await),
         SpeakerEvent::InternalNextHop { address, presence } => {
             daemon.known().learn(address, presence);
             tell_known_nodes(daemon);

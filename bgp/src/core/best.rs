@@ -1,6 +1,6 @@
 //! The forwarding table as a reader of the change log.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::collections::BTreeSet;
 
 use super::{
     event::{BestChange, WeightedNextHop},
@@ -10,6 +10,7 @@ use super::{
 use crate::{
     config::Install,
     rib::{Bits, LOCAL, Net, RouteId},
+    types::NextHopAddress,
 };
 
 /// Where the forwarding table stands.
@@ -125,8 +126,12 @@ impl<P: Net> FamilyRib<P> {
             return Vec::new();
         }
         let attributes = shared.attributes.get(self.effective(route, best));
-        let address = attributes.map(|a| a.next_hop.address());
-        let weighted = |address: IpAddr| WeightedNextHop { address, weight: 1 };
-        address.map(weighted).into_iter().collect()
+        let hop = attributes.map(|a| a.next_hop.hop());
+        let weighted = |hop: NextHopAddress| WeightedNextHop {
+            address: hop.address,
+            interface: hop.interface,
+            weight: 1,
+        };
+        hop.map(weighted).into_iter().collect()
     }
 }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::{
     decision::{Reason, Step},
     policy::RejectReason,
-    types::{Family, Now, PeerId},
+    types::{Family, NextHopAddress, Now, PeerId},
     wire::{Notification, attribute::PathAttributes},
 };
 
@@ -15,9 +15,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Tell the reachability of this next hop, now and on every change.
-    WatchNextHop(IpAddr),
+    WatchNextHop(NextHopAddress),
     /// The reachability of this next hop is of no interest any more.
-    UnwatchNextHop(IpAddr),
+    UnwatchNextHop(NextHopAddress),
     /// The next hop of accepted routes learned over iBGP: a known node.
     InternalNextHop {
         /// The next hop.
@@ -100,6 +100,8 @@ pub struct BestChange {
 pub struct WeightedNextHop {
     /// The address.
     pub address: IpAddr,
+    /// The index of the interface a link-local address belongs to.
+    pub interface: Option<u32>,
     /// The share of traffic, at least 1.
     pub weight: u16,
 }

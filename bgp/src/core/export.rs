@@ -151,6 +151,7 @@ impl ExportSettings {
         // A link-local address means nothing off the link it was learned on.
         Some(match learned {
             NextHop::V6WithLinkLocal { global, .. } => NextHop::V6(global),
+            NextHop::LinkLocal { .. } => return self.own,
             global => global,
         })
     }

@@ -23,7 +23,7 @@ mod sessions;
 mod shared;
 mod transmit;
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -43,7 +43,7 @@ use crate::{
     config::{PeerConfig, SpeakerConfig},
     event::{Reachability, RouteBatch, RouteItem},
     rib::{Net, Waiting},
-    types::{Families, Family, Now, PeerId},
+    types::{Families, Family, NextHopAddress, Now, PeerId},
     wire::{attribute::PathAttributes, nlri::NlriList},
 };
 
@@ -156,9 +156,9 @@ impl Core {
     }
 
     /// The answer to [`Action::WatchNextHop`], or a change of it.
-    pub fn next_hop(&mut self, now: Now, address: IpAddr, reachability: Reachability) {
+    pub fn next_hop(&mut self, now: Now, next_hop: impl Into<NextHopAddress>, reachability: Reachability) {
         self.now = now;
-        match self.shared.next_hops.answer(address, reachability) {
+        match self.shared.next_hops.answer(next_hop.into(), reachability) {
             None => {}
             Some(Waiting::Many) => self.request_sweeps(),
             Some(Waiting::Routes(routes)) => {

@@ -11,7 +11,7 @@ use crate::{
     decision::{Candidate, DEFAULT_LOCAL_PREF, Reason, Source},
     event::{Negotiated, Reachability, SessionAddresses},
     rib::{AttributesId, AttributesTable, LOCAL, Net, NextHopNotice, NextHopState, NextHops, Path},
-    types::{Asn, Families, Family, Now, PeerId, PeerType, RouterId},
+    types::{Asn, Families, Family, NextHopAddress, Now, PeerId, PeerType, RouterId},
     wire::attribute::{NextHop, PathAttributes},
 };
 
@@ -305,16 +305,25 @@ impl Shared {
         self.peer(peer).is_some_and(|p| p.config.reflection == Reflection::Client)
     }
 
-    /// Our own next hop for routes of a family on a session with this local address.
+    /// Our own next hop for routes of a family on a session with this local address. A link-local one comes with a
+    /// global one if we have any (RFC 2545 section 3).
     pub(super) fn own_next_hop<P: Net>(&self, local: IpAddr) -> Option<NextHop> {
-        P::next_hop(local).or_else(|| self.addresses.iter().find_map(|a| P::next_hop(*a)))
+        let configured = || self.addresses.iter().find_map(|a| P::next_hop(*a));
+        match (P::next_hop(local), configured) {
+            (Some(NextHop::LinkLocal { address, interface }), configured) => Some(match configured() {
+                Some(NextHop::V6(global)) => NextHop::V6WithLinkLocal { global, link_local: address },
+                _ => NextHop::LinkLocal { address, interface },
+            }),
+            (own, configured) => own.or_else(configured),
+        }
     }
 
     /// Takes the configured addresses and the local ones of all sessions for ours; whether a next hop in use is concerned.
     pub(super) fn refresh_own_addresses(&mut self) -> bool {
         let sessions = self.peers().filter_map(|(_, p)| p.session.as_ref());
-        let local = sessions.map(|s| s.addresses.local);
-        let own: BTreeSet<_> = local.chain(self.addresses.iter().copied()).collect();
+        let local = sessions.map(|s| s.addresses.local_hop());
+        let configured = self.addresses.iter().map(|a| NextHopAddress::from(*a));
+        let own: BTreeSet<_> = local.chain(configured).collect();
         self.next_hops.set_own(own)
     }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::PoisonError,
 };
 
@@ -18,7 +18,7 @@ use crate::{
     config::SpeakerConfig,
     core::{AdjRibIn, AdvertisedRoute, Core, Explanation, Page, RouteView},
     event::Reachability,
-    types::{Families, Family, Now, PeerId},
+    types::{Families, Family, NextHopAddress, Now, PeerId},
 };
 
 /// Most routes in one page.
@@ -70,7 +70,7 @@ pub(super) type Query = Box<dyn FnOnce(&Core, Now) + Send>;
 pub(super) enum Command {
     Reconfigure(Box<SpeakerConfig>),
     Originate(BTreeSet<IpNet>),
-    NextHop(IpAddr, Reachability),
+    NextHop(NextHopAddress, Reachability),
     RestartBest,
     Forwarding(Families),
     Peers(oneshot::Sender<Vec<PeerSnapshot>>),
@@ -112,8 +112,12 @@ impl SpeakerHandle {
     ///
     /// # Errors
     /// [`SpeakerError::Ended`].
-    pub async fn next_hop(&self, address: IpAddr, reachability: Reachability) -> Result<()> {
-        self.send(Command::NextHop(address, reachability)).await
+    pub async fn next_hop(
+        &self,
+        next_hop: impl Into<NextHopAddress>,
+        reachability: Reachability,
+    ) -> Result<()> {
+        self.send(Command::NextHop(next_hop.into(), reachability)).await
     }
 
     /// Has all best routes handed out once more.

@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeSet, VecDeque},
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -408,7 +409,8 @@ impl PeerTask {
 
     fn session_up(&mut self, up: SessionUp) {
         let (sender, receiver) = outbox(self.id, self.ready.clone());
-        let context = DecodeContext::new(&up.negotiated, self.settings.peer_type);
+        let interface = up.addresses.interface;
+        let context = DecodeContext::new(&up.negotiated, self.settings.peer_type).on_link(interface);
         self.session = Some(up.connection);
         self.sessions = self.sessions.wrapping_add(1);
         self.blamed.clear();
@@ -452,5 +454,11 @@ impl PeerTask {
 }
 
 fn ends(stream: &TcpStream) -> io::Result<SessionAddresses> {
-    Ok(SessionAddresses { local: stream.local_addr()?.ip(), peer: stream.peer_addr()?.ip() })
+    let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
+    let scope = |end: SocketAddr| match end {
+        SocketAddr::V6(end) if end.ip().is_unicast_link_local() => Some(end.scope_id()).filter(|id| *id != 0),
+        _ => None,
+    };
+    let interface = scope(local).or(scope(peer));
+    Ok(SessionAddresses { local: local.ip(), peer: peer.ip(), interface })
 }

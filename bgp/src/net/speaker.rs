@@ -31,7 +31,7 @@ use crate::{
     core::{Action, BestChange, Core, Presence, Warning, Work},
     event::SessionAddresses,
     fsm::{Failure, LocalRestart, Restarting, Stop},
-    types::{Families, Family, Now, PeerId},
+    types::{Families, Family, NextHopAddress, Now, PeerId},
 };
 
 /// Batches of routes that may wait for the core.
@@ -64,9 +64,9 @@ pub struct SpeakerOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpeakerEvent {
     /// Answer with [`SpeakerHandle::next_hop`], now and on every change.
-    WatchNextHop(IpAddr),
+    WatchNextHop(NextHopAddress),
     /// The next hop is of no interest any more.
-    UnwatchNextHop(IpAddr),
+    UnwatchNextHop(NextHopAddress),
     /// The next hop of accepted routes learned over iBGP: a known node.
     InternalNextHop {
         /// The next hop.

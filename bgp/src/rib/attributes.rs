@@ -53,7 +53,7 @@ impl AttributesTable {
             self.retain(AttributesId(key));
             return AttributesId(key);
         }
-        let next_hop = next_hops.acquire(attributes.next_hop.address());
+        let next_hop = next_hops.acquire(attributes.next_hop.hop());
         let set = Interned { attributes: Some(attributes.clone()), hash, references: 1, next_hop };
         let key = self.sets.insert(set);
         let sets = &self.sets;

@@ -57,7 +57,10 @@ impl Net for Ipv6Net {
 
     fn next_hop(address: IpAddr) -> Option<NextHop> {
         match address {
-            IpAddr::V6(a) => Some(NextHop::V6(a)),
+            IpAddr::V6(address) if address.is_unicast_link_local() => {
+                Some(NextHop::LinkLocal { address, interface: 0 })
+            }
+            IpAddr::V6(address) => Some(NextHop::V6(address)),
             IpAddr::V4(_) => None,
         }
     }

@@ -9,7 +9,10 @@ use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use slab::Slab;
 
-use crate::{event::Reachability, types::Family};
+use crate::{
+    event::Reachability,
+    types::{Family, NextHopAddress},
+};
 
 /// The key of a next hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,8 +43,8 @@ pub(crate) enum NextHopState {
 /// A change that has to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextHopNotice {
-    Watch(IpAddr),
-    Unwatch(IpAddr),
+    Watch(NextHopAddress),
+    Unwatch(NextHopAddress),
     InternalPresent(IpAddr),
     InternalGone(IpAddr),
 }
@@ -51,7 +54,7 @@ const WAITING: usize = 4096;
 
 #[derive(Debug)]
 struct NextHop {
-    address: IpAddr,
+    address: NextHopAddress,
     references: u32,
     /// Accepted paths learned over iBGP through it.
     internal: u32,
@@ -75,16 +78,16 @@ pub(crate) enum Waiting {
 #[derive(Debug, Default)]
 pub(crate) struct NextHops {
     hops: Slab<NextHop>,
-    index: HashMap<IpAddr, u32, FxBuildHasher>,
-    own: BTreeSet<IpAddr>,
-    dirty: BTreeSet<IpAddr>,
+    index: HashMap<NextHopAddress, u32, FxBuildHasher>,
+    own: BTreeSet<NextHopAddress>,
+    dirty: BTreeSet<NextHopAddress>,
     notices: VecDeque<NextHopNotice>,
 }
 
 impl NextHops {
     /// The id of this address with one more reference; [`NextHopId::NONE`] for the unspecified address.
-    pub(crate) fn acquire(&mut self, address: IpAddr) -> NextHopId {
-        if address.is_unspecified() {
+    pub(crate) fn acquire(&mut self, address: NextHopAddress) -> NextHopId {
+        if address.address.is_unspecified() {
             return NextHopId::NONE;
         }
         let (hops, own) = (&mut self.hops, &self.own);
@@ -170,7 +173,7 @@ impl NextHops {
     }
 
     /// Takes an answer; the routes it concerns, or `None` when it changes nothing.
-    pub(crate) fn answer(&mut self, address: IpAddr, answer: Reachability) -> Option<Waiting> {
+    pub(crate) fn answer(&mut self, address: NextHopAddress, answer: Reachability) -> Option<Waiting> {
         let key = *self.index.get(&address)?;
         let hop = self.hops.get_mut(key as usize)?;
         match hop.answer.replace(answer) {
@@ -181,7 +184,7 @@ impl NextHops {
     }
 
     /// Replaces the set of our own addresses; whether a next hop in use is concerned.
-    pub(crate) fn set_own(&mut self, own: BTreeSet<IpAddr>) -> bool {
+    pub(crate) fn set_own(&mut self, own: BTreeSet<NextHopAddress>) -> bool {
         let mut concerned = false;
         for address in self.own.symmetric_difference(&own) {
             let key = self.index.get(address);
@@ -203,7 +206,7 @@ impl NextHops {
         self.notices.pop_front()
     }
 
-    fn collect(&mut self, address: IpAddr) {
+    fn collect(&mut self, address: NextHopAddress) {
         let Some(key) = self.index.get(&address).map(|k| *k as usize) else { return };
         let Some(hop) = self.hops.get_mut(key) else { return };
         let (used, internal) = (hop.references > 0, hop.internal > 0);
@@ -217,8 +220,8 @@ impl NextHops {
         if internal != hop.internal_told {
             hop.internal_told = internal;
             self.notices.push_back(match internal {
-                true => NextHopNotice::InternalPresent(address),
-                false => NextHopNotice::InternalGone(address),
+                true => NextHopNotice::InternalPresent(address.address),
+                false => NextHopNotice::InternalGone(address.address),
             });
         }
         if !used {
@@ -232,8 +235,8 @@ impl NextHops {
 mod tests {
     use super::*;
 
-    fn address(last: u8) -> IpAddr {
-        [192, 0, 2, last].into()
+    fn address(last: u8) -> NextHopAddress {
+        IpAddr::from([192, 0, 2, last]).into()
     }
 
     #[test]
@@ -269,6 +272,18 @@ mod tests {
         assert_eq!(hops.answer(address(1), reachable), Some(waiting));
         assert_eq!(hops.answer(address(1), reachable), None);
         assert_eq!(hops.answer(address(1), Reachability::Unreachable), Some(Waiting::Many));
+    }
+
+    #[test]
+    fn one_link_local_address_on_two_links_is_two_next_hops() {
+        let on =
+            |interface| NextHopAddress { address: "fe80::1".parse().unwrap(), interface: Some(interface) };
+        let mut hops = NextHops::default();
+        let (first, second) = (hops.acquire(on(2)), hops.acquire(on(3)));
+        assert_eq!(hops.poll(), Some(NextHopNotice::Watch(on(2))));
+        assert_eq!(hops.poll(), Some(NextHopNotice::Watch(on(3))));
+        assert!(hops.set_own([on(2)].into()), "our own address on one of the links");
+        assert_eq!((hops.state(first), hops.state(second)), (NextHopState::Own, NextHopState::Pending));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use bytes::Bytes;
 
 pub use super::as_path::AsPath;
-use crate::types::{Asn, RouterId};
+use crate::types::{Asn, NextHopAddress, RouterId};
 
 /// Attribute type codes (IANA "BGP Path Attributes").
 pub mod code {
@@ -94,6 +94,13 @@ pub enum NextHop {
         /// The link-local address, valid on the link to the sender.
         link_local: Ipv6Addr,
     },
+    /// A link-local IPv6 address alone, or the one that counts on a session between link-local addresses.
+    LinkLocal {
+        /// The address.
+        address: Ipv6Addr,
+        /// The index of the interface the session is on; zero when it is not known.
+        interface: u32,
+    },
 }
 
 impl NextHop {
@@ -103,7 +110,17 @@ impl NextHop {
             Self::V4(a) => a.into(),
             Self::V6(a) => a.into(),
             Self::V6WithLinkLocal { global, .. } => global.into(),
+            Self::LinkLocal { address, .. } => address.into(),
         }
+    }
+
+    /// Where packets go: [`NextHop::address`], with the interface if that is needed and known.
+    pub fn hop(self) -> NextHopAddress {
+        let interface = match self {
+            Self::LinkLocal { interface, .. } => Some(interface).filter(|index| *index != 0),
+            Self::V4(_) | Self::V6(_) | Self::V6WithLinkLocal { .. } => None,
+        };
+        NextHopAddress { address: self.address(), interface }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct DecodeContext {
     pub as_sets: SegmentRule,
     /// AS_CONFED segments: taken only inside a confederation (RFC 5065 section 5).
     pub confederation: SegmentRule,
+    /// The index of the interface of a session between link-local addresses: link-local next hops belong to it.
+    pub interface: Option<u32>,
 }
 
 impl DecodeContext {
@@ -50,7 +52,14 @@ impl DecodeContext {
             add_path: Families::NONE,
             as_sets: SegmentRule::Accept,
             confederation: SegmentRule::TreatAsWithdraw,
+            interface: None,
         }
+    }
+
+    /// The same for a session whose link-local ends belong to this interface.
+    #[must_use]
+    pub fn on_link(self, interface: Option<u32>) -> Self {
+        Self { interface, ..self }
     }
 
     /// The context before the OPENs have been exchanged.
@@ -63,6 +72,7 @@ impl DecodeContext {
             add_path: Families::NONE,
             as_sets: SegmentRule::Accept,
             confederation: SegmentRule::TreatAsWithdraw,
+            interface: None,
         }
     }
 

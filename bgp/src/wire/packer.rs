@@ -169,7 +169,10 @@ impl Template {
                 template.head.put_u16(length);
                 template.head.put_slice(&list);
             }
-            (Family::Ipv6Unicast, NextHop::V6(_) | NextHop::V6WithLinkLocal { .. }) => {
+            (
+                Family::Ipv6Unicast,
+                NextHop::V6(_) | NextHop::V6WithLinkLocal { .. } | NextHop::LinkLocal { .. },
+            ) => {
                 template.tail = attributes::encode(attributes, None, context);
                 template.open_multiprotocol(
                     code::MP_REACH_NLRI,
@@ -237,6 +240,11 @@ fn next_hop_field(next_hop: NextHop) -> Vec<u8> {
         NextHop::V6WithLinkLocal { global, link_local } => {
             field.extend_from_slice(&global.octets());
             field.extend_from_slice(&link_local.octets());
+        }
+        // There is no global one: twice, as those expect who know only the two forms of RFC 2545.
+        NextHop::LinkLocal { address, .. } => {
+            field.extend_from_slice(&address.octets());
+            field.extend_from_slice(&address.octets());
         }
     }
     let length = u8::try_from(field.len().saturating_sub(1)).unwrap_or(u8::MAX);

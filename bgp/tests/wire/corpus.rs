@@ -129,6 +129,7 @@ fn put_attributes(fields: &mut Map<String, Value>, attributes: &PathAttributes) 
         NextHop::V4(address) => put("next_hop", json!(address)),
         NextHop::V6(address) => put("mp_next_hop", json!([address])),
         NextHop::V6WithLinkLocal { global, link_local } => put("mp_next_hop", json!([global, link_local])),
+        NextHop::LinkLocal { address, .. } => put("mp_next_hop", json!([address])),
     };
     if let Some(med) = attributes.med {
         put("med", json!(med));

@@ -180,14 +180,25 @@ fn link_local_next_hops_come_in_three_forms() {
         attributes(&update(&bytes, &external()).unwrap()).next_hop
     };
     let address = ll.into();
-    assert_eq!(next_hop(&ll), NextHop::V6(address));
-    let twice = NextHop::V6WithLinkLocal { global: address, link_local: address };
-    assert_eq!(next_hop(&[ll, ll].concat()), twice);
-    assert_eq!(next_hop(&[[0; 16], ll].concat()), twice);
+    let alone = NextHop::LinkLocal { address, interface: 0 };
+    assert_eq!(next_hop(&ll), alone);
+    assert_eq!(next_hop(&[ll, ll].concat()), alone);
+    assert_eq!(next_hop(&[[0; 16], ll].concat()), alone);
     let global = [0x20; 16];
     assert_eq!(
         next_hop(&[global, ll].concat()),
         NextHop::V6WithLinkLocal { global: global.into(), link_local: address }
     );
     assert_eq!(next_hop(&[global, global].concat()), NextHop::V6(global.into()));
+}
+
+#[test]
+fn between_link_local_addresses_the_link_local_next_hop_counts_and_belongs_to_that_link() {
+    let ll = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let value = [&[0, 2, 1, 32][..], &[0x20; 16], &ll, &[0, 8, 0x20]].concat();
+    let bytes = body(&[], &[&attribute(0x80, 14, &value), ORIGIN, AS_PATH], &[]);
+    let context = external().on_link(Some(7));
+    let next_hop = attributes(&update(&bytes, &context).unwrap()).next_hop;
+    assert_eq!(next_hop, NextHop::LinkLocal { address: ll.into(), interface: 7 });
+    assert_eq!(next_hop.hop().to_string(), "fe80::1%7");
 }

@@ -50,8 +50,9 @@ pub(crate) fn next_hop_v6() -> impl Strategy<Value = NextHop> {
     let link_local = any::<u64>().prop_map(|low| Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(low)));
     prop_oneof![
         host_v6().prop_map(NextHop::V6),
-        (host_v6(), link_local)
+        (host_v6(), link_local.clone())
             .prop_map(|(global, link_local)| NextHop::V6WithLinkLocal { global, link_local }),
+        link_local.prop_map(|address| NextHop::LinkLocal { address, interface: 0 }),
     ]
 }
 

@@ -133,7 +133,7 @@ impl Lab {
     }
 
     pub(super) fn up_with(&mut self, index: u32, restart: Option<PeerRestart>) {
-        let addresses = SessionAddresses { local: OWN.into(), peer: address(index).into() };
+        let addresses = SessionAddresses::new(OWN.into(), address(index).into());
         let negotiated = self.negotiated(index, restart);
         self.learned.insert(PeerId(index), Learned::default());
         self.core.session_up(self.now, PeerId(index), negotiated, addresses);
@@ -192,13 +192,13 @@ impl Lab {
     pub(super) fn act(&mut self) {
         while let Some(action) = self.core.poll_action() {
             match &action {
-                Action::WatchNextHop(address) => {
-                    assert!(self.watched.insert(*address), "watched twice: {address}");
-                    if !self.slow.contains(address) {
-                        self.core.next_hop(self.now, *address, self.reachable(*address));
+                Action::WatchNextHop(hop) => {
+                    assert!(self.watched.insert(hop.address), "watched twice: {hop}");
+                    if !self.slow.contains(&hop.address) {
+                        self.core.next_hop(self.now, *hop, self.reachable(hop.address));
                     }
                 }
-                Action::UnwatchNextHop(address) => assert!(self.watched.remove(address)),
+                Action::UnwatchNextHop(hop) => assert!(self.watched.remove(&hop.address)),
                 Action::InternalNextHop { address, presence: Presence::Present } => {
                     assert!(self.known_nodes.insert(*address));
                 }

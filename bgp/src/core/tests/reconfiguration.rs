@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use std::net::IpAddr;
+
 use super::{super::*, harness::*};
 use crate::{
     config::Install,
@@ -73,7 +75,7 @@ fn a_removed_peer_takes_its_routes_along_and_its_index_is_not_given_away() {
     let changes = change(&mut lab, |c| c.peers[0] = peer(2, OWN_AS));
     assert_eq!(changes, [PeerChange::Remove(PeerId(0)), PeerChange::Add(PeerId(2))]);
     assert!(lab.fib.is_empty() && lab.prefixes(1).is_empty());
-    let nobody = SessionAddresses { local: OWN.into(), peer: address(0).into() };
+    let nobody = SessionAddresses::new(OWN.into(), address(0).into());
     let negotiated = lab.negotiated(1, None);
     lab.core.session_up(lab.now, PeerId(0), negotiated, nobody);
     assert_eq!(lab.core.peers().map(|(id, _)| id.0).collect::<Vec<_>>(), [1, 2]);
@@ -114,7 +116,7 @@ fn both_families_travel_over_sessions_of_their_own_address_family() {
     let mut lab = Lab::new(config(vec![peer(0, OWN_AS), peer(1, OWN_AS)]));
     lab.up(0);
     let local = "2001:db8::100".parse().unwrap();
-    let addresses = SessionAddresses { local, peer: "2001:db8::2".parse().unwrap() };
+    let addresses = SessionAddresses::new(local, "2001:db8::2".parse().unwrap());
     let negotiated = lab.negotiated(1, None);
     lab.learned.insert(PeerId(1), Learned::default());
     lab.core.session_up(lab.now, PeerId(1), negotiated, addresses);

@@ -246,7 +246,7 @@ fn the_wait_goes_on_while_nobody_has_answered_for_a_next_hop() {
     lab.end_of_rib(0);
     while lab.core.run(lab.now, 100) == Work::Pending {}
     assert!(lab.core.deferring().contains(V4), "the route is not in force yet");
-    lab.core.next_hop(lab.now, address(0).into(), Reachability::Reachable { metric: 0 });
+    lab.core.next_hop(lab.now, address(0), Reachability::Reachable { metric: 0 });
     while lab.core.run(lab.now, 100) == Work::Pending {}
     assert!(lab.core.deferring().is_empty());
     assert_eq!(lab.core.poll_best(10).len(), 1);

@@ -1,5 +1,7 @@
 //! A path whose next hop nobody has answered for yet takes nothing back.
 
+use std::net::IpAddr;
+
 use super::{super::*, harness::*};
 
 const BLOCK: &str = "172.16.0.0/26";

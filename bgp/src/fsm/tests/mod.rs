@@ -69,7 +69,7 @@ fn peer_open() -> Open {
 }
 
 fn addresses() -> SessionAddresses {
-    SessionAddresses { local: OUR_ID.into(), peer: PEER_ID.into() }
+    SessionAddresses::new(OUR_ID.into(), PEER_ID.into())
 }
 
 fn drain(fsm: &mut PeerFsm) -> Vec<Action> {

@@ -31,7 +31,7 @@ pub(super) fn reach<'a>(
     let (field, (afi, safi, next_hop, _reserved)) = parsed.map_err(|_| Reason::Length)?;
     into.has_mp_reach = !field.is_empty();
     let Some(family) = negotiated(afi, safi, context) else { return Ok(()) };
-    let next_hop = read_next_hop(family, next_hop).ok_or(Reason::Length)?;
+    let next_hop = read_next_hop(family, next_hop, context.interface).ok_or(Reason::Length)?;
     let list = nlri::decode(field, family, context.path_ids(family)).map_err(|_| Reason::Nlri)?;
     if !is_host(next_hop) {
         into.malformed.push(Malformed {
@@ -65,29 +65,31 @@ fn negotiated(afi: u16, safi: u8, context: &DecodeContext) -> Option<Family> {
 
 /// RFC 4760 section 3, RFC 2545 section 3. A lone link-local address comes alone, after an unspecified
 /// address, or twice, as the speaker likes.
-fn read_next_hop(family: Family, field: &[u8]) -> Option<NextHop> {
+/// On a session between link-local addresses it counts even beside a global one: it is known to be on the link.
+fn read_next_hop(family: Family, field: &[u8], interface: Option<u32>) -> Option<NextHop> {
     let address = |octets: &[u8; 16]| Ipv6Addr::from(*octets);
-    Some(match (family, field.as_chunks::<16>()) {
-        (Family::Ipv4Unicast, _) => NextHop::V4(Ipv4Addr::from(*field.as_array::<4>()?)),
-        (Family::Ipv6Unicast, ([global], [])) => NextHop::V6(address(global)),
-        (Family::Ipv6Unicast, ([global, link_local], [])) => {
-            let (global, link_local) = (address(global), address(link_local));
-            if !link_local.is_unicast_link_local() {
-                NextHop::V6(global)
-            } else if global.is_unspecified() {
-                NextHop::V6WithLinkLocal { global: link_local, link_local }
-            } else {
-                NextHop::V6WithLinkLocal { global, link_local }
-            }
-        }
+    let alone = |address: Ipv6Addr| NextHop::LinkLocal { address, interface: interface.unwrap_or_default() };
+    let (global, link_local) = match (family, field.as_chunks::<16>()) {
+        (Family::Ipv4Unicast, _) => return Some(NextHop::V4(Ipv4Addr::from(*field.as_array::<4>()?))),
+        (Family::Ipv6Unicast, ([only], [])) => (address(only), address(only)),
+        (Family::Ipv6Unicast, ([global, link_local], [])) => (address(global), address(link_local)),
         _ => return None,
+    };
+    Some(if !link_local.is_unicast_link_local() {
+        NextHop::V6(global)
+    } else if global.is_unspecified() || global.is_unicast_link_local() || interface.is_some() {
+        alone(link_local)
+    } else {
+        NextHop::V6WithLinkLocal { global, link_local }
     })
 }
 
 fn is_host(next_hop: NextHop) -> bool {
     match next_hop {
         NextHop::V4(address) => is_host_v4(address),
-        NextHop::V6(address) | NextHop::V6WithLinkLocal { global: address, .. } => {
+        NextHop::V6(address)
+        | NextHop::V6WithLinkLocal { global: address, .. }
+        | NextHop::LinkLocal { address, .. } => {
             !address.is_unspecified() && !address.is_loopback() && !address.is_multicast()
         }
     }
