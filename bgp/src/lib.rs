@@ -27,6 +27,7 @@
 //! plainly named methods, and drained by `poll_*`: whole networks of speakers run in one test, in virtual time.
 //! `examples/speaker.rs` is a speaker inside another program.
 
+pub mod bfd;
 pub mod config;
 pub mod core;
 pub mod decision;
