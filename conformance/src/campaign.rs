@@ -168,10 +168,7 @@ pub fn summary(results: &[LabResult]) -> String {
 /// How long a good run took, and what was wrong with the attempt before it.
 fn passed(result: &LabResult) -> String {
     let took = format!("{:.0} s", result.duration.as_secs_f64());
-    match &result.first_attempt {
-        None => took,
-        Some(complaint) => format!("{took}, at the second attempt; the first: {complaint}"),
-    }
+    std::iter::once(took).chain(result.second_attempt()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::{
     ui,
 };
 
-/// Runs containerlab topology files in network namespaces, with siskin, BIRD, FRR and GoBGP as nodes.
+/// Runs containerlab topology files in network namespaces, with siskin, BIRD, FRR, GoBGP, OpenBGPD and ExaBGP as nodes.
 #[derive(Debug, Parser)]
 #[command(name = "siskin-lab", version)]
 pub struct Cli {

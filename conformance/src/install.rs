@@ -14,10 +14,11 @@ use crate::{command::on_path, ui};
 
 /// Programs, and the Debian package each comes in.
 const PACKAGES: &[(&str, &str)] = &[
-    ("bgpd", "frr"),
+    ("bgpctl", "openbgpd"),
     ("bird", "bird2"),
     ("busybox", "busybox-static"),
     ("c++", "g++"),
+    ("exabgp", "exabgp"),
     ("gobgpd", "gobgpd"),
     ("ip", "iproute2"),
     ("modprobe", "kmod"),
@@ -28,10 +29,16 @@ const PACKAGES: &[(&str, &str)] = &[
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
     ("xz", "xz-utils"),
+    ("zebra", "frr"),
 ];
 /// Services the packages would start at the next boot.
-const SERVICES: &[(&str, &str)] =
-    &[("bird2", "bird.service"), ("frr", "frr.service"), ("gobgpd", "gobgpd.service")];
+const SERVICES: &[(&str, &str)] = &[
+    ("bird2", "bird.service"),
+    ("exabgp", "exabgp.service"),
+    ("frr", "frr.service"),
+    ("gobgpd", "gobgpd.service"),
+    ("openbgpd", "openbgpd.service"),
+];
 /// Debian's hook that decides whether a package may start its services.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 

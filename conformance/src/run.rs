@@ -54,6 +54,14 @@ pub struct LabResult {
     pub first_attempt: Option<String>,
 }
 
+impl LabResult {
+    /// That a good run was the second attempt, and what was wrong with the first.
+    pub fn second_attempt(&self) -> Option<String> {
+        let complaint = self.first_attempt.as_ref().filter(|_| self.outcome == Outcome::Passed)?;
+        Some(format!("at the second attempt; the first: {complaint}"))
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

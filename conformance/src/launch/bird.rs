@@ -65,6 +65,9 @@ fn attribute(path: &mut PathLine, name: &str, value: &str) {
         "BGP.community" => {
             path.communities = value.replace(['(', ')'], "").replace(',', ":");
         }
+        "BGP.large_community" => {
+            path.large_communities = value.replace(", ", ":").replace(['(', ')'], "");
+        }
         "BGP.originator_id" => path.originator_id = value.to_owned(),
         "BGP.cluster_list" => path.cluster_list = value.to_owned(),
         _ => {}
@@ -93,14 +96,15 @@ mod tests {
             \tBGP.local_pref: 100\n\
             \x20                    unicast [m2 05:00:00.000] (100) [AS65000i]\n\tvia 192.168.92.129 on eth0\n\
             \tBGP.origin: IGP\n\tBGP.as_path: 65000 65001\n\tBGP.next_hop: 192.168.92.129\n\
-            \tBGP.community: (65000,1) (65000,2)\n\
+            \tBGP.community: (65000,1) (65000,2)\n\tBGP.large_community: (65000, 1, 2) (65000, 3, 4)\n\
             172.16.1.0/26        blackhole [static1 05:00:00.000] * (200)\n\tType: static univ\n";
         let paths = parse_table(text);
         assert_eq!(paths.len(), 2);
-        let shown = paths[1].show(&["as_path".into(), "communities".into()]);
+        let shown = paths[1].show(&["as_path".into(), "communities".into(), "large_communities".into()]);
         assert_eq!(
             shown,
-            "172.16.241.64/26 via 192.168.92.129 as_path [65000 65001] communities [65000:1 65000:2]"
+            "172.16.241.64/26 via 192.168.92.129 as_path [65000 65001] communities [65000:1 65000:2] \
+             large_communities [65000:1:2 65000:3:4]"
         );
         assert_eq!((paths[0].best.is_best(), paths[1].best.is_best()), (true, false));
     }

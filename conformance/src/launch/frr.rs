@@ -50,11 +50,20 @@ pub(super) fn sessions(shell: &dyn Shell) -> Result<Vec<SessionState>> {
 
 /// The summary of all prefixes lacks most attributes, so every prefix is asked for.
 pub(super) fn table(shell: &dyn Shell) -> Result<Vec<PathLine>> {
-    let all: Routes = serde_json::from_str(&shell.ask(&["vtysh", "-c", "show bgp ipv4 unicast json"])?)
-        .context("FRR's table")?;
+    let mut paths = Vec::new();
+    for family in ["ipv4", "ipv6"] {
+        paths.extend(table_of(shell, family)?);
+    }
+    Ok(paths)
+}
+
+fn table_of(shell: &dyn Shell, family: &str) -> Result<Vec<PathLine>> {
+    let question = format!("show bgp {family} unicast json");
+    let all: Routes =
+        serde_json::from_str(&shell.ask(&["vtysh", "-c", &question])?).context("FRR's table")?;
     let mut paths = Vec::new();
     for chunk in all.routes.keys().collect::<Vec<_>>().chunks(200) {
-        let questions: Vec<_> = chunk.iter().map(|p| format!("show bgp ipv4 unicast {p} json")).collect();
+        let questions: Vec<_> = chunk.iter().map(|p| format!("show bgp {family} unicast {p} json")).collect();
         let words: Vec<_> =
             std::iter::once("vtysh").chain(questions.iter().flat_map(|q| ["-c", q.as_str()])).collect();
         paths.extend(parse_table(&shell.ask(&words)?)?);
@@ -82,6 +91,7 @@ fn parse_sessions(text: &str) -> Result<Vec<SessionState>> {
 
 #[derive(Deserialize)]
 struct Routes {
+    #[serde(default)]
     routes: BTreeMap<String, Value>,
 }
 
@@ -93,7 +103,7 @@ fn parse_table(text: &str) -> Result<Vec<PathLine>> {
         let list = answer["paths"].as_array().map(Vec::as_slice).unwrap_or_default();
         paths.extend(list.iter().map(|path| path_line(prefix, path)));
     }
-    paths.retain(|path| path.next_hop != "0.0.0.0");
+    paths.retain(|path| !["0.0.0.0", "::"].contains(&path.next_hop.as_str()));
     Ok(paths)
 }
 
@@ -110,6 +120,7 @@ fn path_line(prefix: &str, path: &Value) -> PathLine {
         local_pref: number(&path["locPrf"]),
         med: number(&path["metric"]),
         communities: text(&path["community"]["string"]),
+        large_communities: text(&path["largeCommunity"]["string"]),
         originator_id: text(&path["originatorId"]),
         cluster_list: clusters.iter().map(text).collect::<Vec<_>>().join(" "),
         best: (path["bestpath"]["overall"] == true).into(),

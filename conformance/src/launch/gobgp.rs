@@ -18,7 +18,11 @@ pub(super) fn sessions(shell: &dyn Shell) -> Result<Vec<SessionState>> {
 }
 
 pub(super) fn table(shell: &dyn Shell) -> Result<Vec<PathLine>> {
-    parse_table(&shell.ask(&["gobgp", "global", "rib", "-j"])?)
+    let mut paths = Vec::new();
+    for family in ["ipv4", "ipv6"] {
+        paths.extend(parse_table(&shell.ask(&["gobgp", "global", "rib", "-a", family, "-j"])?)?);
+    }
+    Ok(paths)
 }
 
 /// GoBGP numbers the states of RFC 4271's machine.
@@ -40,7 +44,7 @@ fn parse_table(text: &str) -> Result<Vec<PathLine>> {
     }
     let table: BTreeMap<String, Vec<Value>> = serde_json::from_str(text).context("GoBGP's table")?;
     let lines = table.iter().flat_map(|(prefix, paths)| paths.iter().map(|path| path_line(prefix, path)));
-    Ok(lines.filter(|path| path.next_hop != "0.0.0.0").collect())
+    Ok(lines.filter(|path| !["0.0.0.0", "::"].contains(&path.next_hop.as_str())).collect())
 }
 
 fn path_line(prefix: &str, path: &Value) -> PathLine {
@@ -63,6 +67,8 @@ fn path_line(prefix: &str, path: &Value) -> PathLine {
             Some(8) => line.communities = join(&attribute["communities"], community),
             Some(9) => line.originator_id = text_of(&attribute["value"]),
             Some(10) => line.cluster_list = join(&attribute["value"], text_of),
+            Some(14) => line.next_hop = text_of(&attribute["nexthop"]),
+            Some(32) => line.large_communities = join(&attribute["value"], large_community),
             _ => {}
         }
     }
@@ -76,6 +82,10 @@ fn as_path(segments: &Value) -> String {
 fn community(value: &Value) -> String {
     let number = value.as_u64().unwrap_or(0);
     format!("{}:{}", number >> 16, number & 0xffff)
+}
+
+fn large_community(value: &Value) -> String {
+    ["ASN", "LocalData1", "LocalData2"].map(|part| value[part].to_string()).join(":")
 }
 
 fn join(list: &Value, show: impl Fn(&Value) -> String) -> String {

@@ -1,8 +1,10 @@
 //! What runs in a node: chosen by its image's name, as the containers of the same names would run it.
 
 mod bird;
+mod exabgp;
 mod frr;
 mod gobgp;
+mod openbgpd;
 pub mod session;
 mod siskin;
 pub mod table;
@@ -25,6 +27,10 @@ pub enum Router {
     Frr,
     /// GoBGP.
     Gobgp,
+    /// OpenBGPD.
+    Openbgpd,
+    /// ExaBGP.
+    Exabgp,
     /// No router: a plain host, a switch, a pod.
     None,
 }
@@ -44,8 +50,14 @@ impl Router {
     /// The router an image's name promises.
     pub fn of_image(image: &str) -> Self {
         let image = image.to_lowercase();
-        let named =
-            [("siskin", Self::Siskin), ("gobgp", Self::Gobgp), ("frr", Self::Frr), ("bird", Self::Bird)];
+        let named = [
+            ("siskin", Self::Siskin),
+            ("openbgpd", Self::Openbgpd),
+            ("exabgp", Self::Exabgp),
+            ("gobgp", Self::Gobgp),
+            ("frr", Self::Frr),
+            ("bird", Self::Bird),
+        ];
         named.iter().find(|(name, _)| image.contains(name)).map_or(Self::None, |(_, router)| *router)
     }
 
@@ -56,6 +68,8 @@ impl Router {
             Self::Bird => "BIRD",
             Self::Frr => "FRR",
             Self::Gobgp => "GoBGP",
+            Self::Openbgpd => "OpenBGPD",
+            Self::Exabgp => "ExaBGP",
             Self::None => "linux",
         }
     }
@@ -66,6 +80,8 @@ impl Router {
             Self::Bird => Some("bird2"),
             Self::Frr => Some("frr"),
             Self::Gobgp => Some("gobgpd"),
+            Self::Openbgpd => Some("openbgpd"),
+            Self::Exabgp => Some("exabgp"),
             Self::Siskin | Self::None => None,
         }
     }
@@ -78,6 +94,8 @@ impl Router {
             Self::Frr => {
                 vec![("/run/frr".into(), "frr:frr".into()), ("/var/log/frr".into(), "frr:frr".into())]
             }
+            Self::Openbgpd => vec![("/run/openbgpd".into(), String::new())],
+            Self::Exabgp => vec![("/run/exabgp".into(), String::new())],
             Self::Gobgp | Self::None => Vec::new(),
         }
     }
@@ -94,6 +112,8 @@ impl Router {
             Self::Bird => bird::services(&node.cmd),
             Self::Frr => frr::services(node),
             Self::Gobgp => gobgp::services(&node.cmd),
+            Self::Openbgpd => openbgpd::services(&node.cmd),
+            Self::Exabgp => exabgp::services(&node.cmd),
             Self::None if node.cmd.is_empty() => Vec::new(),
             Self::None => vec![Service { name: "main".into(), argv: node.cmd.clone(), ready: Vec::new() }],
         }
@@ -106,6 +126,8 @@ impl Router {
             Self::Bird => &["bird", "--version"],
             Self::Frr => &["/usr/lib/frr/bgpd", "--version"],
             Self::Gobgp => &["gobgpd", "--version"],
+            Self::Openbgpd => &["/usr/sbin/bgpd", "-V"],
+            Self::Exabgp => &["exabgp", "--version"],
             Self::None => return None,
         };
         Some(strings(words))
@@ -118,19 +140,23 @@ impl Router {
             Self::Bird => bird::sessions(shell)?,
             Self::Frr => frr::sessions(shell)?,
             Self::Gobgp => gobgp::sessions(shell)?,
+            Self::Openbgpd => openbgpd::sessions(shell)?,
+            Self::Exabgp => exabgp::sessions(shell)?,
             Self::None => anyhow::bail!("no router runs here"),
         };
         sessions.sort();
         Ok(sessions)
     }
 
-    /// The IPv4 unicast paths the router holds, sorted.
+    /// The learned IPv4 and IPv6 unicast paths the router holds, sorted.
     pub fn table(self, shell: &dyn Shell) -> Result<Vec<PathLine>> {
         let mut paths = match self {
             Self::Siskin => siskin::table(shell)?,
             Self::Bird => bird::table(shell)?,
             Self::Frr => frr::table(shell)?,
             Self::Gobgp => gobgp::table(shell)?,
+            Self::Openbgpd => openbgpd::table(shell)?,
+            Self::Exabgp => exabgp::table(shell)?,
             Self::None => anyhow::bail!("no router runs here"),
         };
         paths.sort();

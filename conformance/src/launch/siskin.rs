@@ -36,6 +36,8 @@ struct RouteRow {
     med: Option<u32>,
     #[serde(default)]
     communities: Vec<String>,
+    #[serde(default)]
+    large_communities: Vec<String>,
     originator_id: Option<String>,
     #[serde(default)]
     cluster_list: Vec<String>,
@@ -64,6 +66,7 @@ fn parse_table(text: &str) -> Result<Vec<PathLine>> {
             local_pref: row.local_pref,
             med: row.med,
             communities: row.communities.join(" "),
+            large_communities: row.large_communities.join(" "),
             originator_id: row.originator_id.unwrap_or_default(),
             cluster_list: row.cluster_list.join(" "),
             best: (row.state == "best").into(),

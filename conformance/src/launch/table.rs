@@ -40,6 +40,8 @@ pub struct PathLine {
     pub med: Option<u32>,
     /// COMMUNITIES, separated by spaces.
     pub communities: String,
+    /// LARGE_COMMUNITY, separated by spaces.
+    pub large_communities: String,
     /// ORIGINATOR_ID.
     pub originator_id: String,
     /// CLUSTER_LIST, separated by spaces.
@@ -60,6 +62,7 @@ impl PathLine {
                 "local_pref" => number(self.local_pref),
                 "med" => number(self.med),
                 "communities" => format!("[{}]", self.communities),
+                "large_communities" => format!("[{}]", self.large_communities),
                 "originator_id" => self.originator_id.clone(),
                 "cluster_list" => format!("[{}]", self.cluster_list),
                 _ => continue,
@@ -71,6 +74,14 @@ impl PathLine {
     }
 
     /// The attributes that [`Self::show`] knows.
-    pub const ATTRIBUTES: &'static [&'static str] =
-        &["as_path", "origin", "local_pref", "med", "communities", "originator_id", "cluster_list"];
+    pub const ATTRIBUTES: &'static [&'static str] = &[
+        "as_path",
+        "origin",
+        "local_pref",
+        "med",
+        "communities",
+        "large_communities",
+        "originator_id",
+        "cluster_list",
+    ];
 }

@@ -68,11 +68,10 @@ impl Check {
 
 impl From<LabResult> for Check {
     fn from(lab: LabResult) -> Self {
+        let with = std::iter::once(lab.routers.join(", ")).chain(lab.second_attempt());
+        let with = with.collect::<Vec<_>>().join("; ");
         let mut check = Self::new(&format!("lab {}", lab.name), lab.outcome, lab.duration);
-        check.with = lab.routers.join(", ");
-        if let (Outcome::Passed, Some(complaint)) = (&check.outcome, &lab.first_attempt) {
-            check.with = format!("{}; second attempt, the first: {complaint}", check.with);
-        }
+        check.with = with;
         if !matches!(check.outcome, Outcome::Skipped(_)) {
             check.kernel = lab.kernel;
         }

@@ -91,12 +91,10 @@ fn command(context: &Context, jobs: &[Job]) -> Result<Command> {
 /// A line for a lab that has ended; its whole story when that is not a good one.
 fn tell(progress: &Progress, result: &LabResult, story: &mut VecDeque<String>) {
     let words = match &result.outcome {
-        Outcome::Passed => match &result.first_attempt {
-            None => clock(result.duration),
-            Some(complaint) => {
-                format!("{}  at the second attempt; the first: {complaint}", clock(result.duration))
-            }
-        },
+        Outcome::Passed => std::iter::once(clock(result.duration))
+            .chain(result.second_attempt())
+            .collect::<Vec<_>>()
+            .join(", "),
         Outcome::Failed(complaint) => format!("FAILED: {complaint}"),
         Outcome::Skipped(reason) => format!("SKIPPED: {reason}"),
     };

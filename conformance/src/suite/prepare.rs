@@ -14,7 +14,7 @@ const TESTS: &[&str] = &["tshark"];
 /// The compiler of libFuzzer.
 const FUZZING: &[&str] = &["c++"];
 /// The real routers, so that a fetch that fails is seen at once and not in the middle of the labs.
-const ROUTERS: &[&str] = &["bgpd", "bird", "gobgpd"];
+const ROUTERS: &[&str] = &["bgpctl", "bird", "exabgp", "gobgpd", "zebra"];
 /// Parts of the toolchain that a minimal installation lacks.
 const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
 

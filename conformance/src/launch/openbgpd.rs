@@ -1,0 +1,125 @@
+//! OpenBGPD. It has no forwarding table on Linux.
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use super::{Service, session::SessionState, strings, table::PathLine, with_cmd};
+use crate::node::Shell;
+
+pub(super) fn services(cmd: &[String]) -> Vec<Service> {
+    let argv = with_cmd("/usr/sbin/bgpd", &["-d", "-f", "/etc/bgpd.conf"], cmd);
+    vec![Service { name: "bgpd".into(), argv, ready: strings(&["bgpctl", "show"]) }]
+}
+
+pub(super) fn sessions(shell: &dyn Shell) -> Result<Vec<SessionState>> {
+    parse_sessions(&shell.ask(&["bgpctl", "-j", "show", "neighbor"])?)
+}
+
+pub(super) fn table(shell: &dyn Shell) -> Result<Vec<PathLine>> {
+    parse_table(&shell.ask(&["bgpctl", "-j", "show", "rib", "detail"])?)
+}
+
+#[derive(Deserialize)]
+struct Neighbours {
+    #[serde(default)]
+    neighbors: Vec<Neighbour>,
+}
+
+#[derive(Deserialize)]
+struct Neighbour {
+    remote_addr: String,
+    state: String,
+}
+
+#[derive(Deserialize)]
+struct Table {
+    #[serde(default)]
+    rib: Vec<Route>,
+}
+
+#[derive(Deserialize)]
+struct Route {
+    prefix: String,
+    aspath: String,
+    exit_nexthop: String,
+    neighbor: Source,
+    #[serde(default)]
+    best: bool,
+    origin: String,
+    metric: u32,
+    localpref: u32,
+    #[serde(default)]
+    communities: Vec<String>,
+    #[serde(default)]
+    large_communities: Vec<String>,
+    originator: Option<String>,
+    #[serde(default)]
+    cluster_list: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    description: Option<String>,
+}
+
+impl Route {
+    fn is_own(&self) -> bool {
+        self.neighbor.description.as_deref() == Some("LOCAL")
+    }
+}
+
+fn parse_sessions(text: &str) -> Result<Vec<SessionState>> {
+    let answer: Neighbours = serde_json::from_str(text).context("OpenBGPD's neighbours")?;
+    let session = |n: Neighbour| SessionState { peer: n.remote_addr, state: n.state };
+    Ok(answer.neighbors.into_iter().map(session).collect())
+}
+
+/// It does not tell a MED of 0 from none, and gives external routes the local preference 100.
+fn parse_table(text: &str) -> Result<Vec<PathLine>> {
+    let table: Table = serde_json::from_str(text).context("OpenBGPD's table")?;
+    let learned = table.rib.into_iter().filter(|route| !route.is_own()).map(|route| PathLine {
+        prefix: route.prefix,
+        next_hop: route.exit_nexthop,
+        as_path: route.aspath,
+        origin: route.origin.to_lowercase(),
+        local_pref: Some(route.localpref),
+        med: Some(route.metric).filter(|med| *med > 0),
+        communities: route.communities.join(" "),
+        large_communities: route.large_communities.join(" "),
+        originator_id: route.originator.unwrap_or_default(),
+        cluster_list: route.cluster_list.join(" "),
+        best: route.best.into(),
+    });
+    Ok(learned.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_neighbour_has_an_address_and_a_state() {
+        let text = r#"{"neighbors":[{"remote_as":"64512","remote_addr":"10.9.0.1","state":"Established"}]}"#;
+        let sessions = parse_sessions(text).unwrap();
+        assert_eq!(sessions, [SessionState { peer: "10.9.0.1".into(), state: "Established".into() }]);
+        assert!(parse_sessions("{}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn own_routes_are_left_out() {
+        let route = |prefix: &str, description: &str| {
+            format!(
+                r#"{{"prefix":"{prefix}","aspath":"64512 64603","exit_nexthop":"10.9.0.1","best":true,
+                "neighbor":{{"description":"{description}"}},"origin":"IGP","metric":0,"localpref":100,
+                "large_communities":["64603:1:2"]}}"#
+            )
+        };
+        let text =
+            format!(r#"{{"rib":[{},{}]}}"#, route("10.1.0.0/24", "LOCAL"), route("10.2.0.0/24", "siskin"));
+        let paths = parse_table(&text).unwrap();
+        let shown: Vec<_> =
+            paths.iter().map(|path| path.show(&["med".into(), "large_communities".into()])).collect();
+        assert_eq!(shown, ["10.2.0.0/24 via 10.9.0.1 med - large_communities [64603:1:2]"]);
+        assert!(paths[0].best.is_best());
+    }
+}
