@@ -29,6 +29,8 @@ pub struct Lookup {
     pub metric: u32,
     /// Its living legs; none when it leads nowhere (a local address, a blackhole).
     pub legs: SmallVec<[Leg; 1]>,
+    /// Devices of its other legs: dead, or without carrier.
+    pub idle: SmallVec<[u32; 1]>,
 }
 
 /// Which answers do not count.
@@ -171,6 +173,11 @@ impl Resolver {
         }
     }
 
+    /// Whether a usable way leads there.
+    pub fn is_reachable(&self, address: IpAddr) -> bool {
+        self.usable(address).is_some()
+    }
+
     /// The answers the owner has not been told, in order of address. What is returned counts as told.
     pub fn take_news(&mut self) -> Vec<(IpAddr, Reachability)> {
         let mut news = Vec::new();
@@ -202,7 +209,10 @@ impl Resolver {
     /// Whether any answer leads through this device.
     pub fn uses_device(&self, device: u32) -> bool {
         let answers = self.watches.values().filter_map(|watch| watch.answer.as_ref()?.lookup.as_ref());
-        answers.flat_map(|lookup| &lookup.legs).any(|leg| leg.device == device)
+        let uses = |lookup: &Lookup| {
+            lookup.legs.iter().any(|leg| leg.device == device) || lookup.idle.contains(&device)
+        };
+        answers.into_iter().any(uses)
     }
 
     /// How many next hops are followed.
@@ -251,7 +261,8 @@ mod tests {
 
     fn lookup(by: &str, protocol: u8, leg: Leg) -> Option<Lookup> {
         let legs = SmallVec::from_elem(leg, 1);
-        Some(Lookup { by: by.parse().unwrap(), table: 254, protocol, metric: 7, legs })
+        let idle = SmallVec::new();
+        Some(Lookup { by: by.parse().unwrap(), table: 254, protocol, metric: 7, legs, idle })
     }
 
     fn resolver() -> Resolver {

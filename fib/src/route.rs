@@ -51,6 +51,8 @@ impl RouteChange {
 pub enum Path {
     /// Drop them silently.
     Blackhole,
+    /// Refuse them with an ICMP message: no way leads to the next hop.
+    Unreachable,
     /// Send them on through one of these legs, at least one, sorted.
     Unicast(SmallVec<[Leg; 1]>),
     /// Something we never ask for: only ever found in the kernel.
@@ -58,11 +60,11 @@ pub enum Path {
 }
 
 impl Path {
-    /// The legs; none for a blackhole.
+    /// The legs; none for a route that leads nowhere.
     pub fn legs(&self) -> &[Leg] {
         match self {
             Self::Unicast(legs) => legs,
-            Self::Blackhole | Self::Other => &[],
+            Self::Blackhole | Self::Unreachable | Self::Other => &[],
         }
     }
 }

@@ -19,6 +19,8 @@ use crate::{
 pub enum State {
     /// The kernel holds what we want.
     Installed,
+    /// No way leads to its next hop: the kernel says so to whoever sends packets.
+    Unreachable,
     /// It waits: [`RouteView::cause`] says for what.
     Pending,
     /// The slot holds somebody else's route.
@@ -140,7 +142,7 @@ pub struct DiffPage {
 /// A route in the kernel's words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KernelRouteView {
-    /// `unicast`, `blackhole`, or the kernel's number of another kind.
+    /// `unicast`, `blackhole`, `unreachable`, or the kernel's number of another kind.
     #[serde(rename = "type")]
     pub kind: String,
     /// The destination.

@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 const BLOCK: &str = "172.16.196.128/26";
 const TUNNELLED: &str = "172.16.196.128/26 via 192.168.92.129 dev tunl9 onlink";
 const DIRECT: &str = "172.16.196.128/26 via 192.168.92.129 dev eth0";
+const UNREACHABLE: &str = "unreachable 172.16.196.128/26";
 const OWN: &str = "blackhole 172.16.241.64/26";
 
 fn config(mode: PoolMode) -> FibConfig {
@@ -172,11 +173,10 @@ fn routes_come_back_after_a_link_was_down() {
         let far = "172.16.5.0/26 via 10.1.1.1 dev tunl9 onlink";
         assert_eq!(routes(179), [far, DIRECT, OWN]);
         ip("link set eth0 down");
-        eventually_routes(&[far, OWN]);
-        sleep(Duration::from_millis(100));
-        assert_eq!(state(&handle, BLOCK).await, (State::Pending, Some(Cause::NextHopUnreachable)));
+        eventually_routes(&[far, UNREACHABLE, OWN]);
+        assert_eq!(state(&handle, BLOCK).await, (State::Unreachable, Some(Cause::NextHopUnreachable)));
         ip("link set tunl9 down");
-        eventually_routes(&[OWN]);
+        eventually_routes(&[UNREACHABLE, OWN]);
         sleep(Duration::from_millis(100));
         assert_eq!(state(&handle, "172.16.5.0/26").await, (State::Pending, Some(Cause::TunnelDown)));
         ip("link set eth0 up");
@@ -200,21 +200,55 @@ fn routes_come_back_after_a_link_was_down() {
 #[test]
 fn direct_routes_follow_the_underlay() {
     netns::run(|| async {
-        ip("route add 10.1.0.0/16 via 192.168.92.1");
+        ip("route add 10.2.0.0/16 via 192.168.92.1");
         let (handle, _events) = running(config(PoolMode::Never)).await;
-        apply(&handle, &[via(BLOCK, "10.1.1.1"), via("fd01::/64", "fd00::9")]).await;
+        apply(&handle, &[via(BLOCK, "10.2.1.1"), via("fd01::/64", "fd00::9")]).await;
         let v6 = "fd01::/64 via fd00::9 dev eth0 metric 1024 pref medium";
         eventually_routes(&["172.16.196.128/26 via 192.168.92.1 dev eth0", OWN, v6]);
-        ip("route add 10.1.1.0/24 via 192.168.92.2");
+        ip("route add 10.2.1.0/24 via 192.168.92.2");
         eventually_routes(&["172.16.196.128/26 via 192.168.92.2 dev eth0", OWN, v6]);
-        ip("route del 10.1.1.0/24");
-        ip("route replace 10.1.0.0/16 dev tunl9");
+        ip("route del 10.2.1.0/24");
+        ip("route replace 10.2.0.0/16 dev tunl9");
         sleep(Duration::from_millis(200));
-        assert_eq!(state(&handle, BLOCK).await, (State::Pending, Some(Cause::NextHopUnreachable)));
-        ip("route replace 10.1.0.0/16 via 192.168.92.3");
+        assert_eq!(state(&handle, BLOCK).await, (State::Unreachable, Some(Cause::NextHopUnreachable)));
+        assert_eq!(routes(179), ["unreachable 172.16.196.128/26", OWN, v6]);
+        ip("route replace 10.2.0.0/16 via 192.168.92.3");
         eventually_routes(&["172.16.196.128/26 via 192.168.92.3 dev eth0", OWN, v6]);
         apply(&handle, &[withdraw("fd01::/64")]).await;
         eventually_routes(&["172.16.196.128/26 via 192.168.92.3 dev eth0", OWN]);
+    });
+}
+
+#[test]
+fn a_link_without_carrier_counts_as_down() {
+    netns::run(|| async {
+        let (handle, _events) = running(config(PoolMode::CrossSubnet)).await;
+        apply(&handle, &[via(BLOCK, "192.168.92.129"), via("172.16.5.0/26", "10.1.1.1")]).await;
+        let far = "172.16.5.0/26 via 10.1.1.1 dev tunl9 onlink";
+        assert_eq!(routes(179), [far, DIRECT, OWN]);
+        ip("link set wire0 down");
+        eventually_routes(&[far, UNREACHABLE, OWN]);
+        ip("link set wire1 down");
+        eventually_routes(&["unreachable 172.16.5.0/26", UNREACHABLE, OWN]);
+        ip("link set wire0 up");
+        ip("link set wire1 up");
+        eventually_routes(&[far, DIRECT, OWN]);
+    });
+}
+
+#[test]
+fn a_route_that_covers_its_own_next_hop_comes_to_rest_as_unreachable() {
+    netns::run(|| async {
+        ip("route add 10.2.0.0/16 via 192.168.92.1");
+        let (handle, _events) = running(config(PoolMode::Never)).await;
+        let monitor = RouteMonitor::start();
+        apply(&handle, &[via("10.2.1.0/24", "10.2.1.1")]).await;
+        eventually_routes(&["unreachable 10.2.1.0/24", OWN]);
+        sleep(Duration::from_millis(200));
+        let heard = monitor.lines("10.2.1.0/24");
+        assert_eq!(heard.len(), 2, "{heard:?}");
+        apply(&handle, &[withdraw("10.2.1.0/24")]).await;
+        eventually_routes(&[OWN]);
     });
 }
 

@@ -201,6 +201,7 @@ fn fib_counts(status: &FibStatus) -> FibCounts {
         match count.state {
             State::Installed => counts.installed += count.routes,
             State::Pending => counts.pending += count.routes,
+            State::Unreachable => counts.unreachable += count.routes,
             State::Failed => counts.failed += count.routes,
             State::Conflict => counts.conflict += count.routes,
             State::Stale => counts.stale += count.routes,

@@ -14,7 +14,7 @@ use netlink_packet_route::{
 };
 use smallvec::SmallVec;
 
-use super::{Admin, Link, Notice};
+use super::{Admin, Carrier, Link, Notice};
 use crate::{
     resolve::Lookup,
     route::{KernelRoute, Leg, Onlink, Path},
@@ -28,9 +28,10 @@ pub(super) fn route(message: &RouteMessage) -> Option<KernelRoute> {
         return None;
     }
     let attributes = Attributes::read(message);
-    let legs = attributes.legs(message);
+    let legs = attributes.legs(message, Dead::Only);
     let path = match header.kind {
         RouteType::BlackHole => Path::Blackhole,
+        RouteType::Unreachable => Path::Unreachable,
         RouteType::Unicast if !attributes.unusual && !legs.is_empty() => Path::Unicast(legs),
         _ => Path::Other,
     };
@@ -49,12 +50,15 @@ pub(super) fn route(message: &RouteMessage) -> Option<KernelRoute> {
 pub(super) fn lookup(message: &RouteMessage) -> Option<Lookup> {
     let attributes = Attributes::read(message);
     let unicast = message.header.kind == RouteType::Unicast;
+    let legs = if unicast { attributes.legs(message, Dead::OrWithoutCarrier) } else { SmallVec::new() };
+    let idle = attributes.devices().filter(|device| !legs.iter().any(|leg| leg.device == *device)).collect();
     Some(Lookup {
         by: prefix(message, attributes.destination)?,
         table: attributes.table.unwrap_or(message.header.table.into()),
         protocol: message.header.protocol.into(),
         metric: attributes.metric,
-        legs: if unicast { attributes.legs(message) } else { SmallVec::new() },
+        legs,
+        idle,
     })
 }
 
@@ -94,7 +98,34 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
         _ => None,
     });
     let admin = if message.header.flags.contains(LinkFlags::Up) { Admin::Up } else { Admin::Down };
-    Some(Link { index: message.header.index, name: name.unwrap_or_default(), admin })
+    let carrier =
+        if message.header.flags.contains(LinkFlags::Running) { Carrier::Present } else { Carrier::Lost };
+    Some(Link { index: message.header.index, name: name.unwrap_or_default(), admin, carrier })
+}
+
+/// Which legs do not count.
+#[derive(Clone, Copy)]
+enum Dead {
+    /// Those the kernel does not use any more.
+    Only,
+    /// And those over a link without carrier, which it may go on using in vain.
+    OrWithoutCarrier,
+}
+
+impl Dead {
+    fn route_flags(self) -> RouteFlags {
+        match self {
+            Self::Only => RouteFlags::Dead,
+            Self::OrWithoutCarrier => RouteFlags::Dead | RouteFlags::Linkdown,
+        }
+    }
+
+    fn hop_flags(self) -> RouteNextHopFlags {
+        match self {
+            Self::Only => RouteNextHopFlags::Dead,
+            Self::OrWithoutCarrier => RouteNextHopFlags::Dead | RouteNextHopFlags::Linkdown,
+        }
+    }
 }
 
 /// The attributes that matter.
@@ -136,18 +167,21 @@ impl<'a> Attributes<'a> {
         read
     }
 
+    /// The devices of all legs.
+    fn devices(&self) -> impl Iterator<Item = u32> {
+        self.device.into_iter().chain(self.multipath.iter().map(|hop| hop.interface_index))
+    }
+
     /// The living legs, sorted.
-    fn legs(&self, message: &RouteMessage) -> SmallVec<[Leg; 1]> {
+    fn legs(&self, message: &RouteMessage, dead: Dead) -> SmallVec<[Leg; 1]> {
         let flags = message.header.flags;
         let mut legs: SmallVec<[Leg; 1]> = match (self.multipath, self.device) {
-            ([], Some(device)) if !flags.contains(RouteFlags::Dead) => {
+            ([], Some(device)) if !flags.intersects(dead.route_flags()) => {
                 let onlink = onlink(flags.contains(RouteFlags::Onlink));
                 SmallVec::from_elem(Leg { gateway: self.gateway, device, onlink, weight: 1 }, 1)
             }
             ([], _) => SmallVec::new(),
-            (hops, _) => {
-                hops.iter().filter(|hop| !hop.flags.contains(RouteNextHopFlags::Dead)).map(leg).collect()
-            }
+            (hops, _) => hops.iter().filter(|hop| !hop.flags.intersects(dead.hop_flags())).map(leg).collect(),
         };
         legs.sort_unstable();
         if let [only] = legs.as_mut_slice() {

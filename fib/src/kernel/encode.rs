@@ -172,7 +172,7 @@ fn new_route(target: &Target, slot: Slot, path: &Path) -> Result<RouteMessage, I
 /// A deletion names our protocol always, the scope never, and the kind and the legs only if they matter.
 fn delete_route(target: &Target, slot: Slot, path: Option<&Path>) -> Result<RouteMessage, Inexpressible> {
     let mut message = match path {
-        Some(path @ (Path::Blackhole | Path::Unicast(_))) => route(target, slot, path)?,
+        Some(path @ (Path::Blackhole | Path::Unreachable | Path::Unicast(_))) => route(target, slot, path)?,
         Some(Path::Other) | None => route(target, slot, &Path::Blackhole)?.kind(RouteType::Unspec),
     };
     message = message.scope(RouteScope::NoWhere).tos(slot.tos);
@@ -191,6 +191,7 @@ fn route(target: &Target, slot: Slot, path: &Path) -> Result<RouteMessageBuilder
         .table_id(target.table);
     match path {
         Path::Blackhole => Ok(message.kind(RouteType::BlackHole)),
+        Path::Unreachable => Ok(message.kind(RouteType::Unreachable)),
         Path::Unicast(legs) => match legs.as_slice() {
             [] => Err(Inexpressible),
             [only] => single(message.kind(RouteType::Unicast), only),
@@ -297,8 +298,9 @@ mod tests {
 
     #[test]
     fn a_path_comes_back_as_it_went_in() {
-        let v4: [Path; 5] = [
+        let v4: [Path; 6] = [
             Path::Blackhole,
+            Path::Unreachable,
             Path::Unicast(smallvec![leg("192.168.92.129", 3, Onlink::Yes, 1)]),
             Path::Unicast(smallvec![leg("", 3, Onlink::No, 1)]),
             Path::Unicast(smallvec![leg("fe80::1", 3, Onlink::No, 1)]),

@@ -45,6 +45,17 @@ pub struct Link {
     pub name: String,
     /// Whether it is administratively up.
     pub admin: Admin,
+    /// Whether it has carrier.
+    pub carrier: Carrier,
+}
+
+/// Whether a device has carrier; some kinds of devices always have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// It has.
+    Present,
+    /// It has not: the kernel may still send into it, in vain.
+    Lost,
 }
 
 /// Whether a device is administratively up.

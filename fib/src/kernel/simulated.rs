@@ -10,7 +10,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{Admin, Kernel, Link, Target};
+use super::{Admin, Carrier, Kernel, Link, Target};
 use crate::{
     error::Errno,
     resolve::Lookup,
@@ -63,8 +63,8 @@ pub(crate) struct Simulated {
 impl Simulated {
     pub(crate) fn new(target: Target) -> Self {
         let links = vec![
-            Link { index: 2, name: "eth0".into(), admin: Admin::Up },
-            Link { index: 9, name: "tunl0".into(), admin: Admin::Up },
+            Link { index: 2, name: "eth0".into(), admin: Admin::Up, carrier: Carrier::Present },
+            Link { index: 9, name: "tunl0".into(), admin: Admin::Up, carrier: Carrier::Present },
         ];
         Self { target, world: Rc::new(RefCell::new(World { links, ..World::default() })) }
     }

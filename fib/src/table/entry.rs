@@ -39,6 +39,8 @@ pub(super) struct Marks {
     pub(super) seen: bool,
     /// The owner has been told of trouble.
     pub(super) trouble: bool,
+    /// What is wanted says that no way leads to the next hop.
+    pub(super) unreachable: bool,
 }
 
 /// What is to be done about an entry.
@@ -80,6 +82,7 @@ impl Entry {
             (Some(_), Some(Cause::KernelError)) => State::Failed,
             (Some(_), Some(_)) => State::Pending,
             (Some(decision), None) if decision.verdict == Verdict::NotOurs => State::NotOurs,
+            (Some(_), None) if self.wanted == self.actual && self.marks.unreachable => State::Unreachable,
             (Some(_), None) if self.wanted == self.actual => State::Installed,
             (Some(_), None) => State::Pending,
         }

@@ -133,6 +133,7 @@ impl Table {
                 Some(Cause::RestartUnderway)
             }
             State::Stale | State::Pending => Some(entry.cause.unwrap_or(Cause::Queued)),
+            State::Unreachable => Some(Cause::NextHopUnreachable),
             _ => entry.cause,
         }
     }
@@ -225,6 +226,7 @@ fn kernel_view(route: &KernelRoute, names: &impl DeviceNames) -> KernelRouteView
 fn kind(path: &Path, number: u8) -> String {
     match path {
         Path::Blackhole => "blackhole".into(),
+        Path::Unreachable => "unreachable".into(),
         Path::Unicast(_) => "unicast".into(),
         Path::Other if number == libc::RTN_UNICAST => "unicast".into(),
         Path::Other => number.to_string(),

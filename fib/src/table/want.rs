@@ -19,6 +19,13 @@ struct Want {
     decision: Option<Decision>,
     path: Option<Id<Path>>,
     cause: Option<Cause>,
+    unreachable: bool,
+}
+
+impl Want {
+    fn nothing(decision: Option<Decision>, cause: Option<Cause>) -> Self {
+        Self { decision, path: None, cause, unreachable: false }
+    }
 }
 
 impl Table {
@@ -31,24 +38,29 @@ impl Table {
             return;
         }
         (entry.wanted, entry.decision, entry.cause) = (want.path, want.decision, want.cause);
+        entry.marks.unreachable = want.unreachable;
         entry.errno = None;
         self.retries.forget(prefix);
         self.enqueue(prefix);
     }
 
     fn want(&mut self, prefix: IpNet, resolver: &Resolver) -> Want {
-        let nothing = Want { decision: None, path: None, cause: None };
+        let nothing = Want::nothing(None, None);
         let Some(entry) = self.entries.get(prefix) else { return nothing };
         if entry.marks.block {
             let decision = self.decider.local_block(prefix, &mut ());
             let path = (decision.verdict == Verdict::Blackhole).then(|| self.paths.intern(&Path::Blackhole));
-            return Want { decision: Some(decision), path, cause: None };
+            return Want { path, ..Want::nothing(Some(decision), None) };
         }
         match entry.next_hops.and_then(|set| self.sets.get(set)) {
             Some(set) => {
                 let (decision, legs, cause) = self.legs(prefix, set, resolver);
-                let path = (!legs.is_empty()).then(|| self.paths.intern(&Path::Unicast(legs)));
-                Want { decision, cause: if path.is_some() { None } else { cause }, path }
+                let unreachable = legs.is_empty() && refuses(prefix, cause);
+                let path = if unreachable { Path::Unreachable } else { Path::Unicast(legs) };
+                if path.legs().is_empty() && !unreachable {
+                    return Want::nothing(decision, cause);
+                }
+                Want { path: Some(self.paths.intern(&path)), unreachable, ..Want::nothing(decision, None) }
             }
             None => nothing,
         }
@@ -68,7 +80,10 @@ impl Table {
             match decision.verdict {
                 Verdict::Direct => missing = direct(prefix, *next_hop, resolver, &mut legs).or(missing),
                 Verdict::Tunnel => match self.tunnel_device_for_use() {
-                    Ok(device) => legs.push(tunnelled(*next_hop, device)),
+                    Ok(device) if resolver.is_reachable(next_hop.address) => {
+                        legs.push(tunnelled(*next_hop, device));
+                    }
+                    Ok(_) => missing = Some(no_way(next_hop.address, resolver)),
                     Err(cause) => missing = Some(cause),
                 },
                 Verdict::Blackhole | Verdict::NotOurs => {}
@@ -97,7 +112,18 @@ fn direct(
     let fits = |leg: &Leg| !matches!((prefix, leg.gateway), (IpNet::V6(_), Some(IpAddr::V4(_))));
     let weighted = |leg: Leg| Leg { weight: next_hop.weight.max(1).saturating_mul(leg.weight.max(1)), ..leg };
     legs.extend(resolver.legs(next_hop.address).filter(fits).map(weighted));
-    (legs.len() == before).then_some(Cause::NextHopUnreachable)
+    (legs.len() == before).then(|| no_way(next_hop.address, resolver))
+}
+
+/// Why there is no way to a next hop: the kernel knows none, or could not be asked yet.
+fn no_way(next_hop: IpAddr, resolver: &Resolver) -> Cause {
+    if resolver.is_answered(next_hop) { Cause::NextHopUnreachable } else { Cause::Queued }
+}
+
+/// Whether packets to a prefix without a way are refused, lest they follow a shorter route to where they do not belong
+/// (as BIRD does). A default route is left out: the host may have another one.
+fn refuses(prefix: IpNet, cause: Option<Cause>) -> bool {
+    cause == Some(Cause::NextHopUnreachable) && prefix.prefix_len() > 0
 }
 
 /// A tunnelled route's gateway is the next hop itself, not what leads to it.

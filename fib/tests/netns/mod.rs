@@ -12,7 +12,7 @@ use std::{
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// Runs a test in a network namespace of its own with `eth0` (192.168.92.128/24) and `tunl9`, a stand-in for the
+/// Runs a test in a network namespace of its own with `eth0` (192.168.92.128/24), `eth1` (10.1.1.2/24) and `tunl9`, a stand-in for the
 /// tunnel device.
 pub(crate) fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send) {
     if !rustix::process::geteuid().is_root() {
@@ -29,6 +29,10 @@ pub(crate) fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send) {
                 "link set eth0 up",
                 "addr add 192.168.92.128/24 dev eth0",
                 "addr add fd00::128/64 dev eth0 nodad",
+                "link add eth1 type veth peer name wire1",
+                "link set wire1 up",
+                "link set eth1 up",
+                "addr add 10.1.1.2/24 dev eth1",
                 "link add tunl9 type veth peer name wire9",
                 "link set wire9 up",
                 "link set tunl9 up",

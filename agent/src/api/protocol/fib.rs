@@ -24,7 +24,7 @@ pub struct FibRow {
     /// Why that path: a stable code.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// `installed`, `pending`, `failed`, `conflict`, `stale`, `unresolved`.
+    /// `installed`, `pending`, `failed`, `conflict`, `stale`, `unreachable`.
     pub state: String,
     /// What the kernel said, or whose route is in the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]

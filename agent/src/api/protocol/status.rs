@@ -112,6 +112,9 @@ pub struct FibCounts {
     pub installed: u64,
     /// On their way.
     pub pending: u64,
+    /// Refused by the kernel on our behalf, because no way leads to their next hops.
+    #[serde(default)]
+    pub unreachable: u64,
     /// Refused by the kernel.
     pub failed: u64,
     /// Another's route is in the slot.

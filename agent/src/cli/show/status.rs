@@ -70,6 +70,7 @@ fn fib(f: &FibCounts) -> String {
     let parts = [
         (f.installed, "installed"),
         (f.pending, "pending"),
+        (f.unreachable, "unreachable"),
         (f.failed, "failed"),
         (f.conflict, "in conflict"),
         (f.stale, "stale"),

@@ -22,7 +22,11 @@ pub(crate) struct Slot {
 /// A route of ours.
 #[must_use]
 pub(crate) fn row(view: &RouteView, slot: Slot) -> FibRow {
-    let kind = if view.path == Some(Verdict::Blackhole) { "blackhole" } else { "unicast" };
+    let kind = match (view.state, view.path) {
+        (State::Unreachable, _) => "unreachable",
+        (_, Some(Verdict::Blackhole)) => "blackhole",
+        _ => "unicast",
+    };
     FibRow {
         route: route(kind, view.prefix, &view.legs, slot.protocol, slot.metric),
         path: path(view),
@@ -49,7 +53,7 @@ pub(crate) fn trouble(view: &RouteView) -> Option<String> {
         State::Installed | State::NotOurs => None,
         State::Conflict => owner.or(errno),
         State::Failed => errno.or(owner),
-        State::Pending | State::Stale => view.cause.map(cause),
+        State::Pending | State::Stale | State::Unreachable => view.cause.map(cause),
     }
 }
 

@@ -80,10 +80,12 @@ impl Model {
     fn path(&self, next_hop: IpAddr) -> Option<Path> {
         let near = next_hop.to_string().starts_with("192.168.92.");
         let text = next_hop.to_string();
+        if self.unreachable.contains(&next_hop) && self.mode != Some(PoolMode::Vxlan) {
+            return Some(Path::Unreachable);
+        }
         match (self.mode.unwrap_or(PoolMode::Always), near) {
             (PoolMode::Vxlan, _) => None,
             (PoolMode::Always, _) | (PoolMode::CrossSubnet, false) => Some(tunnelled(&text)),
-            _ if self.unreachable.contains(&next_hop) => None,
             (_, true) => Some(direct(&text)),
             (_, false) => Some(direct("192.168.92.1")),
         }
@@ -228,7 +230,6 @@ proptest! {
                     prop_assert_eq!(ours, vec![kernel_route(&prefix.to_string(), 179, path)]);
                 }
                 Some(_) => prop_assert!(ours.len() <= 1),
-                None if asked.is_some() && model.mode != Some(PoolMode::Vxlan) => prop_assert!(ours.len() <= 1),
                 None => prop_assert_eq!(ours, vec![]),
             }
         }

@@ -13,7 +13,7 @@ use crate::{
     config::{FibConfig, Pool, PoolMode},
     event::{FibEvent, Reachability},
     kernel::{
-        Admin, Link, Notice, Target,
+        Admin, Carrier, Link, Notice, Target,
         simulated::{Fault, Simulated},
     },
     metrics::FibMetrics,
@@ -129,7 +129,14 @@ impl Bench {
 
 fn answer(kernel: &Simulated, address: IpAddr, protocol: u8, leg: Leg) {
     let by = IpNet::new(address, 24).unwrap().trunc();
-    let lookup = Lookup { by, table: 254, protocol, metric: 0, legs: smallvec::smallvec![leg] };
+    let lookup = Lookup {
+        by,
+        table: 254,
+        protocol,
+        metric: 0,
+        legs: smallvec::smallvec![leg],
+        idle: Default::default(),
+    };
     kernel.world.borrow_mut().lookups.insert(address, lookup);
 }
 
@@ -287,7 +294,7 @@ fn the_tunnel_devices_coming_going_and_renumbering_is_followed() {
     bench.kernel.world.borrow_mut().slots.clear();
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.state(BLOCK), (State::Pending, Some(Cause::TunnelDown)));
-    let back = Link { index: 12, name: "tunl0".into(), admin: Admin::Up };
+    let back = Link { index: 12, name: "tunl0".into(), admin: Admin::Up, carrier: Carrier::Present };
     bench.kernel.world.borrow_mut().links = vec![back.clone()];
     bench.engine.notice(bench.now, Notice::Link(back));
     bench.pass(Duration::from_secs(1));
