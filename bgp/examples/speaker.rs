@@ -5,7 +5,7 @@
 use std::{env, error::Error, net::IpAddr, time::Duration};
 
 use bgp::{
-    config::{PeerConfig, SpeakerConfig},
+    config::{PeerConfig, SpeakerConfig, TransportConfig},
     event::Reachability,
     net::{self, ShutdownMode, SpeakerEvent, SpeakerOptions},
     types::{Asn, RouterId},
@@ -21,9 +21,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let IpAddr::V4(identifier) = local else {
         return Err("an IPv4 address serves as identifier here".into());
     };
+    let transport = TransportConfig { source: Some(local), ..TransportConfig::default() };
     let config = SpeakerConfig {
         listen: vec![(local, 179).into()],
-        peers: vec![PeerConfig { source: Some(local), ..PeerConfig::new("peer", peer, asn) }],
+        peers: vec![PeerConfig { transport, ..PeerConfig::new("peer", peer, asn) }],
         ..SpeakerConfig::new(asn, RouterId(identifier))
     };
 

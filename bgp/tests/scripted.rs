@@ -35,7 +35,7 @@ const SOON: Duration = Duration::from_secs(8);
 async fn passive(test: u8, change: impl FnOnce(&mut PeerConfig)) -> SpeakerHandle {
     let own = loopback(test, 1);
     let mut config = peer(own, loopback(test, 2), PORT);
-    config.mode = ConnectMode::Passive;
+    config.transport.mode = ConnectMode::Passive;
     change(&mut config);
     let (handle, _) = start(speaker(own, PORT, vec![config]));
     eventually("listening", SOON, || async {
@@ -249,10 +249,11 @@ async fn read_until(stream: &mut TcpStream, wanted: &[u8]) {
 #[tokio::test]
 async fn a_peer_that_never_reads_costs_a_few_portions_and_holds_nobody_up() {
     let own = loopback(30, 1);
-    let named = |host: u8| PeerConfig {
-        name: format!("p{host}"),
-        mode: ConnectMode::Passive,
-        ..peer(own, loopback(30, host), PORT)
+    let named = |host: u8| {
+        let mut config = peer(own, loopback(30, host), PORT);
+        config.name = format!("p{host}");
+        config.transport.mode = ConnectMode::Passive;
+        config
     };
     let (speaker, _events) = start(speaker(own, PORT, vec![named(2), named(3)]));
     eventually("listening", SOON, || async {

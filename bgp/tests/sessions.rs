@@ -10,7 +10,7 @@ use std::{
 };
 
 use bgp::{
-    config::{AdminState, Auth, PeerConfig, SpeakerConfig, TtlPolicy},
+    config::{AdminState, Auth, PeerConfig, SpeakerConfig, TimerConfig, TransportConfig, TtlPolicy},
     fsm::{Cause, Failure, State, TransportError},
     net::{Clear, ListenState, ShutdownMode, SpeakerEvent, SpeakerHandle},
     types::Family,
@@ -50,7 +50,7 @@ async fn a_session_comes_up_between_two_speakers_that_start_at_once() {
 
 #[tokio::test]
 async fn equal_md5_keys_let_a_session_up() {
-    let speakers = pair(2, |_, peer| peer.auth = Auth::Md5(b"secret".to_vec().into()));
+    let speakers = pair(2, |_, peer| peer.transport.auth = Auth::Md5(b"secret".to_vec().into()));
     both_up(&speakers).await;
 }
 
@@ -59,11 +59,14 @@ async fn ipv6_sessions_take_a_key_and_ttl_security_too() {
     let address = IpAddr::from(Ipv6Addr::LOCALHOST);
     let speakers = [(1, 18181, 18182), (2, 18182, 18181)].map(|(number, own, other)| {
         let peer = PeerConfig {
-            port: other,
-            source: Some(address),
-            connect_retry_time: Duration::from_secs(1),
-            auth: Auth::Md5(b"secret".to_vec().into()),
-            ttl: TtlPolicy::Security(1),
+            transport: TransportConfig {
+                port: other,
+                source: Some(address),
+                auth: Auth::Md5(b"secret".to_vec().into()),
+                ttl: TtlPolicy::Security(1),
+                ..TransportConfig::default()
+            },
+            timers: TimerConfig { connect_retry_time: Duration::from_secs(1), ..TimerConfig::default() },
             ..PeerConfig::new("peer", address, common::ASN)
         };
         let config = speaker(loopback(17, number), own, vec![peer]);
@@ -77,7 +80,7 @@ async fn ipv6_sessions_take_a_key_and_ttl_security_too() {
 #[tokio::test]
 async fn different_md5_keys_keep_a_session_down_and_the_report_suspects_them() {
     let keys: [&[u8]; 2] = [b"one", b"other"];
-    let speakers = pair(3, |side, peer| peer.auth = Auth::Md5(keys[side].to_vec().into()));
+    let speakers = pair(3, |side, peer| peer.transport.auth = Auth::Md5(keys[side].to_vec().into()));
     tokio::time::sleep(Duration::from_secs(3)).await;
     let peer = common::only_peer(&speakers[0].0).await;
     assert_ne!(peer.state, State::Established);
@@ -88,7 +91,7 @@ async fn different_md5_keys_keep_a_session_down_and_the_report_suspects_them() {
 async fn a_key_on_one_side_only_keeps_a_session_down() {
     let speakers = pair(4, |side, peer| {
         if side == 0 {
-            peer.auth = Auth::Md5(b"secret".to_vec().into());
+            peer.transport.auth = Auth::Md5(b"secret".to_vec().into());
         }
     });
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -100,12 +103,12 @@ async fn a_key_on_one_side_only_keeps_a_session_down() {
 #[tokio::test]
 async fn a_changed_key_restarts_the_session() {
     let key = |text: &str| Auth::Md5(text.as_bytes().into());
-    let speakers = pair(5, |_, peer| peer.auth = Auth::Md5(b"old".to_vec().into()));
+    let speakers = pair(5, |_, peer| peer.transport.auth = Auth::Md5(b"old".to_vec().into()));
     both_up(&speakers).await;
     for (index, (handle, _)) in speakers.iter().enumerate() {
         let (own, other) = if index == 0 { (1, 2) } else { (2, 1) };
         let mut config = peer(loopback(5, own), loopback(5, other), PORT);
-        config.auth = key("new");
+        config.transport.auth = key("new");
         handle.reconfigure(speaker(loopback(5, own), PORT, vec![config])).await.unwrap();
     }
     for (handle, _) in &speakers {
@@ -119,14 +122,14 @@ async fn a_changed_key_restarts_the_session() {
 
 #[tokio::test]
 async fn ttl_security_on_both_sides_lets_a_session_up() {
-    let speakers = pair(6, |_, peer| peer.ttl = TtlPolicy::Security(1));
+    let speakers = pair(6, |_, peer| peer.transport.ttl = TtlPolicy::Security(1));
     both_up(&speakers).await;
 }
 
 #[tokio::test]
 async fn ttl_security_on_one_side_keeps_a_session_down() {
     let speakers = pair(7, |side, peer| {
-        peer.ttl = if side == 0 { TtlPolicy::Security(1) } else { TtlPolicy::Direct };
+        peer.transport.ttl = if side == 0 { TtlPolicy::Security(1) } else { TtlPolicy::Direct };
     });
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(common::only_peer(&speakers[0].0).await.sessions, 0);
@@ -241,7 +244,7 @@ async fn a_removed_peer_is_gone_and_its_connections_are_refused() {
 
 #[tokio::test]
 async fn a_short_hold_time_is_kept_alive() {
-    let speakers = pair(16, |_, peer| peer.hold_time = Duration::from_secs(3));
+    let speakers = pair(16, |_, peer| peer.timers.hold_time = Duration::from_secs(3));
     both_up(&speakers).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     for (handle, _) in &speakers {

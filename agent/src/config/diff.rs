@@ -103,7 +103,7 @@ fn changed_secrets(running: &Intent, new: &Intent) -> Vec<String> {
         lines.push("bgp.mesh_password_file: changed".to_owned());
     }
     for (name, peer) in &new.peers {
-        if running.peers.get(name).is_some_and(|old| same_kind(&old.auth, &peer.auth)) {
+        if running.peers.get(name).is_some_and(|old| same_kind(&old.transport.auth, &peer.transport.auth)) {
             lines.push(format!("peers[{name}].password: changed"));
         }
     }

@@ -78,13 +78,13 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     facts.add(&key("description"), &peer.description);
     facts.add(&key("enabled"), peer.admin == AdminState::Up);
     facts.add(&key("address"), peer.address);
-    facts.add(&key("port"), peer.port);
+    facts.add(&key("port"), peer.transport.port);
     facts.add(&key("asn"), peer.asn);
-    facts.add(&key("source"), peer.source.map_or("any".to_owned(), |source| source.to_string()));
+    facts.add(&key("source"), peer.transport.source.map_or("any".to_owned(), |source| source.to_string()));
     facts.add_list(&key("families"), peer.families.iter());
-    facts.add(&key("passive"), peer.mode == ConnectMode::Passive);
-    facts.add(&key("hold_time"), peer.hold_time.as_secs());
-    facts.add(&key("keepalive_time"), keepalive(peer.keepalive_time));
+    facts.add(&key("passive"), peer.transport.mode == ConnectMode::Passive);
+    facts.add(&key("hold_time"), peer.timers.hold_time.as_secs());
+    facts.add(&key("keepalive_time"), keepalive(peer.timers.keepalive_time));
     let next_hop = match peer.next_hop {
         NextHopMode::Auto => "auto",
         NextHopMode::OwnAddress => "self",
@@ -92,8 +92,8 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     };
     facts.add(&key("next_hop"), next_hop);
     facts.add(&key("route_reflector_client"), peer.reflection == Reflection::Client);
-    facts.add(&key("password"), auth(&peer.auth));
-    let (multihop, security) = match peer.ttl {
+    facts.add(&key("password"), auth(&peer.transport.auth));
+    let (multihop, security) = match peer.transport.ttl {
         TtlPolicy::Direct => ("1".to_owned(), "off".to_owned()),
         TtlPolicy::Multihop(hops) => (hops.to_string(), "off".to_owned()),
         TtlPolicy::Security(hops) => ("off".to_owned(), hops.to_string()),

@@ -12,7 +12,9 @@ use std::{
 };
 
 use bgp::{
-    config::{AdminState, Auth, ConnectMode, Install, NextHopMode, Reflection, TtlPolicy},
+    config::{
+        AdminState, Auth, CapabilityConfig, Install, NextHopMode, Reflection, TimerConfig, TransportConfig,
+    },
     types::{Asn, Families, RouterId},
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -122,28 +124,20 @@ pub struct Peer {
     pub admin: AdminState,
     /// Address.
     pub address: IpAddr,
-    /// Port for connections we open.
-    pub port: u16,
     /// The peer's AS.
     pub asn: Asn,
-    /// Local address; `None`: the kernel's choice.
-    pub source: Option<IpAddr>,
     /// Families to announce.
     pub families: Families,
-    /// Who connects.
-    pub mode: ConnectMode,
-    /// Hold time we propose.
-    pub hold_time: Duration,
-    /// KEEPALIVE interval; `None`: a third of the negotiated hold time.
-    pub keepalive_time: Option<Duration>,
+    /// How the TCP connection is made and guarded.
+    pub transport: TransportConfig,
+    /// Timers of the session.
+    pub timers: TimerConfig,
+    /// What is announced in OPEN, beside the families.
+    pub capabilities: CapabilityConfig,
     /// Next hop towards the peer.
     pub next_hop: NextHopMode,
     /// Role in route reflection.
     pub reflection: Reflection,
-    /// TCP MD5.
-    pub auth: Auth,
-    /// Time To Live.
-    pub ttl: TtlPolicy,
     /// What is accepted.
     pub import: ImportRule,
     /// What is announced.

@@ -22,7 +22,7 @@ pub(super) fn speaker(intent: &Intent, mode: RunMode) -> SpeakerConfig {
         let silent =
             Arc::new(Policy { terms: Vec::new(), default: Verdict::Reject(RejectReason::ExportNone) });
         for peer in &mut config.peers {
-            peer.mode = ConnectMode::Passive;
+            peer.transport.mode = ConnectMode::Passive;
             peer.export = Arc::clone(&silent);
         }
     }

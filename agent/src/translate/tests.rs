@@ -83,7 +83,7 @@ const MESH: &str = "192.168.92.129";
 #[test]
 fn the_side_that_calico_would_make_passive_waits_before_it_connects() {
     let delay = |own: &str, other: &str, set: &[&str]| {
-        speaker(&intent(own, &[other], "172.16.0.0/16", set)).peers[0].first_open_delay
+        speaker(&intent(own, &[other], "172.16.0.0/16", set)).peers[0].timers.first_open_delay
     };
     assert_eq!(delay("192.168.92.128", "192.168.92.129", &[]), Duration::from_secs(3));
     assert_eq!(delay("192.168.92.129", "192.168.92.128", &[]), Duration::ZERO);
@@ -97,9 +97,9 @@ fn the_side_that_calico_would_make_passive_waits_before_it_connects() {
 fn mesh_sessions_are_bound_to_the_node_address() {
     let speaker = scenario("172.16.0.0/16,Always");
     let peer = speaker.peers.iter().find(|p| p.name == MESH).unwrap();
-    assert_eq!(peer.source, Some("192.168.92.128".parse().unwrap()));
-    assert_eq!((peer.asn, peer.ttl), (Asn(64512), TtlPolicy::Multihop(64)));
-    assert_eq!(peer.auth, Auth::None);
+    assert_eq!(peer.transport.source, Some("192.168.92.128".parse().unwrap()));
+    assert_eq!((peer.asn, peer.transport.ttl), (Asn(64512), TtlPolicy::Multihop(64)));
+    assert_eq!(peer.transport.auth, Auth::None);
 }
 
 #[test]

@@ -78,8 +78,8 @@ impl Deferral {
 
     /// How long a peer that is not up is waited for: its opening delay and two attempts.
     fn patience(&self, peer: &Peer) -> Now {
-        let attempts = peer.config.connect_retry_time.saturating_mul(2);
-        self.started.plus(peer.config.first_open_delay.saturating_add(attempts))
+        let attempts = peer.config.timers.connect_retry_time.saturating_mul(2);
+        self.started.plus(peer.config.timers.first_open_delay.saturating_add(attempts))
     }
 
     fn waiting(&self, now: Now, peer: &Peer, family: Family) -> Waiting {

@@ -71,7 +71,7 @@ impl PeerFsm {
             self.send_open(now, id);
         }
         let Some(ours) = self.get_mut(id).and_then(|c| c.sent_open.clone()) else { return };
-        let negotiated = match negotiate(&ours, theirs, self.config.peer_asn) {
+        let negotiated = match negotiate(&ours, theirs, self.config.peer.asn) {
             Ok(negotiated) => negotiated,
             Err(notification) => return self.fail(now, id, notification),
         };

@@ -17,9 +17,6 @@ use crate::{
     wire::notification::Notification,
 };
 
-/// The hold time while the peer's OPEN is awaited (RFC 4271 section 8.2.2: "a large value").
-const LARGE_HOLD: Duration = Duration::from_secs(240);
-
 /// Whether connections are sought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -62,8 +59,9 @@ pub(super) struct Ending {
 impl PeerFsm {
     /// A machine in Idle; [`Self::handle_start`] starts it. The same `seed` gives the same jitter.
     pub fn new(config: Config, seed: u64) -> Self {
+        let timers = config.peer.timers;
         Self {
-            idle_hold: IdleHold::new(config.idle_hold_time, config.idle_hold_max),
+            idle_hold: IdleHold::new(timers.idle_hold_time, timers.idle_hold_max),
             config,
             phase: Phase::Stopped,
             connections: Vec::new(),
@@ -123,7 +121,8 @@ impl PeerFsm {
 
     /// Takes a new configuration. Starts and stops the peer as its administrative state demands.
     pub fn handle_configure(&mut self, now: Now, config: Config, change: Change) {
-        self.idle_hold.set_limits(config.idle_hold_time, config.idle_hold_max);
+        let timers = config.peer.timers;
+        self.idle_hold.set_limits(timers.idle_hold_time, timers.idle_hold_max);
         self.config = config;
         match (self.config.may_run(), self.phase) {
             (true, Phase::Stopped) => self.handle_start(now),
@@ -211,11 +210,11 @@ impl PeerFsm {
 
     /// Arms the ConnectRetryTimer for the next active open, or opens at once when that is allowed.
     fn await_retry(&mut self, now: Now) {
-        if self.config.mode == ConnectMode::Passive {
+        if self.config.peer.transport.mode == ConnectMode::Passive {
             self.connect_retry = None;
             return;
         }
-        let due = now.plus(self.config.first_open_delay).max(self.not_before);
+        let due = now.plus(self.config.peer.timers.first_open_delay).max(self.not_before);
         self.connect_retry = Some(due);
         if due <= now {
             self.connect(now);
@@ -224,7 +223,7 @@ impl PeerFsm {
 
     pub(super) fn connect(&mut self, now: Now) {
         let id = self.add(now, Direction::Outgoing);
-        self.not_before = now.plus(self.jitter.spread(self.config.connect_retry_time));
+        self.not_before = now.plus(self.jitter.spread(self.config.peer.timers.connect_retry_time));
         self.connect_retry = Some(self.not_before);
         self.actions.push_back(Action::Connect(id));
     }
@@ -240,7 +239,7 @@ impl PeerFsm {
     }
 
     fn transport_open(&mut self, now: Now, index: usize, addresses: SessionAddresses) {
-        let delay = self.config.delay_open.filter(|delay| !delay.is_zero());
+        let delay = self.config.peer.timers.delay_open.filter(|delay| !delay.is_zero());
         let Some(connection) = self.connections.get_mut(index) else { return };
         connection.addresses = Some(addresses);
         let id = connection.id;
@@ -258,10 +257,11 @@ impl PeerFsm {
     /// Sends OPEN and awaits the peer's with a large hold time.
     pub(super) fn send_open(&mut self, now: Now, id: ConnectionId) {
         let open = Box::new(terms::open(&self.config));
+        let patience = self.config.peer.timers.handshake_time;
         if let Some(connection) = self.get_mut(id) {
             connection.delay_open = None;
             connection.stage = Stage::OpenSent;
-            connection.hold = Some(now.plus(LARGE_HOLD));
+            connection.hold = Some(now.plus(patience));
             connection.sent_open = Some(open.clone());
             self.actions.push_back(Action::Send(id, Outgoing::Open(open)));
         }

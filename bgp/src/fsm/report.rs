@@ -66,9 +66,9 @@ impl PeerFsm {
             Phase::Running | Phase::Stopped => None,
         };
         (self.state() != State::Established).then(|| DownReport {
-            peer: self.config.peer,
-            md5: self.config.md5,
-            ttl: self.config.ttl,
+            peer: self.config.peer.address,
+            md5: self.config.md5(),
+            ttl: self.config.peer.transport.ttl,
             cause: self.cause(),
             before: self.memory.before(),
             handshake: self.connections.iter().filter_map(|c| handshake(c, now)).max_by_key(|h| h.awaited),
@@ -77,12 +77,12 @@ impl PeerFsm {
     }
 
     fn cause(&self) -> Cause {
-        match (&self.config.key_unavailable, &self.memory.last) {
-            _ if self.config.admin == AdminState::Down => Cause::AdministrativelyDown,
-            (Some(reason), _) => Cause::KeyUnavailable(reason.clone()),
+        match (self.config.key_unavailable(), &self.memory.last) {
+            _ if self.config.peer.admin == AdminState::Down => Cause::AdministrativelyDown,
+            (Some(reason), _) => Cause::KeyUnavailable(reason.to_owned()),
             (None, Some(failure)) => Cause::Failed(failure.clone()),
             (None, None) if self.connections.iter().any(|c| c.stage > Stage::Connecting) => Cause::Handshake,
-            (None, None) if self.config.mode == ConnectMode::Passive => Cause::AwaitingPeer,
+            (None, None) if self.config.peer.transport.mode == ConnectMode::Passive => Cause::AwaitingPeer,
             (None, None) => Cause::Starting,
         }
     }

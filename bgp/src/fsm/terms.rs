@@ -18,14 +18,15 @@ use crate::{
 
 /// The OPEN of this speaker towards the peer.
 pub(super) fn open(config: &Config) -> Open {
-    let mut capabilities: Vec<Capability> = config.families.iter().map(Capability::multiprotocol).collect();
+    let mut capabilities: Vec<Capability> =
+        config.peer.families.iter().map(Capability::multiprotocol).collect();
     capabilities.push(Capability::RouteRefresh);
     capabilities.push(Capability::ExtendedMessage);
     if !config.restart_time.is_zero() {
         capabilities.push(Capability::GracefulRestart(graceful_restart(config)));
     }
     capabilities.push(Capability::FourOctetAsn(config.local_asn));
-    let hold_time = u16::try_from(config.hold_time.as_secs()).unwrap_or(u16::MAX);
+    let hold_time = u16::try_from(config.peer.timers.hold_time.as_secs()).unwrap_or(u16::MAX);
     Open::new(config.local_asn, hold_time, config.router_id, capabilities)
 }
 
@@ -36,6 +37,7 @@ fn graceful_restart(config: &Config) -> GracefulRestart {
         notification: true,
         restart_time: u16::try_from(config.restart_time.as_secs()).unwrap_or(u16::MAX),
         families: config
+            .peer
             .families
             .iter()
             .map(|family| GracefulFamily {
@@ -50,7 +52,7 @@ fn graceful_restart(config: &Config) -> GracefulRestart {
 /// What holds for the session from now on.
 pub(super) fn agreement(config: &Config, negotiated: Negotiated) -> Agreement {
     let third = negotiated.hold_time / 3;
-    let keepalive = match config.keepalive_time {
+    let keepalive = match config.peer.timers.keepalive_time {
         _ if negotiated.hold_time.is_zero() => Duration::ZERO,
         Some(interval) if !interval.is_zero() => interval.min(third),
         _ => third,

@@ -26,15 +26,15 @@ pub(super) struct Entry {
 
 impl Admission {
     pub(super) fn add(&mut self, peer: &PeerConfig, task: mpsc::Sender<Control>) {
-        let key = match &peer.auth {
+        let key = match &peer.transport.auth {
             Auth::Md5(key) => Some(key.clone()),
             Auth::None | Auth::Unavailable(_) => None,
         };
-        let minimum_ttl = match peer.ttl {
+        let minimum_ttl = match peer.transport.ttl {
             TtlPolicy::Security(hops) => minimum_ttl(hops),
             TtlPolicy::Direct | TtlPolicy::Multihop(_) => 0,
         };
-        let entry = Entry { source: peer.source, key, minimum_ttl, task };
+        let entry = Entry { source: peer.transport.source, key, minimum_ttl, task };
         self.peers.entry(peer.address).or_default().push(entry);
     }
 

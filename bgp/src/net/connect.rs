@@ -4,6 +4,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     os::fd::AsFd,
+    sync::Arc,
 };
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -19,13 +20,13 @@ use crate::{
 ///
 /// # Errors
 /// What the kernel says; [`transport_error`] sorts it.
-pub(super) async fn connect(peer: PeerConfig) -> io::Result<TcpStream> {
+pub(super) async fn connect(peer: Arc<PeerConfig>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(peer_address(&peer)), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    if let Auth::Md5(key) = &peer.auth {
+    if let Auth::Md5(key) = &peer.transport.auth {
         sys::set_md5_key(socket.as_fd(), peer.address, key)?;
     }
-    if let Some(source) = peer.source {
+    if let Some(source) = peer.transport.source {
         socket.set_reuse_address(true)?;
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
@@ -34,7 +35,7 @@ pub(super) async fn connect(peer: PeerConfig) -> io::Result<TcpStream> {
 }
 
 fn peer_address(peer: &PeerConfig) -> SocketAddr {
-    SocketAddr::new(peer.address, peer.port)
+    SocketAddr::new(peer.address, peer.transport.port)
 }
 
 /// The options of a connection, whoever opened it: TTL, TTL security, no delay.
@@ -42,7 +43,7 @@ fn peer_address(peer: &PeerConfig) -> SocketAddr {
 /// # Errors
 /// What the kernel says.
 pub(super) fn apply_options(socket: SockRef<'_>, peer: &PeerConfig) -> io::Result<()> {
-    let (ttl, minimum) = match peer.ttl {
+    let (ttl, minimum) = match peer.transport.ttl {
         TtlPolicy::Direct => (1, 0),
         TtlPolicy::Multihop(hops) => (hops, 0),
         TtlPolicy::Security(hops) => (u8::MAX, minimum_ttl(hops)),

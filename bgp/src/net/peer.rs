@@ -28,7 +28,6 @@ use super::{
     snapshot::{SessionSnapshot, Shared, count},
 };
 use crate::{
-    config::PeerConfig,
     event::{Negotiated, Retention, RouteBatch, SessionAddresses},
     fsm::{
         self, Action, Change, ConnectionId, Failure, Incoming, Outgoing, PeerFsm, SessionUp, Stop,
@@ -61,7 +60,6 @@ pub(super) enum Control {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) machine: fsm::Config,
-    pub(super) peer: PeerConfig,
     pub(super) peer_type: PeerType,
 }
 
@@ -222,17 +220,17 @@ impl PeerTask {
 
     fn incoming(&mut self, now: Now, stream: TcpStream) {
         let prepared =
-            apply_options(SockRef::from(&stream), &self.settings.peer).and_then(|()| ends(&stream));
+            apply_options(SockRef::from(&stream), &self.settings.machine.peer).and_then(|()| ends(&stream));
         let addresses = match prepared {
             Ok(addresses) => addresses,
             Err(error) => {
-                return debug!(peer = self.settings.peer.name, %error, "lost a connection of the peer");
+                return debug!(peer = self.settings.machine.peer.name, %error, "lost a connection of the peer");
             }
         };
         match self.fsm.handle_incoming(now, addresses) {
             Incoming::Accepted(id) => self.add_link(id, stream),
             Incoming::Refused(refusal) => {
-                debug!(peer = self.settings.peer.name, ?refusal, "refused a connection of the peer");
+                debug!(peer = self.settings.machine.peer.name, ?refusal, "refused a connection of the peer");
             }
         }
     }
@@ -248,7 +246,7 @@ impl PeerTask {
                 self.fsm.handle_connected(now, id, addresses);
             }
             Err(error) => {
-                debug!(peer = self.settings.peer.name, %error, "cannot connect");
+                debug!(peer = self.settings.machine.peer.name, %error, "cannot connect");
                 self.fsm.handle_lost(now, id, transport_error(&error));
             }
         }
@@ -372,7 +370,7 @@ impl PeerTask {
         while let Some(action) = self.fsm.poll_action() {
             match action {
                 Action::Connect(id) => {
-                    let stream = Box::pin(connect(self.settings.peer.clone()));
+                    let stream = Box::pin(connect(self.settings.machine.peer.clone()));
                     self.attempt = Some(Attempt { id, stream });
                 }
                 Action::Send(id, message) => self.say(id, &message),
@@ -380,7 +378,7 @@ impl PeerTask {
                 Action::SessionUp(up) => self.session_up(*up),
                 Action::SessionDown { retention, failure } => self.session_down(retention, failure),
                 Action::StateChanged { from, to } => {
-                    debug!(peer = self.settings.peer.name, %from, %to, "state changed");
+                    debug!(peer = self.settings.machine.peer.name, %from, %to, "state changed");
                     self.shared.status().since = self.clock.now();
                 }
             }
@@ -419,7 +417,7 @@ impl PeerTask {
             link.outbox = Some(receiver);
         }
         let addresses = up.addresses;
-        info!(peer = self.settings.peer.name, asn = %up.negotiated.peer_asn, identifier = %up.negotiated.peer_id,
+        info!(peer = self.settings.machine.peer.name, asn = %up.negotiated.peer_asn, identifier = %up.negotiated.peer_id,
             local = %addresses.local, "session established");
         {
             let mut status = self.shared.status();
@@ -431,7 +429,7 @@ impl PeerTask {
     }
 
     fn session_down(&mut self, retention: Retention, failure: Failure) {
-        info!(peer = self.settings.peer.name, reason = %failure, "session ended");
+        info!(peer = self.settings.machine.peer.name, reason = %failure, "session ended");
         self.session = None;
         self.shared.status().session = None;
         self.flush_batch();

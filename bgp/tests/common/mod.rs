@@ -7,7 +7,7 @@ use std::{
 };
 
 use bgp::{
-    config::{PeerConfig, SpeakerConfig},
+    config::{PeerConfig, SpeakerConfig, TimerConfig, TransportConfig},
     event::Reachability,
     fsm::State,
     net::{self, Outputs, PeerSnapshot, SpeakerEvent, SpeakerHandle, SpeakerOptions},
@@ -29,9 +29,8 @@ pub(crate) fn speaker(address: Ipv4Addr, port: u16, peers: Vec<PeerConfig>) -> S
 /// An internal peer at `address`, talked to from `source`.
 pub(crate) fn peer(source: Ipv4Addr, address: Ipv4Addr, port: u16) -> PeerConfig {
     PeerConfig {
-        port,
-        source: Some(source.into()),
-        connect_retry_time: Duration::from_secs(1),
+        transport: TransportConfig { port, source: Some(source.into()), ..TransportConfig::default() },
+        timers: TimerConfig { connect_retry_time: Duration::from_secs(1), ..TimerConfig::default() },
         ..PeerConfig::new("peer", address.into(), ASN)
     }
 }

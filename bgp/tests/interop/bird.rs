@@ -55,7 +55,7 @@ fn lab(options: &str, change: impl FnOnce(&mut PeerConfig)) -> Option<Lab> {
     let bird = bird(options)?;
     let (own, other) = (host(1), host(2));
     let mut config = peer(own, other, THEIRS);
-    config.hold_time = Duration::from_secs(3);
+    config.timers.hold_time = Duration::from_secs(3);
     change(&mut config);
     let (ours, events) = start(speaker(own, OURS, vec![config]));
     Some(Lab { ours, events, bird })
@@ -99,7 +99,7 @@ async fn we_wait_and_bird_connects() {
     if enter("bird::we_wait_and_bird_connects") == Place::Outside {
         return;
     }
-    let Some(lab) = lab("multihop;", |peer| peer.mode = ConnectMode::Passive) else { return };
+    let Some(lab) = lab("multihop;", |peer| peer.transport.mode = ConnectMode::Passive) else { return };
     lab.up().await;
 }
 
@@ -109,7 +109,9 @@ async fn both_connect_with_a_key_and_stay_up_beyond_the_hold_time() {
         return;
     }
     let key = Auth::Md5(b"between us".to_vec().into());
-    let Some(lab) = lab("multihop; password \"between us\";", |peer| peer.auth = key) else { return };
+    let Some(lab) = lab("multihop; password \"between us\";", |peer| peer.transport.auth = key) else {
+        return;
+    };
     lab.up().await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(only_peer(&lab.ours).await.sessions, 1);
@@ -120,7 +122,7 @@ async fn ttl_security_is_understood_alike() {
     if enter("bird::ttl_security_is_understood_alike") == Place::Outside {
         return;
     }
-    let security = |peer: &mut PeerConfig| peer.ttl = TtlPolicy::Security(1);
+    let security = |peer: &mut PeerConfig| peer.transport.ttl = TtlPolicy::Security(1);
     let Some(lab) = lab("multihop 1; ttl security yes;", security) else { return };
     lab.up().await;
 }
@@ -225,7 +227,8 @@ async fn bird_keeps_our_routes_while_we_restart() {
     eventually("BIRD has noticed", SOON, || async { !lab.protocol().contains("Established") }).await;
     assert!(known(&lab), "the route went with the session");
 
-    let config = PeerConfig { hold_time: Duration::from_secs(3), ..peer(host(1), host(2), THEIRS) };
+    let mut config = peer(host(1), host(2), THEIRS);
+    config.timers.hold_time = Duration::from_secs(3);
     (lab.ours, lab.events) = start(speaker(host(1), OURS, vec![config]));
     lab.ours.originate([prefix.parse().unwrap()].into()).await.unwrap();
     lab.up().await;

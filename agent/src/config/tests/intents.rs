@@ -43,9 +43,9 @@ fn the_own_address_in_the_mesh_is_skipped() {
 fn an_internal_peer_imports_pools_and_may_be_far_away() {
     let peer = peer("asn = 64512");
     assert_eq!((peer.import, peer.export), (ImportRule::Pools, ExportRule::Blocks));
-    assert_eq!(peer.ttl, TtlPolicy::Multihop(64));
+    assert_eq!(peer.transport.ttl, TtlPolicy::Multihop(64));
     assert_eq!(peer.max_prefixes, Some(100_000));
-    assert_eq!(peer.source, Some("192.168.92.128".parse().unwrap()));
+    assert_eq!(peer.transport.source, Some("192.168.92.128".parse().unwrap()));
     assert_eq!(peer.families, Families::from_iter([Family::Ipv4Unicast]));
 }
 
@@ -53,7 +53,7 @@ fn an_internal_peer_imports_pools_and_may_be_far_away() {
 fn an_external_peer_imports_nothing_and_is_next_door() {
     let peer = peer("asn = 64600");
     assert_eq!((peer.import, peer.export), (ImportRule::None, ExportRule::Blocks));
-    assert_eq!(peer.ttl, TtlPolicy::Direct);
+    assert_eq!(peer.transport.ttl, TtlPolicy::Direct);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_password_file_loses_its_line_end_and_nothing_else() {
     let text = format!("{PEER}asn = 1\npassword_file = \"/secret\"");
     let host = FakeHost::with_file(&text).file("/secret", " s3cret \r\n");
     let loaded = load(&inputs(&[], Flags::default()), &host).unwrap();
-    assert_eq!(loaded.intent.peers["10.0.0.1"].auth, Auth::Md5((*b" s3cret ").into()));
+    assert_eq!(loaded.intent.peers["10.0.0.1"].transport.auth, Auth::Md5((*b" s3cret ").into()));
     assert_eq!(loaded.files, [PathBuf::from("/secret"), PathBuf::from(FILE)]);
 }
 
@@ -159,7 +159,7 @@ fn a_relative_password_file_lies_beside_the_configuration() {
     host.interfaces = vec![interface(2, "eth0", &["192.168.92.128/24"])];
     let inputs = Inputs { file: Some("/etc/siskin/siskin.toml".into()), ..Inputs::default() };
     let loaded = load(&inputs, &host).unwrap();
-    assert_eq!(loaded.intent.peers["10.0.0.1"].auth, Auth::Md5((*b"x").into()));
+    assert_eq!(loaded.intent.peers["10.0.0.1"].transport.auth, Auth::Md5((*b"x").into()));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn an_unreadable_password_keeps_the_peer_down_and_the_rest_valid() {
 }
 
 fn peer_auth(text: &str) -> Auth {
-    intent(text).peers.into_values().next().unwrap().auth
+    intent(text).peers.into_values().next().unwrap().transport.auth
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn flags_make_a_file_unnecessary() {
     let intent = load(&inputs, &FakeHost::default()).unwrap().intent;
     assert_eq!(intent.peers.keys().collect::<Vec<_>>(), ["10.0.0.1", "192.168.92.129"]);
     assert_eq!(intent.peers["10.0.0.1"].families.iter().count(), 2);
-    assert_eq!(intent.peers["10.0.0.1"].hold_time.as_secs(), 9);
+    assert_eq!(intent.peers["10.0.0.1"].timers.hold_time.as_secs(), 9);
     assert_eq!(intent.pools.len(), 1);
     assert_eq!(intent.blocks.len(), 1);
 }

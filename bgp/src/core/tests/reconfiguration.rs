@@ -84,7 +84,7 @@ fn a_removed_peer_takes_its_routes_along_and_its_index_is_not_given_away() {
 #[test]
 fn what_a_session_rests_on_restarts_it_and_ours_restarts_all() {
     let mut lab = lab();
-    let changes = change(&mut lab, |c| c.peers[1].port = 1179);
+    let changes = change(&mut lab, |c| c.peers[1].transport.port = 1179);
     assert_eq!(changes, [PeerChange::Restart(PeerId(1))]);
     let changes = change(&mut lab, |c| c.asn = Asn(64999));
     assert_eq!(changes, [PeerChange::Restart(PeerId(0)), PeerChange::Restart(PeerId(1))]);

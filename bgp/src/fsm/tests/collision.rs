@@ -35,7 +35,7 @@ fn simultaneous_opens_end_in_one_session_whatever_the_timing() {
 #[test]
 fn a_delayed_first_open_avoids_the_collision() {
     let mut late = config(PEER_ID, OUR_ID);
-    late.first_open_delay = seconds(3);
+    late.peer_mut().timers.first_open_delay = seconds(3);
     let mut pair = Pair::new([ours(), late]);
     pair.start(0);
     pair.start(1);
@@ -51,7 +51,7 @@ fn collisions_with_delayed_opens_end_in_one_session() {
         for (low, high) in [(OUR_ID, PEER_ID), (PEER_ID, OUR_ID)] {
             let mut configs = [config(low, high), config(high, low)];
             for (config, delay) in configs.iter_mut().zip(delays) {
-                config.delay_open = Some(seconds(delay));
+                config.peer_mut().timers.delay_open = Some(seconds(delay));
             }
             let mut pair = Pair::new(configs);
             pair.start(0);

@@ -7,12 +7,12 @@ mod restart;
 mod table;
 mod timers;
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use crate::{
-    config::{AdminState, ConnectMode, TtlPolicy},
+    config::{AdminState, Auth, ConnectMode, PeerConfig, TtlPolicy},
     event::SessionAddresses,
-    fsm::{Action, Config, ConnectionId, Incoming, LocalRestart, Md5, Outgoing, PeerFsm, Received, State},
+    fsm::{Action, Config, ConnectionId, Incoming, LocalRestart, Outgoing, PeerFsm, Received, State},
     types::{Asn, Families, Family, Now, RouterId},
     wire::{
         notification::{ErrorKind, Notification},
@@ -41,21 +41,13 @@ fn config(id: Ipv4Addr, peer: Ipv4Addr) -> Config {
             forwarding: Families::from_iter([Family::Ipv4Unicast]),
             ..LocalRestart::default()
         },
-        peer: peer.into(),
-        peer_asn: Asn(64512),
-        families: Families::from_iter([Family::Ipv4Unicast]),
-        admin: AdminState::Up,
-        key_unavailable: None,
-        md5: Md5::Unused,
-        ttl: TtlPolicy::Direct,
-        mode: ConnectMode::Active,
-        hold_time: seconds(90),
-        keepalive_time: None,
-        connect_retry_time: seconds(5),
-        delay_open: None,
-        first_open_delay: Duration::ZERO,
-        idle_hold_time: seconds(1),
-        idle_hold_max: seconds(60),
+        peer: Arc::new(PeerConfig::new("peer", peer.into(), Asn(64512))),
+    }
+}
+
+impl Config {
+    fn peer_mut(&mut self) -> &mut PeerConfig {
+        Arc::make_mut(&mut self.peer)
     }
 }
 

@@ -217,7 +217,7 @@ fn pair() -> Pair {
 #[test]
 fn a_session_comes_up_and_stays_up() {
     let mut pair = pair();
-    pair.sides[1].config.mode = ConnectMode::Passive;
+    pair.sides[1].config.peer_mut().transport.mode = ConnectMode::Passive;
     pair.start(1);
     pair.start(0);
     pair.run_for(seconds(3600));
@@ -229,7 +229,7 @@ fn a_session_comes_up_and_stays_up() {
 fn without_a_hold_time_nothing_expires_and_nothing_is_sent() {
     let mut pair = pair();
     for side in &mut pair.sides {
-        side.config.hold_time = Duration::ZERO;
+        side.config.peer_mut().timers.hold_time = Duration::ZERO;
     }
     pair.start(0);
     pair.start(1);
@@ -277,7 +277,7 @@ fn silence_for_the_hold_time_ends_the_session_on_both_sides() {
 fn two_passive_sides_never_meet() {
     let mut pair = pair();
     for side in 0..2 {
-        pair.sides[side].config.mode = ConnectMode::Passive;
+        pair.sides[side].config.peer_mut().transport.mode = ConnectMode::Passive;
         pair.start(side);
     }
     pair.run_for(seconds(3600));
@@ -287,7 +287,7 @@ fn two_passive_sides_never_meet() {
 #[test]
 fn a_peer_in_another_as_is_tried_at_a_bounded_rate() {
     let mut pair = pair();
-    pair.sides[0].config.peer_asn = Asn(1);
+    pair.sides[0].config.peer_mut().asn = Asn(1);
     pair.start(0);
     pair.start(1);
     pair.run_for(seconds(600));

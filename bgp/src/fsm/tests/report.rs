@@ -31,7 +31,7 @@ fn transport_failures_are_told_apart() {
 #[test]
 fn silence_with_a_key_makes_the_key_suspicious() {
     let mut signed = ours();
-    signed.md5 = Md5::Used;
+    signed.peer_mut().transport.auth = Auth::Md5(b"secret".to_vec().into());
     let (mut fsm, id) = machine_in(State::Connect, signed);
     fsm.handle_lost(at(0), id, TransportError::NoAnswer);
     assert!(
@@ -66,7 +66,7 @@ fn the_peers_rejection_is_named_too() {
 fn an_administrative_state_is_no_failure() {
     let (mut fsm, _) = machine_in(State::Established, ours());
     let mut down = ours();
-    down.admin = AdminState::Down;
+    down.peer_mut().admin = AdminState::Down;
     fsm.handle_configure(at(1), down, Change::Quiet);
     assert_eq!(sentence(&fsm, at(1)), "administratively down");
 }
@@ -74,7 +74,7 @@ fn an_administrative_state_is_no_failure() {
 #[test]
 fn a_missing_key_is_named_with_its_reason() {
     let mut keyless = ours();
-    keyless.key_unavailable = Some("/etc/key: permission denied".to_owned());
+    keyless.peer_mut().transport.auth = Auth::Unavailable("/etc/key: permission denied".to_owned());
     let fsm = PeerFsm::new(keyless, 1);
     assert_eq!(sentence(&fsm, at(0)), "kept down: MD5 key unavailable (/etc/key: permission denied)");
 }
@@ -82,7 +82,7 @@ fn a_missing_key_is_named_with_its_reason() {
 #[test]
 fn a_peer_that_has_not_come_yet_is_waited_for() {
     let mut passive = ours();
-    passive.mode = ConnectMode::Passive;
+    passive.peer_mut().transport.mode = ConnectMode::Passive;
     let mut fsm = PeerFsm::new(passive, 1);
     fsm.handle_start(at(0));
     assert_eq!(sentence(&fsm, at(0)), "waiting for 10.0.0.2 to connect");
@@ -144,7 +144,7 @@ fn a_handshake_that_stands_still_makes_the_ttl_suspicious() {
         "connected, but no OPEN comes from 10.0.0.2 (filtered, or it demands TTL security)"
     );
     let mut guarded = ours();
-    guarded.ttl = TtlPolicy::Security(1);
+    guarded.peer_mut().transport.ttl = TtlPolicy::Security(1);
     let (fsm, _) = machine_in(State::OpenConfirm, guarded);
     assert_eq!(
         sentence(&fsm, at(60)),

@@ -169,7 +169,7 @@ fn a_restarting_speaker_leaves_without_a_word_where_that_keeps_its_routes() {
 fn a_peer_that_names_no_family_keeps_our_routes_too_and_is_left_without_a_word() {
     let (mut fsm, id) = machine_in(State::OpenSent, ours());
     let mut helper = config(PEER_ID, OUR_ID);
-    helper.families = Families::NONE;
+    helper.peer_mut().families = Families::NONE;
     let mut open = crate::fsm::terms::open(&helper);
     open.capabilities.push(Capability::multiprotocol(Family::Ipv4Unicast));
     fsm.handle_message(at(0), id, Received::Open(Box::new(open)));

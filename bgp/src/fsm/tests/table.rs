@@ -166,13 +166,12 @@ fn malformed_messages_are_answered_once_open_is_sent() {
 #[test]
 fn every_rejected_open_leads_to_idle() {
     let peer = || config(PEER_ID, OUR_ID);
+    let mut ipv6 = peer();
+    ipv6.peer_mut().families = Families::from_iter([Family::Ipv6Unicast]);
     for (peer, kind) in [
         (Config { local_asn: Asn(1), ..peer() }, ErrorKind::BAD_PEER_AS),
         (Config { router_id: RouterId(OUR_ID), ..peer() }, ErrorKind::BAD_BGP_IDENTIFIER),
-        (
-            Config { families: Families::from_iter([Family::Ipv6Unicast]), ..peer() },
-            ErrorKind::UNSUPPORTED_CAPABILITY,
-        ),
+        (ipv6, ErrorKind::UNSUPPORTED_CAPABILITY),
     ] {
         let (mut fsm, id) = machine_in(State::OpenSent, ours());
         fsm.handle_message(at(1), id, Received::Open(Box::new(crate::fsm::terms::open(&peer))));
@@ -200,7 +199,7 @@ fn idle_ignores_everything() {
 #[test]
 fn a_peer_that_is_administratively_down_does_not_start() {
     let mut down = ours();
-    down.admin = AdminState::Down;
+    down.peer_mut().admin = AdminState::Down;
     let mut fsm = PeerFsm::new(down, 1);
     fsm.handle_start(at(1));
     assert_eq!((fsm.state(), fsm.poll_timeout()), (State::Idle, None));
@@ -219,7 +218,7 @@ fn settings_that_matter_to_the_session_restart_it_and_others_do_not() {
 #[test]
 fn a_peer_that_is_enabled_is_tried_at_once() {
     let mut down = ours();
-    down.admin = AdminState::Down;
+    down.peer_mut().admin = AdminState::Down;
     let mut fsm = PeerFsm::new(down, 1);
     fsm.handle_configure(at(2), ours(), Change::RestartSession);
     assert_eq!((fsm.state(), connects(&drain(&mut fsm))), (State::Connect, 1));
@@ -229,7 +228,7 @@ fn a_peer_that_is_enabled_is_tried_at_once() {
 fn a_peer_without_its_key_is_kept_down() {
     let (mut fsm, _) = machine_in(State::Established, ours());
     let mut keyless = ours();
-    keyless.key_unavailable = Some("no such file".to_owned());
+    keyless.peer_mut().transport.auth = Auth::Unavailable("no such file".to_owned());
     fsm.handle_configure(at(9), keyless, Change::Quiet);
     assert_eq!(fsm.state(), State::Idle);
     assert!(has_session_down(&drain(&mut fsm)));

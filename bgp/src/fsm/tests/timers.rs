@@ -64,7 +64,7 @@ fn a_peer_that_takes_no_octets_is_dropped_by_the_send_hold_timer() {
 fn the_send_hold_time_is_twice_a_long_hold_time() {
     let (mut fsm, id) = machine_in(State::Established, {
         let mut long = ours();
-        long.hold_time = seconds(300);
+        long.peer_mut().timers.hold_time = seconds(300);
         long
     });
     fsm.handle_sent(at(0), id);
@@ -164,7 +164,7 @@ fn a_start_cuts_the_idle_hold_time_short() {
 #[test]
 fn open_waits_for_the_delay_open_timer_unless_the_peers_comes_first() {
     let mut delayed = ours();
-    delayed.delay_open = Some(seconds(3));
+    delayed.peer_mut().timers.delay_open = Some(seconds(3));
     let (mut fsm, id) = machine_in(State::Connect, delayed.clone());
     fsm.handle_connected(at(0), id, addresses());
     assert!(drain(&mut fsm).is_empty());
@@ -186,7 +186,7 @@ fn open_waits_for_the_delay_open_timer_unless_the_peers_comes_first() {
 #[test]
 fn a_version_error_during_the_open_delay_counts_for_nothing() {
     let mut delayed = ours();
-    delayed.delay_open = Some(seconds(3));
+    delayed.peer_mut().timers.delay_open = Some(seconds(3));
     let (mut fsm, id) = machine_in(State::Connect, delayed);
     fsm.handle_connected(at(0), id, addresses());
     fsm.handle_message(at(1), id, received(ErrorKind::UNSUPPORTED_VERSION));
@@ -197,7 +197,7 @@ fn a_version_error_during_the_open_delay_counts_for_nothing() {
 fn a_configured_keepalive_time_is_used_up_to_a_third_of_the_hold_time() {
     for (configured, expected) in [(5, 5), (60, 30)] {
         let mut config = ours();
-        config.keepalive_time = Some(seconds(configured));
+        config.peer_mut().timers.keepalive_time = Some(seconds(configured));
         let (fsm, _) = machine_in(State::Established, config);
         assert_eq!(fsm.connections[0].agreement.as_ref().unwrap().keepalive, seconds(expected));
     }
@@ -205,7 +205,9 @@ fn a_configured_keepalive_time_is_used_up_to_a_third_of_the_hold_time() {
 
 #[test]
 fn an_expired_hold_timer_is_not_punished_again_and_again() {
-    let mut fsm = PeerFsm::new(Config { hold_time: seconds(9), ..ours() }, 1);
+    let mut short = ours();
+    short.peer_mut().timers.hold_time = seconds(9);
+    let mut fsm = PeerFsm::new(short, 1);
     fsm.handle_start(at(0));
     let mut now = at(0);
     for _ in 0..10 {

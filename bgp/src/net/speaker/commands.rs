@@ -90,9 +90,8 @@ impl Speaker {
     fn settings(&self, peer: PeerConfig) -> Settings {
         let speaker = self.core.config();
         Settings {
-            machine: fsm::Config::new(speaker, &peer, self.restart),
             peer_type: PeerType::of(speaker.asn, peer.asn),
-            peer,
+            machine: fsm::Config::new(speaker, peer, self.restart),
         }
     }
 

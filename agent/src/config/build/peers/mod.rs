@@ -1,13 +1,15 @@
 //! `[[peers]]`: every peer outside the mesh.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+mod session;
+
+use std::{collections::BTreeMap, net::IpAddr};
 
 use bgp::{
-    config::{AdminState, ConnectMode, Install, NextHopMode, Reflection, TtlPolicy},
-    types::{Asn, Families, Family},
+    config::{AdminState, CapabilityConfig, Install, NextHopMode, Reflection},
+    types::Asn,
 };
 
-use super::{bgp::keepalive_time, secret::Secrets};
+use super::secret::Secrets;
 use crate::config::{
     error::Fault,
     intent::{Bgp, ExportRule, ImportRule, Mesh, Node, Peer},
@@ -17,9 +19,6 @@ use crate::config::{
 };
 
 const MAX_PREFIXES: u32 = 100_000;
-
-/// The hops an internal session may take, Linux's and BIRD's default.
-const INTERNAL_HOPS: u8 = 64;
 
 pub(super) fn peers(
     reader: &mut Reader,
@@ -85,31 +84,23 @@ impl PeerReader<'_> {
     fn read(mut self, bgp: &Bgp, secrets: &mut Secrets<'_>) -> Peer {
         let description = self.get("description", values::any_text).unwrap_or_default();
         let admin = if self.switch("enabled") { AdminState::Up } else { AdminState::Down };
-        let port = self.get("port", values::port).unwrap_or(179);
-        let source = self.source();
+        let transport = self.transport(secrets);
         let families = self.families();
-        let mode = if self.switch("passive") { ConnectMode::Passive } else { ConnectMode::Active };
-        let (hold_time, keepalive_time) = self.timers(bgp);
+        let timers = self.timers(bgp);
         let next_hop = self.next_hop();
         let reflection = self.reflection();
-        let auth = secrets.auth(self.reader, self.entry, Some("password"), "password_file");
-        let ttl = self.ttl();
         let import = self.import();
         Peer {
             description,
             admin,
             address: self.address,
-            port,
             asn: self.asn,
-            source,
             families,
-            mode,
-            hold_time,
-            keepalive_time,
+            transport,
+            timers,
+            capabilities: CapabilityConfig::default(),
             next_hop,
             reflection,
-            auth,
-            ttl,
             import,
             export: self.export(reflection),
             install: if self.switch("install") { Install::Forward } else { Install::RibOnly },
@@ -148,63 +139,6 @@ impl PeerReader<'_> {
         self.asn == self.node.asn
     }
 
-    fn source(&mut self) -> Option<IpAddr> {
-        let text = self.get("source", values::text)?;
-        match text.as_str() {
-            "any" => None,
-            "node" => {
-                let own = self.node.address_like(self.address);
-                let key = if self.address.is_ipv4() { "node.address" } else { "node.address6" };
-                if own.is_none() && !self.reader.blames(key) {
-                    let what = format!("the node has no address to reach {} from", self.address);
-                    self.fault("source", Fault::new(what, format!("set {key}, or source = \"any\"")));
-                }
-                own
-            }
-            _ => match values::host(&text) {
-                Ok(source) if source.is_ipv4() == self.address.is_ipv4() => Some(source),
-                Ok(source) => {
-                    let what = format!("{source} and the peer's address are of different families");
-                    self.fault(
-                        "source",
-                        Fault::new(what, "use node, any or an address of the peer's family"),
-                    );
-                    None
-                }
-                Err(fault) => {
-                    self.fault("source", Fault::new(fault.what, "use node, any or an address of this host"));
-                    None
-                }
-            },
-        }
-    }
-
-    fn families(&mut self) -> Families {
-        let own = if self.address.is_ipv4() { Family::Ipv4Unicast } else { Family::Ipv6Unicast };
-        if !self.entry.says("families") {
-            self.reader.derived(self.entry, "families", &own.to_string(), "");
-            return Families::from_iter([own]);
-        }
-        let listed = self.reader.list(self.entry, "families", values::family);
-        let families: Families = listed.into_iter().map(|s| s.value).collect();
-        if families.is_empty() {
-            self.fault("families", Fault::new("no family is left", "list ipv4, ipv6 or both"));
-        }
-        families
-    }
-
-    fn timers(&mut self, bgp: &Bgp) -> (Duration, Option<Duration>) {
-        let shown = bgp.hold_time.as_secs().to_string();
-        let hold_time =
-            self.or_derived("hold_time", values::hold_time, bgp.hold_time, &shown, "bgp.hold_time");
-        let keepalive = match self.entry.says("keepalive_time") {
-            true => keepalive_time(self.reader, self.entry, hold_time),
-            // The speaker's value may be too long for a shorter hold time; then a third is right again.
-            false => bgp.keepalive_time.filter(|time| hold_time.is_zero() || *time < hold_time),
-        };
-        (hold_time, keepalive)
-    }
-
     fn next_hop(&mut self) -> NextHopMode {
         let words =
             [("auto", NextHopMode::Auto), ("self", NextHopMode::OwnAddress), ("keep", NextHopMode::Keep)];
@@ -223,25 +157,6 @@ impl PeerReader<'_> {
             self.fault("route_reflector_client", Fault::new(what, "drop the key or correct asn"));
         }
         Reflection::Client
-    }
-
-    fn ttl(&mut self) -> TtlPolicy {
-        let hops = |high| move |text: &str| values::number(text, 1..=high).and_then(values::narrow::<u8>);
-        let multihop = self.get("multihop", hops(255));
-        let security = self.get("ttl_security", hops(254));
-        match (multihop, security) {
-            (Some(_), Some(_)) => {
-                let what = "multihop and ttl_security are both given";
-                let remedy = "drop one: ttl_security counts hops as well";
-                self.fault("ttl_security", Fault::new(what, remedy));
-                TtlPolicy::Direct
-            }
-            (None, Some(hops)) => TtlPolicy::Security(hops),
-            (Some(1), None) => TtlPolicy::Direct,
-            (Some(hops), None) => TtlPolicy::Multihop(hops),
-            (None, None) if self.internal() => TtlPolicy::Multihop(INTERNAL_HOPS),
-            (None, None) => TtlPolicy::Direct,
-        }
     }
 
     fn import(&mut self) -> ImportRule {

@@ -6,6 +6,15 @@ use std::{
     time::Duration,
 };
 
+mod capabilities;
+mod timers;
+mod transport;
+
+pub use self::{
+    capabilities::CapabilityConfig,
+    timers::TimerConfig,
+    transport::{Auth, ConnectMode, TransportConfig, TtlPolicy},
+};
 use crate::{
     policy::Policy,
     types::{Asn, Families, Family, RouterId},
@@ -33,39 +42,25 @@ pub struct SpeakerConfig {
     pub peers: Vec<PeerConfig>,
 }
 
-/// One peer.
+/// One peer. What belongs together is one field; every such field has a default.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PeerConfig {
     /// Unique name.
     pub name: String,
     /// The peer's address.
     pub address: IpAddr,
-    /// The peer's port for connections we open.
-    pub port: u16,
     /// The peer's AS number.
     pub asn: Asn,
-    /// The local address of connections in both directions; `None`: the kernel's choice.
-    pub source: Option<IpAddr>,
     /// Administratively up or down.
     pub admin: AdminState,
     /// Families to announce.
     pub families: Families,
-    /// Whether we open connections.
-    pub mode: ConnectMode,
-    /// Proposed hold time: zero, or at least 3 s.
-    pub hold_time: Duration,
-    /// KEEPALIVE interval; `None`: a third of the negotiated hold time.
-    pub keepalive_time: Option<Duration>,
-    /// ConnectRetryTimer.
-    pub connect_retry_time: Duration,
-    /// DelayOpenTimer (RFC 4271 section 8.1.1); `None`: OPEN goes out at once.
-    pub delay_open: Option<Duration>,
-    /// Wait before the very first active open, so that simultaneous starts seldom collide.
-    pub first_open_delay: Duration,
-    /// TTL of the connection.
-    pub ttl: TtlPolicy,
-    /// TCP MD5 (RFC 2385).
-    pub auth: Auth,
+    /// How the TCP connection is made and guarded.
+    pub transport: TransportConfig,
+    /// Timers of the session.
+    pub timers: TimerConfig,
+    /// What is announced in OPEN, beside the families.
+    pub capabilities: CapabilityConfig,
     /// Next hop towards this peer.
     pub next_hop: NextHopMode,
     /// Role in route reflection (RFC 4456).
@@ -104,19 +99,12 @@ impl PeerConfig {
         Self {
             name: name.to_owned(),
             address,
-            port: 179,
             asn,
-            source: None,
             admin: AdminState::Up,
             families: Families::from_iter([family]),
-            mode: ConnectMode::Active,
-            hold_time: Duration::from_secs(90),
-            keepalive_time: None,
-            connect_retry_time: Duration::from_secs(5),
-            delay_open: None,
-            first_open_delay: Duration::ZERO,
-            ttl: TtlPolicy::Multihop(64),
-            auth: Auth::None,
+            transport: TransportConfig::default(),
+            timers: TimerConfig::default(),
+            capabilities: CapabilityConfig::default(),
             next_hop: NextHopMode::Auto,
             reflection: Reflection::NonClient,
             import: Arc::default(),
@@ -134,47 +122,6 @@ pub enum AdminState {
     Up,
     /// Kept in Idle; connections from it are refused.
     Down,
-}
-
-/// Who opens the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectMode {
-    /// Both sides may.
-    Active,
-    /// Only the peer (PassiveTcpEstablishment).
-    Passive,
-}
-
-/// Time To Live of a session's packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TtlPolicy {
-    /// The peer is on our link (eBGP default): TTL 1.
-    Direct,
-    /// Up to this many hops away.
-    Multihop(u8),
-    /// Sent with 255, accepted only from at most this many hops away (RFC 5082).
-    Security(u8),
-}
-
-/// Authentication of the TCP connection.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Auth {
-    /// None.
-    None,
-    /// TCP MD5 signature (RFC 2385), 1 to 80 octets.
-    Md5(Box<[u8]>),
-    /// A key is demanded but cannot be had: the peer is kept down, with this reason.
-    Unavailable(String),
-}
-
-impl std::fmt::Debug for Auth {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::None => "None",
-            Self::Md5(_) => "Md5(hidden)",
-            Self::Unavailable(_) => "Unavailable",
-        })
-    }
 }
 
 /// How the next hop is set towards a peer.

@@ -1,0 +1,112 @@
+//! How the session with a peer is made: transport, families, timers.
+
+use std::net::IpAddr;
+
+use bgp::{
+    config::{ConnectMode, TimerConfig, TransportConfig, TtlPolicy},
+    types::{Families, Family},
+};
+
+use super::PeerReader;
+use crate::config::{
+    build::{bgp::keepalive_time, secret::Secrets},
+    error::Fault,
+    intent::Bgp,
+    values,
+};
+
+/// The hops an internal session may take, Linux's and BIRD's default.
+const INTERNAL_HOPS: u8 = 64;
+
+impl PeerReader<'_> {
+    pub(super) fn transport(&mut self, secrets: &mut Secrets<'_>) -> TransportConfig {
+        TransportConfig {
+            port: self.get("port", values::port).unwrap_or(179),
+            source: self.source(),
+            mode: if self.switch("passive") { ConnectMode::Passive } else { ConnectMode::Active },
+            auth: secrets.auth(self.reader, self.entry, Some("password"), "password_file"),
+            ttl: self.ttl(),
+        }
+    }
+
+    pub(super) fn families(&mut self) -> Families {
+        let own = if self.address.is_ipv4() { Family::Ipv4Unicast } else { Family::Ipv6Unicast };
+        if !self.entry.says("families") {
+            self.reader.derived(self.entry, "families", &own.to_string(), "");
+            return Families::from_iter([own]);
+        }
+        let listed = self.reader.list(self.entry, "families", values::family);
+        let families: Families = listed.into_iter().map(|s| s.value).collect();
+        if families.is_empty() {
+            self.fault("families", Fault::new("no family is left", "list ipv4, ipv6 or both"));
+        }
+        families
+    }
+
+    pub(super) fn timers(&mut self, bgp: &Bgp) -> TimerConfig {
+        let shown = bgp.hold_time.as_secs().to_string();
+        let hold_time =
+            self.or_derived("hold_time", values::hold_time, bgp.hold_time, &shown, "bgp.hold_time");
+        let keepalive_time = match self.entry.says("keepalive_time") {
+            true => keepalive_time(self.reader, self.entry, hold_time),
+            // The speaker's value may be too long for a shorter hold time; then a third is right again.
+            false => bgp.keepalive_time.filter(|time| hold_time.is_zero() || *time < hold_time),
+        };
+        TimerConfig {
+            hold_time,
+            keepalive_time,
+            connect_retry_time: bgp.connect_retry_time,
+            ..TimerConfig::default()
+        }
+    }
+
+    fn source(&mut self) -> Option<IpAddr> {
+        let text = self.get("source", values::text)?;
+        match text.as_str() {
+            "any" => None,
+            "node" => {
+                let own = self.node.address_like(self.address);
+                let key = if self.address.is_ipv4() { "node.address" } else { "node.address6" };
+                if own.is_none() && !self.reader.blames(key) {
+                    let what = format!("the node has no address to reach {} from", self.address);
+                    self.fault("source", Fault::new(what, format!("set {key}, or source = \"any\"")));
+                }
+                own
+            }
+            _ => match values::host(&text) {
+                Ok(source) if source.is_ipv4() == self.address.is_ipv4() => Some(source),
+                Ok(source) => {
+                    let what = format!("{source} and the peer's address are of different families");
+                    self.fault(
+                        "source",
+                        Fault::new(what, "use node, any or an address of the peer's family"),
+                    );
+                    None
+                }
+                Err(fault) => {
+                    self.fault("source", Fault::new(fault.what, "use node, any or an address of this host"));
+                    None
+                }
+            },
+        }
+    }
+
+    fn ttl(&mut self) -> TtlPolicy {
+        let hops = |high| move |text: &str| values::number(text, 1..=high).and_then(values::narrow::<u8>);
+        let multihop = self.get("multihop", hops(255));
+        let security = self.get("ttl_security", hops(254));
+        match (multihop, security) {
+            (Some(_), Some(_)) => {
+                let what = "multihop and ttl_security are both given";
+                let remedy = "drop one: ttl_security counts hops as well";
+                self.fault("ttl_security", Fault::new(what, remedy));
+                TtlPolicy::Direct
+            }
+            (None, Some(hops)) => TtlPolicy::Security(hops),
+            (Some(1), None) => TtlPolicy::Direct,
+            (Some(hops), None) => TtlPolicy::Multihop(hops),
+            (None, None) if self.internal() => TtlPolicy::Multihop(INTERNAL_HOPS),
+            (None, None) => TtlPolicy::Direct,
+        }
+    }
+}

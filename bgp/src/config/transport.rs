@@ -1,0 +1,72 @@
+//! How the TCP connection of a peer is made and guarded.
+
+use std::net::IpAddr;
+
+/// The transport of one peer, in both directions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransportConfig {
+    /// The peer's port for connections we open.
+    pub port: u16,
+    /// The local address of connections in both directions; `None`: the kernel's choice.
+    pub source: Option<IpAddr>,
+    /// Whether we open connections.
+    pub mode: ConnectMode,
+    /// TTL of the connection.
+    pub ttl: TtlPolicy,
+    /// How its segments are signed.
+    pub auth: Auth,
+}
+
+impl Default for TransportConfig {
+    /// Port 179, from anywhere, opened by either side, at most 64 hops, unsigned.
+    fn default() -> Self {
+        Self {
+            port: 179,
+            source: None,
+            mode: ConnectMode::Active,
+            ttl: TtlPolicy::Multihop(64),
+            auth: Auth::None,
+        }
+    }
+}
+
+/// Who opens the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectMode {
+    /// Both sides may.
+    Active,
+    /// Only the peer (PassiveTcpEstablishment).
+    Passive,
+}
+
+/// Time To Live of a session's packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TtlPolicy {
+    /// The peer is on our link (eBGP default): TTL 1.
+    Direct,
+    /// Up to this many hops away.
+    Multihop(u8),
+    /// Sent with 255, accepted only from at most this many hops away (RFC 5082).
+    Security(u8),
+}
+
+/// Authentication of the TCP connection.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// None.
+    None,
+    /// TCP MD5 signature (RFC 2385), 1 to 80 octets.
+    Md5(Box<[u8]>),
+    /// A key is demanded but cannot be had: the peer is kept down, with this reason.
+    Unavailable(String),
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Md5(_) => "Md5(hidden)",
+            Self::Unavailable(_) => "Unavailable",
+        })
+    }
+}
