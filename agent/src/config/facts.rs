@@ -2,10 +2,15 @@
 
 use std::{collections::BTreeMap, fmt::Display};
 
-use bgp::config::{AdminState, Auth, ConnectMode, Install, NextHopMode, Reflection, TtlPolicy};
+use bgp::config::{
+    AdminState, Auth, ConnectMode, DecisionConfig, Install, NextHopMode, Reflection, TtlPolicy,
+};
 use serde::Serialize;
 
-use super::intent::{Intent, Peer, PoolExport};
+use super::{
+    intent::{Intent, Peer, PoolExport},
+    words::{self, spelled},
+};
 
 /// Values by key. Keys are the file's, with the name of the entry in brackets: `peers[tor].asn`.
 #[derive(Default)]
@@ -71,6 +76,15 @@ fn speaker(facts: &mut Facts, intent: &Intent) {
     facts.add("bgp.graceful_restart_time", bgp.graceful_restart_time.as_secs());
     facts.add("bgp.selection_deferral", bgp.selection_deferral.as_secs());
     facts.add("bgp.open_delay", bgp.open_delay.as_secs());
+    decision(facts, &bgp.decision);
+}
+
+fn decision(facts: &mut Facts, decision: &DecisionConfig) {
+    facts.add("bgp.med_missing", spelled(decision.med_missing, &words::MED_MISSING));
+    facts.add("bgp.med_compare", spelled(decision.med_compare, &words::MED_COMPARE));
+    facts.add("bgp.tie_break", spelled(decision.tie_break, &words::TIE_BREAK));
+    facts.add("bgp.multipath", decision.multipath);
+    facts.add("bgp.multipath_as_path", spelled(decision.multipath_as_path, &words::AS_PATHS));
 }
 
 fn peer(facts: &mut Facts, name: &str, peer: &Peer) {

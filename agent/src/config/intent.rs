@@ -13,7 +13,8 @@ use std::{
 
 use bgp::{
     config::{
-        AdminState, Auth, CapabilityConfig, Install, NextHopMode, Reflection, TimerConfig, TransportConfig,
+        AdminState, Auth, CapabilityConfig, DecisionConfig, Install, NextHopMode, Reflection, TimerConfig,
+        TransportConfig,
     },
     types::{Asn, Families, RouterId},
 };
@@ -94,6 +95,8 @@ pub struct Bgp {
     pub selection_deferral: Duration,
     /// First active open of the mesh side that waits; zero makes both sides open at once.
     pub open_delay: Duration,
+    /// How best paths are chosen.
+    pub decision: DecisionConfig,
 }
 
 /// Addresses to listen on.

@@ -20,6 +20,7 @@ mod schema;
 mod show;
 mod values;
 mod watch;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -198,6 +198,42 @@ const BGP: &[Key] = &[
         "longest wait in seconds for the peers' routes after our restart",
     ),
     key(
+        "med_missing",
+        Kind::Text,
+        Text("best"),
+        Live,
+        "what a route without MED counts as: the `best` value (0) or the `worst`",
+    ),
+    key(
+        "med_compare",
+        Kind::Text,
+        Text("same-as"),
+        Live,
+        "MED is compared between routes of the `same-as` neighbour, or `always`",
+    ),
+    key(
+        "tie_break",
+        Kind::Text,
+        Text("router-id"),
+        Live,
+        "between equal external routes: the lowest `router-id`, or the `oldest` route (RFC 5004)",
+    ),
+    key(
+        "multipath",
+        Kind::Integer,
+        Integer(1),
+        Live,
+        "most next hops of a route, from paths that are equal up to the distance of their next hops; 1 to 64. \
+         Weights follow the link bandwidth community where all of them have it",
+    ),
+    key(
+        "multipath_as_path",
+        Kind::Text,
+        Text("same"),
+        Live,
+        "paths share a route when their AS paths are the `same`, or (`relax`) of the same length",
+    ),
+    key(
         "open_delay",
         Kind::Integer,
         Integer(3),

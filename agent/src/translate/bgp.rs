@@ -34,6 +34,7 @@ pub(super) fn speaker(intent: &Intent) -> SpeakerConfig {
         listen: listen(intent, &peers),
         graceful_restart_time: intent.bgp.graceful_restart_time,
         selection_deferral: intent.bgp.selection_deferral,
+        decision: intent.bgp.decision,
         peers,
     }
 }

@@ -7,11 +7,13 @@ use std::{
 };
 
 mod capabilities;
+mod decision;
 mod timers;
 mod transport;
 
 pub use self::{
     capabilities::CapabilityConfig,
+    decision::{AsPathMatch, DecisionConfig, MedCompare, MedMissing, TieBreak},
     timers::TimerConfig,
     transport::{Auth, ConnectMode, TransportConfig, TtlPolicy},
 };
@@ -38,6 +40,8 @@ pub struct SpeakerConfig {
     pub graceful_restart_time: Duration,
     /// Longest wait for End-of-RIB after a restart, counted from the first established session.
     pub selection_deferral: Duration,
+    /// How the best paths are chosen.
+    pub decision: DecisionConfig,
     /// The peers.
     pub peers: Vec<PeerConfig>,
 }
@@ -87,6 +91,7 @@ impl SpeakerConfig {
             listen: Vec::new(),
             graceful_restart_time: Duration::from_secs(120),
             selection_deferral: Duration::from_secs(30),
+            decision: DecisionConfig::default(),
             peers: Vec::new(),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use smallvec::SmallVec;
+
 use super::{
     event::{BestChange, WeightedNextHop},
     family::FamilyRib,
@@ -9,8 +11,10 @@ use super::{
 };
 use crate::{
     config::Install,
+    decision::{self, Reason},
     rib::{Bits, LOCAL, Net, RouteId},
     types::NextHopAddress,
+    wire::{attribute::PathAttributes, community::ExtendedCommunity},
 };
 
 /// Where the forwarding table stands.
@@ -19,6 +23,9 @@ pub(super) struct BestReader<P> {
     progress: Progress,
     /// Routes handed out and not taken back.
     installed: Bits,
+    /// Routes whose best path stayed while those beside it changed: nobody but this reader is concerned. An id that
+    /// was given to another route meanwhile has that one told once more.
+    legs_changed: BTreeSet<RouteId>,
     /// Gone while nothing may be taken back: told when that ends, unless the route came back.
     held: BTreeSet<P>,
 }
@@ -36,7 +43,12 @@ enum Progress {
 
 impl<P> Default for BestReader<P> {
     fn default() -> Self {
-        Self { progress: Progress::default(), installed: Bits::default(), held: BTreeSet::new() }
+        Self {
+            progress: Progress::default(),
+            installed: Bits::default(),
+            legs_changed: BTreeSet::new(),
+            held: BTreeSet::new(),
+        }
     }
 }
 
@@ -46,6 +58,13 @@ impl<P: Net> BestReader<P> {
         match self.progress {
             Progress::Unread => None,
             Progress::Walk { cursor, .. } | Progress::Log { cursor } => Some(cursor),
+        }
+    }
+
+    /// Other paths than before share this route with its best one.
+    pub(super) fn legs_changed(&mut self, route: RouteId) {
+        if !matches!(self.progress, Progress::Unread) {
+            self.legs_changed.insert(route);
         }
     }
 
@@ -89,6 +108,9 @@ impl<P: Net> FamilyRib<P> {
 
     /// The next route to look at: in the walk those of the table, then the changed ones.
     fn next_route(&mut self) -> Option<RouteId> {
+        if let Some(route) = self.best.legs_changed.pop_first() {
+            return Some(route);
+        }
         match self.best.progress {
             Progress::Walk { next, cursor } if next < self.table.bound() => {
                 self.best.progress = Progress::Walk { next: next + 1, cursor };
@@ -120,18 +142,35 @@ impl<P: Net> FamilyRib<P> {
 
     /// Where the forwarding table sends packets for a route; none when it is not to be installed.
     fn next_hops(&self, shared: &Shared, route: RouteId) -> Vec<WeightedNextHop> {
-        let Some(best) = self.table.get(route).and_then(|e| e.best()) else { return Vec::new() };
+        let paths = self.table.get(route).map_or(&[][..], |e| e.paths());
+        let Some(best) = paths.first().filter(|p| p.reason == Reason::Best.code()) else { return Vec::new() };
         let install = shared.peer(best.peer).map(|p| p.config.install);
         if best.peer == LOCAL || install != Some(Install::Forward) {
             return Vec::new();
         }
-        let attributes = shared.attributes.get(self.effective(route, best));
-        let hop = attributes.map(|a| a.next_hop.hop());
-        let weighted = |hop: NextHopAddress| WeightedNextHop {
-            address: hop.address,
-            interface: hop.interface,
-            weight: 1,
+        let beside = paths.iter().skip(1).filter(|p| p.reason == Reason::Multipath.code());
+        let legs: SmallVec<[&PathAttributes; 2]> = std::iter::once(best)
+            .chain(beside)
+            .filter_map(|p| shared.attributes.get(self.effective(route, p)).map(|a| &**a))
+            .collect();
+        let weights = match legs.as_slice() {
+            [_] => vec![1],
+            legs => decision::shares(&legs.iter().map(|a| bandwidth(a)).collect::<Vec<_>>()),
         };
-        hop.map(weighted).into_iter().collect()
+        let weighted = legs.iter().zip(weights);
+        let mut next_hops: Vec<_> = weighted
+            .map(|(leg, weight)| {
+                let NextHopAddress { address, interface } = leg.next_hop.hop();
+                WeightedNextHop { address, interface, weight }
+            })
+            .collect();
+        next_hops.sort_unstable();
+        next_hops
     }
+}
+
+/// The bandwidth that a route says its link has.
+fn bandwidth(attributes: &PathAttributes) -> Option<f32> {
+    let communities = &attributes.rare.as_ref()?.extended_communities;
+    communities.iter().find_map(|octets| ExtendedCommunity(*octets).link_bandwidth())
 }

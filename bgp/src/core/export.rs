@@ -14,7 +14,7 @@ use crate::{
     wire::{
         EncodeContext,
         attribute::{NextHop, PathAttributes, RareAttributes},
-        community::Community,
+        community::{Community, ExtendedCommunity},
     },
 };
 
@@ -126,7 +126,7 @@ impl ExportSettings {
                 if learned_med.is_some() && !self.policy.sets_med(modifying) {
                     attributes.med = None;
                 }
-                forget_reflection(&mut attributes);
+                keep_transitive(&mut attributes);
             }
             PeerType::Internal => {
                 attributes.local_pref.get_or_insert(DEFAULT_LOCAL_PREF);
@@ -135,6 +135,7 @@ impl ExportSettings {
                 }
             }
         }
+        forget_weight(&mut attributes);
         Some(attributes)
     }
 
@@ -166,13 +167,27 @@ fn mark_reflected(shared: &Shared, path: &Path, attributes: &mut PathAttributes)
     rare.cluster_list.insert(0, shared.cluster_id);
 }
 
-/// Both are non-transitive (RFC 4456 section 8).
-fn forget_reflection(attributes: &mut PathAttributes) {
+/// What stays inside an AS: the traces of reflection (RFC 4456 section 8), non-transitive extended communities
+/// (RFC 4360 section 6).
+fn keep_transitive(attributes: &mut PathAttributes) {
     if let Some(rare) = &mut attributes.rare {
         rare.originator_id = None;
         rare.cluster_list.clear();
-        if **rare == RareAttributes::default() {
-            attributes.rare = None;
-        }
+        rare.extended_communities.retain(|octets| ExtendedCommunity(*octets).is_transitive());
+        drop_if_empty(attributes);
+    }
+}
+
+/// The weight is ours alone.
+fn forget_weight(attributes: &mut PathAttributes) {
+    if let Some(rare) = attributes.rare.as_mut().filter(|r| r.weight.is_some()) {
+        rare.weight = None;
+        drop_if_empty(attributes);
+    }
+}
+
+fn drop_if_empty(attributes: &mut PathAttributes) {
+    if attributes.rare.as_ref().is_some_and(|r| **r == RareAttributes::default()) {
+        attributes.rare = None;
     }
 }

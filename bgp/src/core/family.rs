@@ -53,6 +53,14 @@ enum Identity {
     Path(PeerId, u32, AttributesId),
 }
 
+/// What a decision may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Standing {
+    best: Identity,
+    /// The paths beside the best one that packets take; always none while a route has one next hop.
+    legs: SmallVec<[(PeerId, u32, AttributesId); 2]>,
+}
+
 /// What the import policy said.
 struct Imported {
     refused: Option<Reason>,
@@ -114,7 +122,7 @@ impl<P: Net> FamilyRib<P> {
     pub(super) fn unreach(&mut self, shared: &mut Shared, peer: PeerId, prefixes: &[Nlri<P>]) {
         for nlri in prefixes {
             let Some(route) = self.table.find(nlri.prefix) else { continue };
-            let before = self.identity(route);
+            let before = self.standing(route);
             self.take(shared, route, |_, path| path.is(peer, nlri.path_id));
             self.settle(shared, route, before);
         }
@@ -145,7 +153,7 @@ impl<P: Net> FamilyRib<P> {
 
     /// Puts a path in place of the one of its name, with a reference of its own on its attributes.
     fn put(&mut self, shared: &mut Shared, route: RouteId, mut path: Path, policy: &Policy) {
-        let before = self.identity(route);
+        let before = self.standing(route);
         if self.confirm(shared, route, &path) {
             return;
         }
@@ -235,6 +243,14 @@ impl<P: Net> FamilyRib<P> {
         }
     }
 
+    fn standing(&self, route: RouteId) -> Standing {
+        let paths = self.table.get(route).map_or(&[][..], |e| e.paths());
+        let legs = paths.iter().filter(|p| p.reason == Reason::Multipath.code());
+        let mut legs: SmallVec<_> = legs.map(|p| (p.peer, p.path_id, self.effective(route, p))).collect();
+        legs.sort_unstable();
+        Standing { best: self.identity(route), legs }
+    }
+
     /// Takes paths out of an entry and gives up what they hold.
     fn take(&mut self, shared: &mut Shared, route: RouteId, which: impl Fn(&Shared, &Path) -> bool) {
         let paths = |rib: &Self| rib.table.get(route).map_or(0, |e| e.paths().len());
@@ -261,15 +277,17 @@ impl<P: Net> FamilyRib<P> {
     }
 
     /// Decides over a route and writes a change of its best path down.
-    fn settle(&mut self, shared: &mut Shared, route: RouteId, before: Identity) {
+    fn settle(&mut self, shared: &mut Shared, route: RouteId, before: Standing) {
         let dead = |shared: &Shared, p: &Path| !shared.is_alive(P::FAMILY, p);
         if self.table.get(route).is_some_and(|e| e.paths().iter().any(|p| dead(shared, p))) {
             self.take(shared, route, dead);
         }
         self.decide(shared, route);
-        match (before, self.identity(route)) {
+        let now = self.standing(route);
+        match (before.best, now.best) {
             (Identity::None, Identity::Undecided) => {}
             (before, now) if before != now => self.table.touch(route),
+            _ if before.legs != now.legs => self.best.legs_changed(route),
             _ => self.table.free_unlogged(route),
         }
     }
@@ -281,7 +299,7 @@ impl<P: Net> FamilyRib<P> {
                 let standing = shared.ineligible(path, self.effective(route, path));
                 SmallVec::from_slice(&[standing.unwrap_or(Reason::Best)])
             }
-            Some(_) => decision::decide(&self.candidates(shared, route), &mut Unrecorded),
+            Some(_) => decision::decide(&self.candidates(shared, route), &shared.decision, &mut Unrecorded),
         };
         let Some(entry) = self.table.get_mut(route) else { return };
         let mut waiting: SmallVec<[Path; 2]> = SmallVec::new();
@@ -301,7 +319,7 @@ impl<P: Net> FamilyRib<P> {
     }
 
     /// The paths of a route as the decision sees them, in their order.
-    pub(super) fn candidates(&self, shared: &Shared, route: RouteId) -> SmallVec<[Candidate; 4]> {
+    fn candidates<'a>(&self, shared: &'a Shared, route: RouteId) -> SmallVec<[Candidate<'a>; 4]> {
         let paths = self.table.get(route).map_or(&[][..], |e| e.paths());
         paths.iter().filter_map(|p| shared.candidate(p, self.effective(route, p))).collect()
     }
@@ -324,7 +342,7 @@ impl<P: Net> FamilyRib<P> {
         if self.table.get(route).is_none_or(|e| e.paths().is_empty()) {
             return;
         }
-        let before = self.identity(route);
+        let before = self.standing(route);
         self.reimport(shared, route);
         self.settle(shared, route, before);
     }

@@ -174,7 +174,7 @@ impl<P: Net> FamilyRib<P> {
         let candidates: Vec<_> =
             paths.iter().filter_map(|p| shared.candidate(p, self.effective(route, p))).collect();
         let mut told = Told { paths: paths.len(), steps: Vec::new() };
-        decision::decide(&candidates, &mut told);
+        decision::decide(&candidates, &shared.decision, &mut told);
         let import_terms = paths.iter().map(|p| import_term(shared, prefix, p)).collect();
         Some(Explanation { route: view, import_terms, steps: told.steps })
     }

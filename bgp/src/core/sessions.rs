@@ -80,7 +80,7 @@ impl Core {
 
     /// Puts a new configuration in force and says what each peer's task must do; peers not named go on.
     ///
-    /// A change of policies, next-hop mode, reflection, install or limit touches no session. For
+    /// A change of policies, next-hop mode, reflection, install, limit or the decision's knobs touches no session. For
     /// [`PeerChange::Restart`] the caller closes the session and reports it down; a removed peer needs no report.
     pub fn reconfigure(&mut self, now: Now, config: SpeakerConfig) -> Vec<PeerChange> {
         self.now = now;
@@ -104,6 +104,10 @@ impl Core {
         }
         (self.shared.asn, self.shared.router_id) = (config.asn, config.router_id);
         self.shared.cluster_id = config.cluster_id;
+        if config.decision != self.config.decision {
+            self.shared.decision = config.decision;
+            self.request_sweeps();
+        }
         for new in &config.peers {
             let id = self.ids.assign(&new.name);
             match self.shared.peer_mut(id) {
@@ -135,6 +139,7 @@ impl Core {
         }
         if old.install != new.install {
             self.restart_best();
+            self.request_sweeps();
         }
         let same_export =
             old.export == new.export && old.next_hop == new.next_hop && old.reflection == new.reflection;

@@ -7,7 +7,7 @@ use std::{
 
 use super::event::{Action, Presence};
 use crate::{
-    config::{PeerConfig, Reflection, SpeakerConfig},
+    config::{DecisionConfig, Install, PeerConfig, Reflection, SpeakerConfig},
     decision::{Candidate, DEFAULT_LOCAL_PREF, Reason, Source},
     event::{Negotiated, Reachability, SessionAddresses},
     rib::{AttributesId, AttributesTable, LOCAL, Net, NextHopNotice, NextHopState, NextHops, Path},
@@ -21,6 +21,7 @@ pub(super) struct Shared {
     pub(super) asn: Asn,
     pub(super) router_id: RouterId,
     pub(super) cluster_id: RouterId,
+    pub(super) decision: DecisionConfig,
     pub(super) addresses: Vec<IpAddr>,
     peers: Vec<Option<Box<Peer>>>,
     pub(super) attributes: AttributesTable,
@@ -158,6 +159,7 @@ impl Shared {
             asn: config.asn,
             router_id: config.router_id,
             cluster_id: config.cluster_id,
+            decision: config.decision,
             addresses: config.addresses.clone(),
             peers: Vec::new(),
             attributes: AttributesTable::default(),
@@ -275,7 +277,7 @@ impl Shared {
     }
 
     /// The path as the decision sees it; `id` names its attributes after the import policy.
-    pub(super) fn candidate(&self, path: &Path, id: AttributesId) -> Option<Candidate> {
+    pub(super) fn candidate(&self, path: &Path, id: AttributesId) -> Option<Candidate<'_>> {
         let attributes = self.attributes.get(id)?;
         let rare = attributes.rare.as_deref();
         let peer = self.peer(path.peer);
@@ -287,12 +289,17 @@ impl Shared {
         Some(Candidate {
             ineligible: self.ineligible(path, id),
             source: source(path),
+            weight: rare.and_then(|r| r.weight).unwrap_or(0),
             local_pref: attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF),
+            as_path: &attributes.as_path,
             as_path_length: attributes.as_path.path_length().try_into().unwrap_or(u32::MAX),
             origin: attributes.origin,
-            med: attributes.med.unwrap_or(0),
+            med: attributes.med,
             neighbor_as: attributes.as_path.neighbor(),
+            next_hop: attributes.next_hop.hop(),
+            install: peer.map_or(Install::RibOnly, |p| p.config.install),
             igp_cost,
+            learned: path.learned,
             router_id: rare.and_then(|r| r.originator_id).unwrap_or(sender),
             cluster_list_length: rare.map_or(0, |r| r.cluster_list.len().try_into().unwrap_or(u32::MAX)),
             peer_address: peer.map_or(IpAddr::from([0; 4]), |p| p.config.address),

@@ -1,6 +1,7 @@
 mod harness;
 mod limits;
 mod model;
+mod multipath;
 mod reading;
 mod reconfiguration;
 mod reflection;

@@ -4,16 +4,22 @@
 //! the tie-breaking of section 9.1.2.2 over the whole set, so that the outcome does not depend on the order of
 //! arrival. Explaining a decision is running it with a [`Recorder`] that keeps what it hears.
 
+mod multipath;
 mod reason;
+mod weight;
 
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-pub use self::reason::{Reason, Step};
+pub use self::{
+    reason::{Reason, Step},
+    weight::shares,
+};
 use crate::{
-    types::{Asn, PeerType, RouterId},
-    wire::attribute::Origin,
+    config::{DecisionConfig, Install, MedCompare, MedMissing, TieBreak},
+    types::{Asn, NextHopAddress, PeerType, RouterId},
+    wire::attribute::{AsPath, Origin},
 };
 
 /// LOCAL_PREF of a route that has none (the customary default; RFC 4271 section 5.1.5 leaves it open).
@@ -21,23 +27,33 @@ pub const DEFAULT_LOCAL_PREF: u32 = 100;
 
 /// A path as the decision sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct Candidate<'a> {
     /// Why it cannot be chosen, if it cannot.
     pub ineligible: Option<Reason>,
     /// Where it comes from.
     pub source: Source,
+    /// What this speaker alone prefers it by, before anything the protocol carries.
+    pub weight: u16,
     /// Degree of preference (RFC 4271 section 9.1.1).
     pub local_pref: u32,
+    /// AS_PATH.
+    pub as_path: &'a AsPath,
     /// Length of AS_PATH.
     pub as_path_length: u32,
     /// ORIGIN.
     pub origin: Origin,
-    /// MULTI_EXIT_DISC; 0 when absent (RFC 4271 section 9.1.2.2 c).
-    pub med: u32,
+    /// MULTI_EXIT_DISC.
+    pub med: Option<u32>,
     /// The neighbouring AS the route came through; `None`: it began in our own.
     pub neighbor_as: Option<Asn>,
+    /// Where packets go.
+    pub next_hop: NextHopAddress,
+    /// Whether packets may take it.
+    pub install: Install,
     /// Interior cost to the next hop.
     pub igp_cost: u32,
+    /// When it was learned: seconds on any clock.
+    pub learned: u32,
     /// ORIGINATOR_ID, or the sender's BGP Identifier.
     pub router_id: RouterId,
     /// Length of CLUSTER_LIST.
@@ -57,17 +73,19 @@ pub enum Source {
     Peer(PeerType),
 }
 
-impl Candidate {
-    /// What a step compares; the lowest value stays. MED is comparable within a neighbouring AS only.
-    fn value(&self, step: Step) -> u128 {
+impl Candidate<'_> {
+    /// What a step compares; the lowest value stays.
+    fn value(&self, step: Step, config: &DecisionConfig) -> u128 {
         match step {
             Step::LocalOrigin => u128::from(self.source != Source::Local),
+            Step::Weight => u128::from(u16::MAX - self.weight),
             Step::LocalPref => u128::from(u32::MAX - self.local_pref),
             Step::AsPathLength => self.as_path_length.into(),
             Step::Origin => self.origin as u128,
-            Step::Med => self.med.into(),
+            Step::Med => self.med(config).into(),
             Step::External => u128::from(self.source == Source::Peer(PeerType::Internal)),
             Step::IgpCost => self.igp_cost.into(),
+            Step::Oldest => self.age_rank(config).into(),
             Step::RouterId => u32::from(self.router_id.0).into(),
             Step::ClusterListLength => self.cluster_list_length.into(),
             Step::PeerAddress => match self.peer_address {
@@ -76,6 +94,25 @@ impl Candidate {
             },
             Step::PathId => self.path_id.into(),
         }
+    }
+
+    fn med(&self, config: &DecisionConfig) -> u32 {
+        let missing = match config.med_missing {
+            MedMissing::Best => 0,
+            MedMissing::Worst => u32::MAX,
+        };
+        self.med.unwrap_or(missing)
+    }
+
+    /// RFC 5004 section 3: the age tells external routes apart only.
+    fn age_rank(&self, config: &DecisionConfig) -> u32 {
+        let counts = config.tie_break == TieBreak::Oldest && self.source == Source::Peer(PeerType::External);
+        if counts { self.learned } else { 0 }
+    }
+
+    /// Who is compared with whom in a step: MULTI_EXIT_DISC counts within a neighbouring AS.
+    fn group(&self, step: Step, config: &DecisionConfig) -> Option<Option<Asn>> {
+        (step == Step::Med && config.med_compare == MedCompare::SameAs).then_some(self.neighbor_as)
     }
 }
 
@@ -99,18 +136,26 @@ pub type Reasons = SmallVec<[Reason; 4]>;
 type Indices = SmallVec<[usize; 4]>;
 
 /// Chooses among the paths of one prefix. At most one is [`Reason::Best`]; none when none is eligible.
-pub fn decide(candidates: &[Candidate], recorder: &mut impl Recorder) -> Reasons {
+///
+/// With `config.multipath` above 1, paths that tie with the best one up to the interior cost and may share its route
+/// are [`Reason::Multipath`]; those that may not say why.
+pub fn decide(
+    candidates: &[Candidate<'_>],
+    config: &DecisionConfig,
+    recorder: &mut impl Recorder,
+) -> Reasons {
     let mut reasons: Reasons = candidates.iter().map(|c| c.ineligible.unwrap_or(Reason::Best)).collect();
     let mut alive: Indices = (0..candidates.len()).filter(|i| reasons[*i] == Reason::Best).collect();
+    let mut tied = Indices::new();
     for step in Step::ORDER {
         if alive.len() < 2 {
             break;
         }
         let values: SmallVec<[(usize, u128); 4]> =
-            alive.iter().map(|i| (*i, candidates[*i].value(step))).collect();
-        let group = |i: usize| (step == Step::Med).then_some(candidates[i].neighbor_as);
+            alive.iter().map(|i| (*i, candidates[*i].value(step, config))).collect();
+        let group = |i: usize| candidates[i].group(step, config);
         alive.retain(|i| {
-            let own = candidates[*i].value(step);
+            let own = candidates[*i].value(step, config);
             let beaten = values.iter().any(|(other, value)| group(*other) == group(*i) && *value < own);
             if beaten {
                 reasons[*i] = Reason::Lost(step);
@@ -118,10 +163,14 @@ pub fn decide(candidates: &[Candidate], recorder: &mut impl Recorder) -> Reasons
             !beaten
         });
         recorder.step(step, &values, &alive);
+        if step == Step::IgpCost {
+            tied.clone_from(&alive);
+        }
     }
     for tied in alive.iter().skip(1) {
         reasons[*tied] = Reason::Lost(Step::PathId);
     }
+    multipath::share(candidates, config, &tied, &mut reasons);
     reasons
 }
 

@@ -30,23 +30,34 @@ pub enum Step {
     PeerAddress = 9,
     /// The lowest path identifier of one peer (RFC 7911).
     PathId = 10,
+    /// The higher weight, which is this speaker's own and never sent.
+    Weight = 11,
+    /// The external route known longest (RFC 5004), where the configuration asks for it.
+    Oldest = 12,
 }
 
 impl Step {
     /// The steps in the order they are taken.
-    pub const ORDER: [Self; 11] = [
+    pub const ORDER: [Self; 13] = [
         Self::LocalOrigin,
+        Self::Weight,
         Self::LocalPref,
         Self::AsPathLength,
         Self::Origin,
         Self::Med,
         Self::External,
         Self::IgpCost,
+        Self::Oldest,
         Self::RouterId,
         Self::ClusterListLength,
         Self::PeerAddress,
         Self::PathId,
     ];
+
+    /// Its place in [`Step::ORDER`].
+    pub fn place(self) -> usize {
+        Self::ORDER.iter().position(|step| *step == self).unwrap_or(Self::ORDER.len())
+    }
 
     const fn name(self) -> &'static str {
         match self {
@@ -61,6 +72,8 @@ impl Step {
             Self::ClusterListLength => "lost_cluster_list_length",
             Self::PeerAddress => "lost_peer_address",
             Self::PathId => "lost_path_id",
+            Self::Weight => "lost_weight",
+            Self::Oldest => "lost_oldest",
         }
     }
 }
@@ -72,6 +85,14 @@ pub enum Reason {
     Best,
     /// It lost in this step against the best path.
     Lost(Step),
+    /// It is as good as the best path up to the interior cost, and packets take it too.
+    Multipath,
+    /// As good as the best path, but its AS_PATH is another one.
+    MultipathAsPath,
+    /// As good as the best path, but packets to its next hop go out already.
+    MultipathNextHop,
+    /// As good as the best path, but the route has as many next hops as it may.
+    MultipathFull,
     /// The reachability of its next hop is not known yet.
     NextHopPending,
     /// Its next hop cannot be reached (RFC 4271 section 9.1.2.1).
@@ -91,7 +112,7 @@ pub enum Reason {
 impl Reason {
     const FIRST_REJECT: u8 = 64;
     const FIRST_STEP: u8 = 16;
-    const PLAIN: [Self; 7] = [
+    const PLAIN: [Self; 11] = [
         Self::Best,
         Self::NextHopPending,
         Self::NextHopUnreachable,
@@ -99,6 +120,10 @@ impl Reason {
         Self::AsLoop,
         Self::OriginatorLoop,
         Self::ClusterLoop,
+        Self::Multipath,
+        Self::MultipathAsPath,
+        Self::MultipathNextHop,
+        Self::MultipathFull,
     ];
 
     /// The code stored beside a path.
@@ -111,6 +136,10 @@ impl Reason {
             Self::AsLoop => 4,
             Self::OriginatorLoop => 5,
             Self::ClusterLoop => 6,
+            Self::Multipath => 7,
+            Self::MultipathAsPath => 8,
+            Self::MultipathNextHop => 9,
+            Self::MultipathFull => 10,
             Self::Lost(step) => Self::FIRST_STEP + step as u8,
             Self::Rejected(reason) => Self::FIRST_REJECT + reason.code(),
         }
@@ -123,7 +152,7 @@ impl Reason {
             return RejectReason::ALL.get(index).copied().map(Self::Rejected);
         }
         match at(Self::FIRST_STEP) {
-            Some(index) => Step::ORDER.get(index).copied().map(Self::Lost),
+            Some(index) => Step::ORDER.into_iter().find(|s| *s as usize == index).map(Self::Lost),
             None => Self::PLAIN.get(usize::from(code)).copied(),
         }
     }
@@ -139,6 +168,10 @@ impl Reason {
             Self::AsLoop => "as_loop",
             Self::OriginatorLoop => "originator_loop",
             Self::ClusterLoop => "cluster_loop",
+            Self::Multipath => "multipath",
+            Self::MultipathAsPath => "multipath_as_path",
+            Self::MultipathNextHop => "multipath_next_hop",
+            Self::MultipathFull => "multipath_full",
             Self::Rejected(reason) => reason.name(),
         }
     }
@@ -167,7 +200,7 @@ mod tests {
 
     #[test]
     fn every_reason_survives_its_code() {
-        assert_eq!(every_reason().len(), 7 + Step::ORDER.len() + RejectReason::ALL.len());
+        assert_eq!(every_reason().len(), Reason::PLAIN.len() + Step::ORDER.len() + RejectReason::ALL.len());
         assert!((0..=u8::MAX).all(|c| Reason::from_code(c).is_none_or(|r| r.code() == c)));
     }
 

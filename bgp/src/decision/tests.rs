@@ -1,19 +1,28 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::Ipv4Addr, num::NonZeroU8, sync::LazyLock};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::AsPathMatch;
 
-fn base() -> Candidate {
+static PATHS: LazyLock<[AsPath; 2]> =
+    LazyLock::new(|| [[65001, 65003], [65002, 65003]].map(|p| AsPath::from_sequence(&p.map(Asn)).unwrap()));
+
+fn base() -> Candidate<'static> {
     Candidate {
         ineligible: None,
         source: Source::Peer(PeerType::External),
+        weight: 0,
         local_pref: 100,
+        as_path: &PATHS[0],
         as_path_length: 2,
         origin: Origin::Igp,
-        med: 0,
+        med: Some(0),
         neighbor_as: Some(Asn(65001)),
+        next_hop: Ipv4Addr::new(10, 0, 0, 5).into(),
+        install: Install::Forward,
         igp_cost: 10,
+        learned: 0,
         router_id: RouterId([10, 0, 0, 5].into()),
         cluster_list_length: 0,
         peer_address: [10, 0, 0, 5].into(),
@@ -22,7 +31,11 @@ fn base() -> Candidate {
 }
 
 fn run(candidates: &[Candidate]) -> Vec<Reason> {
-    decide(candidates, &mut Unrecorded).to_vec()
+    run_with(&DecisionConfig::default(), candidates)
+}
+
+fn run_with(config: &DecisionConfig, candidates: &[Candidate]) -> Vec<Reason> {
+    decide(candidates, config, &mut Unrecorded).to_vec()
 }
 
 /// In both orders, `better` wins and `worse` loses in `step`.
@@ -52,25 +65,29 @@ fn a_shorter_path_beats_a_lower_origin() {
 
 #[test]
 fn a_lower_origin_beats_a_lower_med() {
-    assert_step(Step::Origin, Candidate { med: 9, ..base() }, Candidate { origin: Origin::Egp, ..base() });
+    assert_step(
+        Step::Origin,
+        Candidate { med: Some(9), ..base() },
+        Candidate { origin: Origin::Egp, ..base() },
+    );
 }
 
 #[test]
 fn a_lower_med_of_the_same_neighbouring_as_beats_external_origin() {
     let internal = Candidate { source: Source::Peer(PeerType::Internal), ..base() };
-    assert_step(Step::Med, internal, Candidate { med: 1, ..base() });
+    assert_step(Step::Med, internal, Candidate { med: Some(1), ..base() });
 }
 
 #[test]
 fn med_is_not_compared_between_neighbouring_ases() {
-    let other = Candidate { neighbor_as: Some(Asn(65002)), med: 9, igp_cost: 1, ..base() };
+    let other = Candidate { neighbor_as: Some(Asn(65002)), med: Some(9), igp_cost: 1, ..base() };
     assert_step(Step::IgpCost, other, base());
 }
 
 #[test]
 fn med_elimination_is_within_groups_so_that_the_order_of_arrival_cannot_matter() {
-    let a = Candidate { med: 1, igp_cost: 30, ..base() };
-    let b = Candidate { med: 2, igp_cost: 10, ..base() };
+    let a = Candidate { med: Some(1), igp_cost: 30, ..base() };
+    let b = Candidate { med: Some(2), igp_cost: 10, ..base() };
     let c = Candidate { neighbor_as: Some(Asn(65002)), igp_cost: 20, ..base() };
     assert_eq!(run(&[a, b, c]), [Reason::Lost(Step::IgpCost), Reason::Lost(Step::Med), Reason::Best]);
     assert_eq!(run(&[c, b, a]), [Reason::Best, Reason::Lost(Step::Med), Reason::Lost(Step::IgpCost)]);
@@ -108,6 +125,38 @@ fn a_lower_address_wins_then_a_lower_path_identifier() {
 }
 
 #[test]
+fn a_higher_weight_beats_a_higher_preference() {
+    assert_step(Step::Weight, Candidate { weight: 1, ..base() }, Candidate { local_pref: 200, ..base() });
+}
+
+#[test]
+fn a_missing_med_is_the_lowest_or_as_configured_the_highest() {
+    let missing = Candidate { med: None, router_id: RouterId([9, 0, 0, 1].into()), ..base() };
+    let one = Candidate { med: Some(1), ..base() };
+    assert_eq!(run(&[missing, one]), [Reason::Best, Reason::Lost(Step::Med)]);
+    let worst = DecisionConfig { med_missing: MedMissing::Worst, ..DecisionConfig::default() };
+    assert_eq!(run_with(&worst, &[missing, one]), [Reason::Lost(Step::Med), Reason::Best]);
+}
+
+#[test]
+fn med_is_compared_between_all_neighbours_where_the_configuration_says_so() {
+    let other = Candidate { neighbor_as: Some(Asn(65002)), med: Some(9), igp_cost: 1, ..base() };
+    let always = DecisionConfig { med_compare: MedCompare::Always, ..DecisionConfig::default() };
+    assert_eq!(run_with(&always, &[other, base()]), [Reason::Lost(Step::Med), Reason::Best]);
+}
+
+#[test]
+fn the_oldest_external_path_stays_and_internal_ones_are_told_apart_by_identifier() {
+    let oldest = DecisionConfig { tie_break: TieBreak::Oldest, ..DecisionConfig::default() };
+    let old = Candidate { router_id: RouterId([10, 9, 9, 9].into()), ..base() };
+    let new = Candidate { learned: 1, ..base() };
+    assert_eq!(run_with(&oldest, &[new, old]), [Reason::Lost(Step::Oldest), Reason::Best]);
+    let internal = |c| Candidate { source: Source::Peer(PeerType::Internal), ..c };
+    let both = [internal(new), internal(old)];
+    assert_eq!(run_with(&oldest, &both), [Reason::Best, Reason::Lost(Step::RouterId)]);
+}
+
+#[test]
 fn an_ineligible_path_keeps_its_reason_and_cannot_win() {
     let unreachable = Candidate { ineligible: Some(Reason::NextHopUnreachable), local_pref: 900, ..base() };
     assert_eq!(run(&[unreachable, base()]), [Reason::NextHopUnreachable, Reason::Best]);
@@ -124,13 +173,12 @@ fn a_recorder_hears_every_step_until_one_path_is_left() {
     }
     let mut steps = Steps(Vec::new());
     let short = Candidate { as_path_length: 1, ..base() };
-    decide(&[base(), short], &mut steps);
-    let expected =
-        [(Step::LocalOrigin, vec![0, 1]), (Step::LocalPref, vec![0, 1]), (Step::AsPathLength, vec![1])];
-    assert_eq!(steps.0, expected);
+    decide(&[base(), short], &DecisionConfig::default(), &mut steps);
+    let expected = [Step::LocalOrigin, Step::Weight, Step::LocalPref].map(|s| (s, vec![0, 1])).into_iter();
+    assert_eq!(steps.0, expected.chain([(Step::AsPathLength, vec![1])]).collect::<Vec<_>>());
 }
 
-fn candidate() -> impl Strategy<Value = Candidate> {
+fn candidate() -> impl Strategy<Value = Candidate<'static>> {
     let source = prop_oneof![
         Just(Source::Local),
         Just(Source::Peer(PeerType::Internal)),
@@ -142,12 +190,17 @@ fn candidate() -> impl Strategy<Value = Candidate> {
     (source, values, more).prop_map(|(source, v, (clusters, address, path_id, ineligible))| Candidate {
         ineligible,
         source,
+        weight: 0,
         local_pref: v.0,
+        as_path: &PATHS[v.4 as usize],
         as_path_length: v.1,
         origin: v.2,
-        med: v.3,
+        med: Some(v.3).filter(|med| *med > 0),
         neighbor_as: Some(Asn(v.4)),
+        next_hop: Ipv4Addr::new(3, 3, 3, address).into(),
+        install: Install::Forward,
         igp_cost: v.5,
+        learned: clusters,
         router_id: RouterId([1, 1, 1, v.6].into()),
         cluster_list_length: clusters,
         peer_address: [2, 2, 2, address].into(),
@@ -156,14 +209,94 @@ fn candidate() -> impl Strategy<Value = Candidate> {
 }
 
 /// No two paths have the same name: the last step always decides.
-fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
+fn candidates() -> impl Strategy<Value = Vec<Candidate<'static>>> {
     prop::collection::vec(candidate(), 1..6).prop_map(|mut candidates| {
         candidates.iter_mut().zip(0..).for_each(|(c, index)| c.path_id = c.path_id << 8 | index);
         candidates
     })
 }
 
+fn multipath(most: u8, as_path: AsPathMatch) -> DecisionConfig {
+    let multipath = NonZeroU8::new(most).unwrap();
+    DecisionConfig { multipath, multipath_as_path: as_path, ..DecisionConfig::default() }
+}
+
+/// Equal to the base, but from another neighbour.
+fn neighbour(last: u8) -> Candidate<'static> {
+    let address = [10, 0, 0, last];
+    Candidate {
+        next_hop: Ipv4Addr::from(address).into(),
+        peer_address: address.into(),
+        router_id: RouterId(address.into()),
+        ..base()
+    }
+}
+
+#[test]
+fn equal_paths_share_the_route_in_the_order_of_the_remaining_steps() {
+    let config = multipath(2, AsPathMatch::Same);
+    let reasons = run_with(&config, &[neighbour(8), neighbour(6), neighbour(7)]);
+    assert_eq!(reasons, [Reason::MultipathFull, Reason::Best, Reason::Multipath]);
+    let reasons = run_with(&config, &[neighbour(7), neighbour(8), neighbour(6)]);
+    assert_eq!(reasons, [Reason::Multipath, Reason::MultipathFull, Reason::Best]);
+}
+
+#[test]
+fn a_path_that_lost_before_the_tie_break_shares_nothing() {
+    let far = Candidate { igp_cost: 11, ..neighbour(6) };
+    let internal = Candidate { source: Source::Peer(PeerType::Internal), ..neighbour(7) };
+    let reasons = run_with(&multipath(8, AsPathMatch::SameLength), &[far, internal, base()]);
+    assert_eq!(reasons, [Reason::Lost(Step::IgpCost), Reason::Lost(Step::External), Reason::Best]);
+}
+
+#[test]
+fn another_as_path_of_the_same_length_shares_only_where_relaxed() {
+    let other = Candidate { as_path: &PATHS[1], neighbor_as: Some(Asn(65002)), ..neighbour(6) };
+    let reasons = run_with(&multipath(8, AsPathMatch::Same), &[base(), other]);
+    assert_eq!(reasons, [Reason::Best, Reason::MultipathAsPath]);
+    let reasons = run_with(&multipath(8, AsPathMatch::SameLength), &[base(), other]);
+    assert_eq!(reasons, [Reason::Best, Reason::Multipath]);
+}
+
+#[test]
+fn a_next_hop_is_counted_once() {
+    let reflected = Candidate { next_hop: base().next_hop, ..neighbour(6) };
+    let reasons = run_with(&multipath(2, AsPathMatch::Same), &[base(), reflected, neighbour(7)]);
+    assert_eq!(reasons, [Reason::Best, Reason::MultipathNextHop, Reason::Multipath]);
+}
+
+#[test]
+fn a_path_that_is_not_to_be_installed_takes_no_place() {
+    let kept = Candidate { install: Install::RibOnly, ..neighbour(6) };
+    let reasons = run_with(&multipath(2, AsPathMatch::Same), &[base(), kept, neighbour(7)]);
+    assert_eq!(reasons, [Reason::Best, Reason::Lost(Step::RouterId), Reason::Multipath]);
+}
+
 proptest! {
+    #[test]
+    fn the_set_does_not_depend_on_the_order_and_leaves_the_best_path_alone(
+        candidates in candidates(),
+        turn in 0usize..6,
+        most in 1u8..4,
+    ) {
+        let config = multipath(most, AsPathMatch::SameLength);
+        let reasons = run_with(&config, &candidates);
+        let plain = run(&candidates);
+        let best = |reasons: &[Reason]| reasons.iter().position(|r| *r == Reason::Best);
+        prop_assert_eq!(best(&reasons), best(&plain));
+        let members = |reasons: &[Reason], of: &[Candidate<'static>]| -> BTreeSet<_> {
+            let shared = reasons.iter().zip(of).filter(|(r, _)| matches!(r, Reason::Best | Reason::Multipath));
+            shared.map(|(_, c)| (c.path_id, c.next_hop)).collect()
+        };
+        let set = members(&reasons, &candidates);
+        prop_assert!(set.len() <= usize::from(most));
+        prop_assert_eq!(set.iter().map(|(_, hop)| hop).collect::<BTreeSet<_>>().len(), set.len());
+        let mut turned = candidates.clone();
+        turned.rotate_left(turn % candidates.len());
+        turned.reverse();
+        prop_assert_eq!(members(&run_with(&config, &turned), &turned), set);
+    }
+
     #[test]
     fn exactly_one_eligible_path_wins_whatever_the_order(
         candidates in candidates(),

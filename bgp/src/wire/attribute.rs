@@ -200,6 +200,8 @@ pub struct RareAttributes {
     pub unknown: Vec<UnknownAttribute>,
     /// Which of the attributes above came with the Partial bit, which must stay set (RFC 4271 section 5).
     pub partial: PartialBits,
+    /// The weight an import policy set, which only this speaker's own decision knows; never on the wire.
+    pub weight: Option<u16>,
 }
 
 /// The path attributes of a feasible route, next hop included: complete, valid, comparable, hashable.

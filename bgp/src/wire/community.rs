@@ -61,13 +61,17 @@ impl fmt::Display for LargeCommunity {
     }
 }
 
-/// One extended community (RFC 4360), for display: `rt:64512:100`, `ro:10.0.0.1:7`, else the octets in hex.
+/// One extended community (RFC 4360), for display: `rt:64512:100`, `ro:10.0.0.1:7`,
+/// `bandwidth:64512:1250000000` (octets per second), else the octets in hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExtendedCommunity(pub [u8; 8]);
 
 impl fmt::Display for ExtendedCommunity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [kind, subtype, a, b, c, d, e, g] = self.0;
+        if let Some(bandwidth) = self.link_bandwidth() {
+            return write!(f, "bandwidth:{}:{bandwidth}", u16::from_be_bytes([a, b]));
+        }
         let name = match subtype {
             2 => "rt",
             3 => "ro",
@@ -83,6 +87,12 @@ impl fmt::Display for ExtendedCommunity {
 }
 
 impl ExtendedCommunity {
+    /// Whether it crosses the border of an AS (RFC 4360 section 2).
+    pub fn is_transitive(self) -> bool {
+        let [kind, ..] = self.0;
+        kind & 0x40 == 0
+    }
+
     fn fmt_octets(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "0x{:016x}", u64::from_be_bytes(self.0))
     }
@@ -106,6 +116,7 @@ mod tests {
         assert_eq!(text([0, 2, 0xfc, 0, 0, 0, 0, 100]), "rt:64512:100");
         assert_eq!(text([1, 3, 10, 0, 0, 1, 0, 7]), "ro:10.0.0.1:7");
         assert_eq!(text([2, 2, 0, 3, 0x0d, 0x40, 0, 1]), "rt:200000:1");
+        assert_eq!(text([0x40, 4, 0xfc, 0, 0x4e, 0x95, 0x02, 0xf9]), "bandwidth:64512:1250000000");
         assert_eq!(text([0x43, 0x0c, 0, 0, 0, 0, 0, 8]), "0x430c000000000008");
     }
 }

@@ -20,6 +20,7 @@ pub mod community;
 pub mod context;
 pub mod encode;
 pub mod framer;
+mod link_bandwidth;
 pub mod message;
 pub mod negotiate;
 pub mod nlri;

@@ -90,6 +90,7 @@ fn rare() -> impl Strategy<Value = RareAttributes> {
                 large_communities: large,
                 unknown,
                 partial: PartialBits::default(),
+                weight: None,
             };
             let present = [
                 (7, rare.aggregator.is_some()),

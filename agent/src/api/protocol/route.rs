@@ -44,7 +44,7 @@ pub struct RouteRow {
     /// The peer it was learned from; none: our own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<String>,
-    /// `best`, `usable`, `unreachable`, `rejected` or `advertised`.
+    /// `best`, `multipath`, `usable`, `unreachable`, `rejected` or `advertised`.
     pub state: String,
     /// Why it is in that state: a stable code.
     pub reason: String,
@@ -72,6 +72,9 @@ pub struct RouteRow {
     /// LARGE_COMMUNITY (RFC 8092).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub large_communities: Vec<String>,
+    /// EXTENDED COMMUNITIES (RFC 4360), `rt:64512:100`, `bandwidth:64512:1250000000`, or hexadecimal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extended_communities: Vec<String>,
     /// ORIGINATOR_ID (RFC 4456).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub originator_id: Option<String>,

@@ -44,6 +44,8 @@ fn mark(route: &RouteRow) -> (&'static str, Tone) {
     match (route.state.as_str(), route.stale) {
         ("best", false) => ("*", Tone::Plain),
         ("best", true) => ("*s", Tone::Warning),
+        ("multipath", false) => ("=", Tone::Plain),
+        ("multipath", true) => ("=s", Tone::Warning),
         ("rejected" | "unreachable", _) => ("x", Tone::Dim),
         (_, true) => ("s", Tone::Dim),
         _ => ("", Tone::Plain),
@@ -53,7 +55,7 @@ fn mark(route: &RouteRow) -> (&'static str, Tone) {
 fn why(route: &RouteRow) -> String {
     let reason = if route.reason_text.is_empty() { &route.reason } else { &route.reason_text };
     match route.state.as_str() {
-        "best" | "usable" | "advertised" => reason.clone(),
+        "best" | "multipath" | "usable" | "advertised" => reason.clone(),
         state => format!("{state}: {reason}"),
     }
 }

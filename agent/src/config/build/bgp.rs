@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::secret::Secrets;
+use super::{decision::decision, secret::Secrets};
 use crate::config::{
     error::Fault,
     intent::{Bgp, Bind, Mesh, Node},
@@ -18,6 +18,7 @@ pub(super) fn bgp(reader: &mut Reader) -> Bgp {
     let hold_time = reader.get(&table, "hold_time", values::hold_time).map(|s| s.value);
     let hold_time = hold_time.unwrap_or(Duration::from_secs(90));
     let keepalive_time = keepalive_time(reader, &table, hold_time);
+    let decision = decision(reader);
     let mut seconds = |key: &str, range| {
         let read = reader.get(&table, key, |text| values::seconds(text, range));
         read.map(|s| s.value).unwrap_or_default()
@@ -31,6 +32,7 @@ pub(super) fn bgp(reader: &mut Reader) -> Bgp {
         graceful_restart_time: seconds("graceful_restart_time", 0..=4095),
         selection_deferral: seconds("selection_deferral", 0..=4095),
         open_delay: seconds("open_delay", 0..=60),
+        decision,
     }
 }
 

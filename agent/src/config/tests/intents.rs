@@ -187,3 +187,19 @@ fn protocols_are_read_by_name_and_number() {
     assert_eq!(intent("[kernel]\nprotocol = 200").kernel.protocol, 200);
     assert!(warnings("[kernel]\nprotocol = 80")[0].contains("Felix"));
 }
+
+#[test]
+fn the_knobs_of_the_decision_are_read_and_default_to_the_standards() {
+    use bgp::config::{AsPathMatch, DecisionConfig, MedCompare, MedMissing, TieBreak};
+    assert_eq!(intent("").bgp.decision, DecisionConfig::default());
+    let all = "[bgp]\nmed_missing = \"worst\"\nmed_compare = \"always\"\ntie_break = \"oldest\"\nmultipath = 8\n\
+               multipath_as_path = \"relax\"";
+    let expected = DecisionConfig {
+        med_missing: MedMissing::Worst,
+        med_compare: MedCompare::Always,
+        tie_break: TieBreak::Oldest,
+        multipath: 8.try_into().unwrap(),
+        multipath_as_path: AsPathMatch::SameLength,
+    };
+    assert_eq!(intent(all).bgp.decision, expected);
+}

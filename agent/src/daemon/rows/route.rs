@@ -6,7 +6,7 @@ use bgp::{
     types::{Now, PeerId},
     wire::{
         attribute::{Origin, PathAttributes},
-        community::Community,
+        community::{Community, ExtendedCommunity},
     },
 };
 use ipnet::IpNet;
@@ -88,6 +88,8 @@ fn with_attributes(prefix: IpNet, attributes: &PathAttributes) -> RouteRow {
         med: attributes.med,
         communities: rare.map_or_else(Vec::new, |r| texts(r.communities.iter().map(|c| Community(*c)))),
         large_communities: rare.map_or_else(Vec::new, |r| texts(&r.large_communities)),
+        extended_communities: rare
+            .map_or_else(Vec::new, |r| texts(r.extended_communities.iter().map(|c| ExtendedCommunity(*c)))),
         originator_id: rare.and_then(|r| r.originator_id).map(|id| id.to_string()),
         cluster_list: rare.map_or_else(Vec::new, |r| texts(&r.cluster_list)),
         ..RouteRow::default()
@@ -109,7 +111,10 @@ fn origin(origin: Origin) -> &'static str {
 fn state(reason: Reason) -> &'static str {
     match reason {
         Reason::Best => "best",
-        Reason::Lost(_) => "usable",
+        Reason::Multipath => "multipath",
+        Reason::Lost(_) | Reason::MultipathAsPath | Reason::MultipathNextHop | Reason::MultipathFull => {
+            "usable"
+        }
         Reason::NextHopPending | Reason::NextHopUnreachable => "unreachable",
         _ => "rejected",
     }
@@ -120,11 +125,15 @@ fn reason(route: &RouteView, path: &PathView) -> String {
     if path.reason != Reason::Best {
         return words::reason(path.reason).to_owned();
     }
+    let beside = route.paths.iter().filter(|p| p.reason == Reason::Multipath).count();
+    if beside > 0 {
+        return format!("the best of {} that share the route", beside + 1);
+    }
     let closest = route.paths.iter().filter_map(|p| match p.reason {
         Reason::Lost(step) => Some(step),
         _ => None,
     });
-    match closest.max() {
+    match closest.max_by_key(|step| step.place()) {
         Some(step) => words::won(step).to_owned(),
         None => "the only usable path".to_owned(),
     }

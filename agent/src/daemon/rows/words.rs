@@ -36,6 +36,14 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Best => "the best",
         Reason::Lost(step) => lost(step),
+        Reason::Multipath => "as good as the best, and packets take it too",
+        Reason::MultipathAsPath => {
+            "as good as the best, but through other ASes (multipath_as_path = \"same\")"
+        }
+        Reason::MultipathNextHop => "as good as the best, with a next hop that packets take already",
+        Reason::MultipathFull => {
+            "as good as the best, but the route has as many next hops as it may (multipath)"
+        }
         Reason::NextHopPending => "the reachability of its next hop is not known yet",
         Reason::NextHopUnreachable => "no route to its next hop",
         Reason::NextHopOwn => "its next hop is our own address",
@@ -66,12 +74,14 @@ fn rejected(reason: RejectReason) -> &'static str {
 pub(crate) fn won(step: Step) -> &'static str {
     match step {
         Step::LocalOrigin => "our own",
+        Step::Weight => "the highest weight",
         Step::LocalPref => "the highest LOCAL_PREF",
         Step::AsPathLength => "the shortest AS path",
         Step::Origin => "the lowest ORIGIN",
         Step::Med => "the lowest MED",
         Step::External => "learned over eBGP",
         Step::IgpCost => "the nearest next hop",
+        Step::Oldest => "the oldest",
         Step::RouterId => "the lowest BGP Identifier",
         Step::ClusterListLength => "the shortest CLUSTER_LIST",
         Step::PeerAddress => "the lowest peer address",
@@ -82,12 +92,14 @@ pub(crate) fn won(step: Step) -> &'static str {
 fn lost(step: Step) -> &'static str {
     match step {
         Step::LocalOrigin => "the best is our own",
+        Step::Weight => "a lower weight than the best",
         Step::LocalPref => "a lower LOCAL_PREF than the best",
         Step::AsPathLength => "a longer AS path than the best",
         Step::Origin => "a higher ORIGIN than the best",
         Step::Med => "a higher MED than the best",
         Step::External => "learned over iBGP, the best over eBGP",
         Step::IgpCost => "its next hop is farther than the best's",
+        Step::Oldest => "younger than the best",
         Step::RouterId => "a higher BGP Identifier than the best",
         Step::ClusterListLength => "a longer CLUSTER_LIST than the best",
         Step::PeerAddress => "a higher peer address than the best",

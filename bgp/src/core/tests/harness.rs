@@ -99,7 +99,9 @@ pub(super) struct Lab {
     pub(super) slow: BTreeSet<IpAddr>,
     pub(super) known_nodes: BTreeSet<IpAddr>,
     pub(super) actions: Vec<Action>,
+    /// The first next hop of every route, and all of them with their weights.
     pub(super) fib: BTreeMap<IpNet, IpAddr>,
+    pub(super) legs: BTreeMap<IpNet, Vec<(IpAddr, u16)>>,
 }
 
 impl Lab {
@@ -115,6 +117,7 @@ impl Lab {
             known_nodes: BTreeSet::new(),
             actions: Vec::new(),
             fib: BTreeMap::new(),
+            legs: BTreeMap::new(),
         }
     }
 
@@ -241,6 +244,8 @@ impl Lab {
         let changes = self.core.poll_best(max);
         let count = changes.len();
         for change in changes {
+            let legs = change.next_hops.iter().map(|hop| (hop.address, hop.weight)).collect();
+            self.legs.insert(change.prefix, legs);
             match change.next_hops.first() {
                 Some(hop) => _ = self.fib.insert(change.prefix, hop.address),
                 None => assert!(self.fib.remove(&change.prefix).is_some(), "never had {}", change.prefix),

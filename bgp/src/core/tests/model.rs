@@ -178,6 +178,8 @@ impl ModelPeer {
 
 struct Model {
     peers: Vec<ModelPeer>,
+    /// Most next hops of a route.
+    multipath: u8,
     own: BTreeSet<IpNet>,
     now: u64,
 }
@@ -217,8 +219,31 @@ impl Model {
     }
 
     fn best(&self, lab: &Lab, prefix: IpNet) -> Option<ModelPath> {
+        self.ranked(lab, prefix).into_iter().next()
+    }
+
+    /// Where packets go: next hops of the best path and of those as good, as many as there may be.
+    fn next_hops(&self, lab: &Lab, prefix: IpNet) -> Vec<IpAddr> {
+        let mut paths = self.ranked(lab, prefix);
+        let (Some(best), true) = (paths.first().cloned(), self.multipath > 1) else {
+            return paths.first().map(|p| p.attributes.next_hop.address()).into_iter().collect();
+        };
+        paths.retain(|p| p.peer != Some(5) && p.attributes.as_path == best.attributes.as_path);
+        let mut hops: Vec<_> = Vec::new();
+        for path in paths {
+            let hop = path.attributes.next_hop.address();
+            if !hops.contains(&hop) && hops.len() < usize::from(self.multipath) {
+                hops.push(hop);
+            }
+        }
+        hops.sort_unstable();
+        hops
+    }
+
+    /// The paths that are equal up to the interior cost, the best first.
+    fn ranked(&self, lab: &Lab, prefix: IpNet) -> Vec<ModelPath> {
         if self.own.contains(&prefix) {
-            return Some(ModelPath { peer: None, attributes: attributes(Ipv4Addr::UNSPECIFIED, &[]) });
+            return vec![ModelPath { peer: None, attributes: attributes(Ipv4Addr::UNSPECIFIED, &[]) }];
         }
         let mut paths = self.accepted(prefix);
         let any_up = self.peers.iter().any(|p| p.up);
@@ -244,12 +269,10 @@ impl Model {
             Reachability::Unreachable => u32::MAX,
         });
         let rare = |p: &ModelPath| p.attributes.rare.clone().unwrap_or_default();
-        keep_lowest(&mut paths, |p| {
-            rare(p).originator_id.unwrap_or(RouterId(address(p.peer.unwrap_or_default())))
-        });
-        keep_lowest(&mut paths, |p| rare(p).cluster_list.len());
-        keep_lowest(&mut paths, |p| p.peer);
-        paths.pop()
+        let id =
+            |p: &ModelPath| rare(p).originator_id.unwrap_or(RouterId(address(p.peer.unwrap_or_default())));
+        paths.sort_by_key(|p| (id(p), rare(p).cluster_list.len(), p.peer));
+        paths
     }
 
     fn exported(&self, lab: &Lab, to: u32, prefix: IpNet) -> Option<PathAttributes> {
@@ -312,17 +335,18 @@ struct World {
 }
 
 impl World {
-    fn new(deferral: bool) -> Self {
+    fn new(deferral: bool, multipath: u8) -> Self {
         let peers = (0..PEERS).map(|index| peer(index, peer_asn(index))).collect();
         let mut config = config(peers);
         config.peers[5].install = Install::RibOnly;
+        config.decision.multipath = multipath.try_into().unwrap();
         if deferral {
             config.graceful_restart_time = Duration::from_secs(RESTART);
         }
         let lab = Lab::new(config);
         let now = lab.now.0.as_secs();
         let peers = (0..PEERS).map(|_| ModelPeer::default()).collect();
-        Self { lab, model: Model { peers, own: BTreeSet::new(), now } }
+        Self { lab, model: Model { peers, multipath, own: BTreeSet::new(), now } }
     }
 
     fn reconfigure(&mut self, peer: u32, change: impl Fn(&mut PeerConfig)) {
@@ -473,8 +497,11 @@ impl World {
         let mut expected = BTreeMap::new();
         for prefix in prefixes {
             let installed = |p: &ModelPath| p.peer.is_some_and(|peer| peer != 5);
-            if let Some(path) = model.best(lab, *prefix).filter(installed) {
-                expected.insert(*prefix, path.attributes.next_hop.address());
+            if model.best(lab, *prefix).is_some_and(|p| installed(&p)) {
+                let hops = model.next_hops(lab, *prefix);
+                let legs: Vec<_> = lab.legs[prefix].iter().map(|(hop, _)| *hop).collect();
+                assert_eq!(legs, hops, "next hops of {prefix}");
+                expected.insert(*prefix, hops[0]);
             }
         }
         if lab.core.keeping().is_empty() {
@@ -552,9 +579,10 @@ proptest! {
     #[test]
     fn the_tables_are_what_a_naive_model_says_after_any_history(
         deferral in any::<bool>(),
+        multipath in prop_oneof![Just(1u8), Just(2), Just(4)],
         steps in prop::collection::vec(step(), 1..120),
     ) {
-        let mut world = World::new(deferral);
+        let mut world = World::new(deferral, multipath);
         steps.into_iter().for_each(|step| world.take(step));
         world.check();
         world.take(Step::Wait { seconds: STALE });

@@ -1,0 +1,24 @@
+//! The words of values that are one of a few, for reading and for showing them.
+
+use bgp::config::{AsPathMatch, MedCompare, MedMissing, TieBreak};
+
+/// `bgp.med_missing`.
+pub(super) const MED_MISSING: [(&str, MedMissing); 2] =
+    [("best", MedMissing::Best), ("worst", MedMissing::Worst)];
+
+/// `bgp.med_compare`.
+pub(super) const MED_COMPARE: [(&str, MedCompare); 2] =
+    [("same-as", MedCompare::SameAs), ("always", MedCompare::Always)];
+
+/// `bgp.tie_break`.
+pub(super) const TIE_BREAK: [(&str, TieBreak); 2] =
+    [("router-id", TieBreak::RouterId), ("oldest", TieBreak::Oldest)];
+
+/// `bgp.multipath_as_path`.
+pub(super) const AS_PATHS: [(&str, AsPathMatch); 2] =
+    [("same", AsPathMatch::Same), ("relax", AsPathMatch::SameLength)];
+
+/// The word of a value.
+pub(super) fn spelled<T: Copy + PartialEq>(value: T, words: &[(&'static str, T)]) -> &'static str {
+    words.iter().find(|(_, v)| *v == value).map_or("", |(word, _)| word)
+}
