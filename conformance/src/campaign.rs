@@ -11,11 +11,11 @@ use anyhow::{Result, bail, ensure};
 use crate::{
     expect::Set,
     features::Feature,
-    guest, install,
+    guest, install, interop,
     launch::Router,
     run::{Job, LabResult, Outcome, find},
     topology::Topology,
-    ui,
+    ui, wiretap,
 };
 
 /// What to run.
@@ -71,7 +71,9 @@ impl Selection {
                 let reason = format!("Debian's kernel has no {}", feature.name());
                 results.extend(elsewhere.iter().map(|job| told(job.skipped(&reason))));
             }
-            Some(feature) => results.extend(in_guest(&elsewhere, feature, self.until)?),
+            Some(feature) => {
+                results.extend(in_guest(&elsewhere, feature, self.until)?.into_iter().map(remembered))
+            }
         }
         Ok(results)
     }
@@ -79,6 +81,10 @@ impl Selection {
     /// A run that fails is tried once more, and both results are told: on a busy machine an emulated kernel loses a
     /// packet now and then, a defect shows again.
     fn run_one(&self, job: &Job) -> LabResult {
+        remembered(self.run_twice(job))
+    }
+
+    fn run_twice(&self, job: &Job) -> LabResult {
         if self.over() {
             return job.skipped("the time was over");
         }
@@ -104,6 +110,37 @@ fn told(result: LabResult) -> LabResult {
     result
 }
 
+/// Keeps a result for the table of features; the guest leaves that to the host.
+fn remembered(result: LabResult) -> LabResult {
+    if !guest::inside()
+        && !matches!(result.outcome, Outcome::Skipped(_))
+        && let Err(error) = interop::remember(&result)
+    {
+        ui::complain(&format!("{error:#}"));
+    }
+    result
+}
+
+/// What tshark says of the guest's captures; one result for all, or none where there is nothing.
+fn judge_guest(results: &[LabResult]) -> Option<LabResult> {
+    let began = Instant::now();
+    let mut passed = results.iter().filter(|result| result.outcome == Outcome::Passed).peekable();
+    let first: LabResult = (*passed.peek()?).clone();
+    let outcome = match passed.try_for_each(|result| wiretap::judge(&result.name)) {
+        Ok(()) => Outcome::Passed,
+        Err(error) => Outcome::Failed(format!("{error:#}")),
+    };
+    let name = "tshark on what the guest's labs captured".to_owned();
+    Some(LabResult {
+        name,
+        outcome,
+        duration: began.elapsed(),
+        proofs: Vec::new(),
+        first_attempt: None,
+        ..first
+    })
+}
+
 fn in_guest(jobs: &[&Job], lacking: Feature, until: Option<Instant>) -> Result<Vec<LabResult>> {
     let mut arguments: Vec<OsString> = vec!["test".into()];
     if let Some(until) = until {
@@ -115,6 +152,7 @@ fn in_guest(jobs: &[&Job], lacking: Feature, until: Option<Instant>) -> Result<V
     }
     let why = format!("this kernel has no {}", lacking.name());
     let mut results = guest::run(&arguments, &why)?;
+    results.extend(judge_guest(&results).map(told));
     for job in jobs {
         if !results.iter().any(|result| result.name == job.title) {
             results.push(told(job.failed("the guest did not report it")));

@@ -15,7 +15,7 @@ use crate::{
     demo,
     expect::{Expectations, Set},
     features::Feature,
-    graph, install, interrupt,
+    graph, install, interop, interrupt,
     lab::{Guardian, Lab},
     node,
     run::Outcome,
@@ -72,6 +72,15 @@ enum Action {
         #[arg(long, value_name = "SECONDS")]
         time_limit: Option<u64>,
     },
+    /// Which features work with which daemon, from the last runs of the labs
+    Interop {
+        /// Folders with the labs
+        #[arg(default_value = "conformance/labs")]
+        paths: Vec<PathBuf>,
+        /// Write the page to this file
+        #[arg(long, value_name = "FILE")]
+        write: Option<PathBuf>,
+    },
     /// Check everything: format, lints, docs, tests, fuzzing, labs
     Conformance {
         /// How much of it
@@ -116,6 +125,7 @@ impl Cli {
                 let set = if full { Set::Full } else { Set::Default };
                 test(Selection { paths, only, set, until }, list)
             }
+            Action::Interop { paths, write } => interop_page(paths, write),
             Action::Conformance { mode } => suite::run(mode),
             Action::Demo { topology: None } => demo::prepare(),
             Action::Demo { topology: Some(file) } => demo::run(&file),
@@ -169,6 +179,17 @@ fn exec(file: &std::path::Path, node: &str, mut command: Vec<String>) -> Result<
     // Becomes the command: terminal, signals and status are its own.
     let error = lab.node(node)?.command(&command).exec();
     Err(error).with_context(|| format!("cannot run {}", command.join(" ")))
+}
+
+fn interop_page(paths: Vec<PathBuf>, write: Option<PathBuf>) -> Result<ExitCode> {
+    let page = interop::page(&Selection { paths, set: Set::Full, ..Selection::default() }.jobs()?)?;
+    match write {
+        Some(file) => {
+            std::fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
+        }
+        None => ui::line(page.trim_end()),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn test(selection: Selection, list: bool) -> Result<ExitCode> {

@@ -43,7 +43,7 @@ const SERVICES: &[(&str, &str)] = &[
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Programs every lab uses.
-pub const LAB: &[&str] = &["ip", "nft", "ping", "python3", "tcpdump"];
+pub const LAB: &[&str] = &["ip", "nft", "ping", "python3", "tcpdump", "tshark"];
 /// Programs the guest needs besides.
 pub const GUEST: &[&str] = &["busybox", "modprobe", "qemu-system-x86_64"];
 

@@ -21,6 +21,7 @@ use crate::{
     launch::Router,
     node::Node,
     topology::{End, Topology},
+    wiretap,
 };
 
 /// Running labs are described here, one folder each.
@@ -113,6 +114,9 @@ impl Lab {
         let (plain, routers): (Vec<_>, Vec<_>) = self.nodes.values().partition(|n| n.router == Router::None);
         for node in plain.iter().chain(&routers) {
             std::thread::sleep(node.config.startup_delay);
+            if wiretap::listens(node) {
+                node.start(&wiretap::service()).with_context(|| format!("node {}", node.config.name))?;
+            }
             for service in node.services() {
                 node.start(&service).with_context(|| format!("node {}", node.config.name))?;
             }

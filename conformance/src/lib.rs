@@ -2,7 +2,8 @@
 //! assertions on what the kernel and every router then hold.
 //!
 //! A lab is a folder: `topology.clab.yml` -> [`topology`] -> namespaces, links and processes ([`lab`], [`node`]) ->
-//! routers by image name ([`launch`]) -> `expect.toml`.
+//! routers by image name ([`launch`]) -> `expect.toml` ([`expect`]), while [`wiretap`] listens -> [`interop`], what works with
+//! whom.
 
 pub mod binary;
 pub mod campaign;
@@ -14,6 +15,7 @@ pub mod features;
 pub mod graph;
 pub mod guest;
 pub mod install;
+pub mod interop;
 pub mod interrupt;
 pub mod lab;
 pub mod launch;
@@ -23,3 +25,4 @@ pub mod stage;
 pub mod suite;
 pub mod topology;
 pub mod ui;
+pub mod wiretap;

@@ -10,14 +10,16 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    expect::{Expectations, Set, Variant, runner::Runner},
+    expect::{Expectations, Set, Step, Variant, runner::Runner},
     features::{self, Feature},
+    guest,
+    interop::{self, Proof},
     interrupt::hold_off,
     lab::{self, Guardian, Lab},
     launch::Router,
     stage,
     topology::Topology,
-    ui,
+    ui, wiretap,
 };
 
 /// One run of a lab: its file and the variant.
@@ -49,6 +51,9 @@ pub struct LabResult {
     pub outcome: Outcome,
     /// How long it took.
     pub duration: Duration,
+    /// What it says about features with the other daemon.
+    #[serde(default)]
+    pub proofs: Vec<Proof>,
     /// Why the attempt before this one failed, if there was one.
     #[serde(default)]
     pub first_attempt: Option<String>,
@@ -60,6 +65,13 @@ impl LabResult {
         let complaint = self.first_attempt.as_ref().filter(|_| self.outcome == Outcome::Passed)?;
         Some(format!("at the second attempt; the first: {complaint}"))
     }
+}
+
+/// What is known of a run, also of one that fails.
+#[derive(Default)]
+struct Story {
+    routers: Vec<String>,
+    proofs: Vec<Proof>,
 }
 
 /// How a run ended.
@@ -99,19 +111,20 @@ impl Job {
     pub fn run(&self) -> LabResult {
         let began = Instant::now();
         ui::line(&ui::paint("1", &self.title));
-        let mut routers = Vec::new();
-        let outcome = match self.attempt(&mut routers) {
+        let mut story = Story::default();
+        let outcome = match self.attempt(&mut story) {
             Ok(()) => Outcome::Passed,
             Err(error) => {
                 let complaint = format!("{error:#}");
-                if routers.is_empty() {
+                if story.routers.is_empty() {
                     ui::line(&format!("  {} {complaint}", ui::cross()));
                 }
                 Outcome::Failed(complaint.lines().next().unwrap_or_default().to_owned())
             }
         };
         let (name, kernel) = (self.title.clone(), features::kernel());
-        LabResult { name, kernel, routers, outcome, duration: began.elapsed(), first_attempt: None }
+        let Story { routers, proofs } = story;
+        LabResult { name, kernel, routers, outcome, duration: began.elapsed(), proofs, first_attempt: None }
     }
 
     /// A result for a run that did not take place.
@@ -132,27 +145,63 @@ impl Job {
             routers: Vec::new(),
             outcome,
             duration: Duration::ZERO,
+            proofs: Vec::new(),
             first_attempt: None,
         }
     }
 
-    fn attempt(&self, routers: &mut Vec<String>) -> Result<()> {
+    fn attempt(&self, story: &mut Story) -> Result<()> {
         let replace = self.variant.as_ref().map(|v| v.replace.clone()).unwrap_or_default();
-        on_a_copy(&self.file, &replace, |copy| self.steps(copy, routers))
+        on_a_copy(&self.file, &replace, |copy| self.steps(copy, story))
     }
 
-    fn steps(&self, copy: &Path, routers: &mut Vec<String>) -> Result<()> {
+    fn steps(&self, copy: &Path, story: &mut Story) -> Result<()> {
         let topology = Topology::read(copy)?;
         let name = self.expectations.file_name().context("no file name")?;
         let expect = Expectations::read(&copy.with_file_name(name))?;
         let lab = Lab::build_up(topology)?;
-        *routers = versions(&lab);
-        ui::line(&ui::paint("2", &format!("  {}; {}", features::kernel(), routers.join(", "))));
-        let steps = match &self.variant {
-            Some(variant) => variant.steps(&expect.steps)?,
-            None => &expect.steps,
-        };
-        Runner::new(&lab).run(steps)
+        story.routers = versions(&lab);
+        ui::line(&ui::paint("2", &format!("  {}; {}", features::kernel(), story.routers.join(", "))));
+        let steps = self.steps_of(&expect)?;
+        let mut runner = Runner::new(&lab);
+        let outcome = runner.run(steps);
+        let complaint = outcome.as_ref().err().map(|error| format!("{error:#}"));
+        story.proofs = interop::proofs(steps, runner.held(), complaint.as_deref());
+        wiretap::keep(&lab, &self.title)?;
+        outcome?;
+        match guest::inside() {
+            // Emulated, tshark takes its time; the host sees the same files.
+            true => Ok(()),
+            false => wiretap::judge(&self.title),
+        }
+    }
+
+    /// The steps of this run.
+    pub fn steps_of<'a>(&self, expect: &'a Expectations) -> Result<&'a [Step]> {
+        match &self.variant {
+            Some(variant) => variant.steps(&expect.steps),
+            None => Ok(&expect.steps),
+        }
+    }
+
+    /// The topology, with the variant's texts in it.
+    pub fn topology(&self) -> Result<Topology> {
+        let folder = self.file.parent().context("the file has no folder")?;
+        Topology::parse(&self.text(&self.file)?, folder)
+    }
+
+    /// The expectations, with the variant's texts in them.
+    pub fn expect(&self) -> Result<Expectations> {
+        Expectations::parse(&self.text(&self.expectations)?)
+    }
+
+    fn text(&self, file: &Path) -> Result<String> {
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        Ok(match &self.variant {
+            Some(variant) => stage::substitute(&text, &variant.replace),
+            None => text,
+        })
     }
 }
 

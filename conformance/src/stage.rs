@@ -23,7 +23,7 @@ pub fn stage(from: &Path, to: &Path, replace: &BTreeMap<String, String>) -> Resu
 }
 
 /// Replaces all texts at once, so that two can be swapped; where several match, the longest counts.
-fn substitute(text: &str, replace: &BTreeMap<String, String>) -> String {
+pub(crate) fn substitute(text: &str, replace: &BTreeMap<String, String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {

@@ -71,7 +71,8 @@ fn here(topology: &Path) -> LabResult {
         Err(error) => Outcome::Failed(format!("{error:#}")),
     };
     let (name, kernel) = ("demo".to_owned(), features::kernel());
-    LabResult { name, kernel, routers: Vec::new(), outcome, duration: began.elapsed(), first_attempt: None }
+    let (routers, proofs) = (Vec::new(), Vec::new());
+    LabResult { name, kernel, routers, outcome, duration: began.elapsed(), proofs, first_attempt: None }
 }
 
 fn there(topology: &Path) -> Result<LabResult> {

@@ -4,6 +4,7 @@
 
 pub mod act;
 pub mod capture;
+pub mod captured;
 pub mod paths;
 pub mod ping;
 mod rounds;
@@ -17,6 +18,8 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 
+use crate::interop::TOPICS;
+
 /// A whole file.
 #[derive(Clone, Debug)]
 pub struct Expectations {
@@ -26,6 +29,8 @@ pub struct Expectations {
     pub needs: Vec<String>,
     /// The same lab with other texts in its files.
     pub variants: Vec<Variant>,
+    /// Features the other daemon does not have, by their words in `interop::TOPICS`, and what is known of that.
+    pub lacks: BTreeMap<String, String>,
     /// The steps, in order.
     pub steps: Vec<Step>,
 }
@@ -65,6 +70,8 @@ pub struct Step {
     pub say: Option<String>,
     /// How long a check may take to become true.
     pub within: Duration,
+    /// The features it proves with the other daemon, by their words in `interop::TOPICS`.
+    pub proves: Vec<String>,
     /// What the check must do.
     pub outcome: Outcome,
     /// What to do or check.
@@ -98,6 +105,8 @@ pub enum Verb {
     FloodEnds(ping::FloodEnds),
     /// Packets on a link have this many IP headers.
     Capture(capture::Capture),
+    /// What has been captured of the BGP sessions so far.
+    Captured(captured::Captured),
     /// From here on `ip monitor route` is recorded.
     Watch(watch::Watch),
     /// What the record must and must not show.
@@ -124,6 +133,8 @@ struct File {
     needs: Vec<String>,
     #[serde(default = "default_within")]
     within: f64,
+    #[serde(default)]
+    lacks: BTreeMap<String, String>,
     #[serde(default)]
     variant: Vec<Variant>,
     #[serde(default)]
@@ -155,7 +166,9 @@ impl Expectations {
         for variant in &file.variant {
             variant.steps(&steps)?;
         }
-        Ok(Self { about: file.about, needs: file.needs, variants: file.variant, steps })
+        known(file.lacks.keys()).context("`lacks`")?;
+        let File { about, needs, lacks, variant: variants, .. } = file;
+        Ok(Self { about, needs, lacks, variants, steps })
     }
 }
 
@@ -172,6 +185,8 @@ impl Variant {
 fn read_step(mut table: toml::Table, within: f64) -> Result<Step> {
     let say = take(&mut table, "say")?;
     let within = take(&mut table, "within")?.unwrap_or(within);
+    let proves: Vec<String> = take(&mut table, "proves")?.unwrap_or_default();
+    known(proves.iter()).context("`proves`")?;
     let outcome = if take(&mut table, "fails")?.unwrap_or(false) { Outcome::Fails } else { Outcome::Holds };
     let verbs: Vec<_> = table.keys().cloned().collect();
     let [verb] = verbs.as_slice() else {
@@ -179,7 +194,14 @@ fn read_step(mut table: toml::Table, within: f64) -> Result<Step> {
     };
     let value = toml::Value::Table(table.clone());
     let verb = value.try_into().map_err(|e: toml::de::Error| anyhow!("`{verb}`: {}", e.message()))?;
-    Ok(Step { say, within: Duration::from_secs_f64(within), outcome, verb })
+    Ok(Step { say, within: Duration::from_secs_f64(within), proves, outcome, verb })
+}
+
+fn known<'a>(mut topics: impl Iterator<Item = &'a String>) -> Result<()> {
+    match topics.find(|topic| !TOPICS.iter().any(|(word, _)| word == topic)) {
+        None => Ok(()),
+        Some(topic) => bail!("there is no feature `{topic}`"),
+    }
 }
 
 fn take<'de, T: Deserialize<'de>>(table: &mut toml::Table, key: &str) -> Result<Option<T>> {

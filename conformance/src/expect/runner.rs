@@ -20,12 +20,18 @@ pub struct Runner<'a> {
     lab: &'a Lab,
     floods: BTreeMap<String, Flood>,
     watches: BTreeMap<String, Watch>,
+    held: usize,
 }
 
 impl<'a> Runner<'a> {
     /// A runner for a lab.
     pub fn new(lab: &'a Lab) -> Self {
-        Self { lab, floods: BTreeMap::new(), watches: BTreeMap::new() }
+        Self { lab, floods: BTreeMap::new(), watches: BTreeMap::new(), held: 0 }
+    }
+
+    /// How many steps have held.
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// Runs the steps in order, up to the first that fails; its complaint is the error.
@@ -37,6 +43,7 @@ impl<'a> Runner<'a> {
             let took = format!("{:.1} s", began.elapsed().as_secs_f64());
             match verdict {
                 Ok(Verdict::Pass(seen)) => {
+                    self.held += 1;
                     let seen = if seen.is_empty() { seen } else { format!("  {seen}") };
                     ui::line(&format!(
                         "  {} {title}{}",
@@ -85,6 +92,7 @@ impl<'a> Runner<'a> {
             Verb::Paths(check) => eventually(step, || check.check(lab)),
             Verb::Ping(check) => eventually(step, || check.check(lab)),
             Verb::Capture(check) => eventually(step, || check.check(lab)),
+            Verb::Captured(check) => eventually(step, || check.check(lab)),
             Verb::Exec(check) => eventually(step, || check.check(lab)),
             Verb::Write(action) => done(action.run(lab)),
             Verb::Edit(action) => done(action.run(lab)),
@@ -167,6 +175,7 @@ fn describe(verb: &Verb) -> String {
         Verb::Flood(v) => format!("{} pings {} every {} ms from now on", v.from, v.to, v.every * 1000.0),
         Verb::FloodEnds(v) => format!("the ping `{}` lost nothing", v.name),
         Verb::Capture(v) => format!("{} {}: {} IP header(s) on the wire", v.node, v.interface, v.ip_headers),
+        Verb::Captured(v) => format!("{}: captured: {}", v.node, v.filter),
         Verb::Watch(v) => format!("{}: `ip monitor route` records", v.node.show()),
         Verb::WatchEnds(v) => {
             format!(

@@ -82,7 +82,7 @@ pub fn run(arguments: &[OsString], why: &str) -> Result<Vec<LabResult>> {
 }
 
 /// `SISKIN_LAB_CACHE`, else `target/siskin-lab`, else the user's cache.
-fn cache() -> Result<PathBuf> {
+pub(crate) fn cache() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let target = own.ancestors().find(|folder| folder.ends_with("target"));
     let user = || {

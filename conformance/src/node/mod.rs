@@ -114,6 +114,11 @@ impl Node {
         output(&mut command("ip", ["-n", &self.namespace].into_iter().chain(arguments)))
     }
 
+    /// The node's folder on the host.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
     /// The programs this node runs.
     pub fn services(&self) -> Vec<Service> {
         self.router.services(&self.config)

@@ -9,8 +9,6 @@ use super::{
 };
 use crate::{install, run::Outcome, ui};
 
-/// Programs the tests use besides those of every lab.
-const TESTS: &[&str] = &["tshark"];
 /// The compiler of libFuzzer.
 const FUZZING: &[&str] = &["c++"];
 /// The real routers, so that a fetch that fails is seen at once and not in the middle of the labs.
@@ -41,7 +39,7 @@ pub(crate) fn prepare(mode: Mode) -> Option<Check> {
 
 fn programs(mode: Mode) -> Vec<&'static str> {
     let stages = mode.stages();
-    let mut programs = [install::LAB, TESTS].concat();
+    let mut programs = install::LAB.to_vec();
     if stages.contains(&Stage::Fuzzing) {
         programs.extend(FUZZING);
     }
