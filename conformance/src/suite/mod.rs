@@ -74,6 +74,7 @@ impl Stage {
             Self::Tests => one(stages::tests(context)),
             Self::Fuzzing => fuzz::fuzz(context),
             Self::ReleaseBuild => one(stages::release_build(context)),
+            Self::Simulation => one(stages::simulation(context)),
             Self::Labs if root => labs::labs(context),
             Self::Labs => labs::skipped(context, &format!("needs root: {}", as_root(&alias(context.mode)))),
         };

@@ -27,6 +27,7 @@ pub(crate) enum Stage {
     Tests,
     Fuzzing,
     ReleaseBuild,
+    Simulation,
     Labs,
 }
 
@@ -48,10 +49,12 @@ pub(crate) struct Clock {
 impl Mode {
     /// Its stages.
     pub(crate) fn stages(self) -> &'static [Stage] {
-        use Stage::{Documentation, Format, Fuzzing, Labs, Lints, ReleaseBuild, Tests};
+        use Stage::{Documentation, Format, Fuzzing, Labs, Lints, ReleaseBuild, Simulation, Tests};
         match self {
             Self::Quick => &[Format, Lints, Documentation, Tests],
-            Self::Default | Self::Full => &[Format, Lints, Documentation, Tests, Fuzzing, ReleaseBuild, Labs],
+            Self::Default | Self::Full => {
+                &[Format, Lints, Documentation, Tests, Fuzzing, ReleaseBuild, Simulation, Labs]
+            }
         }
     }
 
@@ -60,6 +63,14 @@ impl Mode {
         match self {
             Self::Quick | Self::Default => FUZZING / targets.max(1),
             Self::Full => FULL_FUZZING,
+        }
+    }
+
+    /// How many simulated networks of each kind run.
+    pub(crate) fn seeds(self) -> u32 {
+        match self {
+            Self::Quick | Self::Default => 50,
+            Self::Full => 2000,
         }
     }
 

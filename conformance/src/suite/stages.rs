@@ -1,6 +1,6 @@
 //! The stages that are one cargo command.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use anyhow::Result;
 
@@ -36,16 +36,27 @@ pub(crate) fn release_build(context: &Context) -> Result<Check> {
 
 /// `cargo test`
 pub(crate) fn tests(context: &Context) -> Result<Check> {
-    const NAME: &str = "tests";
     let words = ["test", "--workspace", "--no-fail-fast", "--", "--show-output"];
-    let mut tally = Tally::default();
+    tested(context, "tests", &mut context.workspace.cargo(words))
+}
+
+/// Networks of simulated speakers, many and large ones, compiled with optimisation.
+pub(crate) fn simulation(context: &Context) -> Result<Check> {
+    let words = ["test", "--release", "--package", "siskin-bgp", "--test", "mesh", "--no-fail-fast"];
     let mut command = context.workspace.cargo(words);
-    let watched = context.watch(NAME, &mut command, context.clock.left(), |line, _| tally.line(line))?;
+    command.args(["--", "--include-ignored", "--show-output"]).env("SEEDS", context.mode.seeds().to_string());
+    tested(context, "simulated networks", &mut command)
+}
+
+/// A stage that is a run of tests.
+fn tested(context: &Context, name: &str, command: &mut Command) -> Result<Check> {
+    let mut tally = Tally::default();
+    let watched = context.watch(name, command, context.clock.left(), |line, _| tally.line(line))?;
     if tally.failures().is_empty() {
         watched.show_tail();
     }
     watched.say(tally.failures());
-    let mut check = Check::new(NAME, watched.outcome.clone(), Duration::ZERO);
+    let mut check = Check::new(name, watched.outcome.clone(), Duration::ZERO);
     judge(&mut check, &tally);
     check.kernel = features::kernel();
     let words = report::result(&check);
