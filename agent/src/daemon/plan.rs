@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bgp::{
     config::{ConnectMode, SpeakerConfig},
-    policy::{Policy, RejectReason, Verdict},
+    policy::{Policy, RejectReason},
 };
 use fib::config::{FibConfig, Programming, TunnelPermission};
 use ipip::{TunnelConfig, TunnelStatus};
@@ -19,8 +19,7 @@ pub(super) fn speaker(intent: &Intent, mode: RunMode) -> SpeakerConfig {
     let mut config = translate::speaker(intent);
     if mode == RunMode::DryRun {
         config.graceful_restart_time = Duration::ZERO;
-        let silent =
-            Arc::new(Policy { terms: Vec::new(), default: Verdict::Reject(RejectReason::ExportNone) });
+        let silent = Arc::new(Policy::reject_all(RejectReason::ExportNone));
         for peer in &mut config.peers {
             peer.transport.mode = ConnectMode::Passive;
             peer.export = Arc::clone(&silent);

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bgp::{
-    policy::{Action, Condition, Policy, PrefixRange, PrefixSet, RejectReason, RouteSource, Term, Verdict},
+    policy::{
+        Condition, Guard, Policy, PrefixRange, PrefixSet, RejectReason, Section, SourceKind, Term, Then,
+        Verdict,
+    },
     types::PeerType,
 };
 use ipnet::IpNet;
@@ -72,59 +75,63 @@ impl Sets {
     }
 
     fn import(&self, peer: PeerType, rule: ImportRule) -> Policy {
-        if rule == ImportRule::None {
-            return Policy::reject_all(RejectReason::ImportNone);
-        }
-        let mut terms = vec![term(
+        let (terms, default) = match rule {
+            ImportRule::None => return Policy::reject_all(RejectReason::ImportNone),
+            ImportRule::All => (Vec::new(), Verdict::Accept),
+            ImportRule::Pools => (vec![self.accept_pools()], Verdict::Reject(RejectReason::OutsidePools)),
+        };
+        Policy::new(vec![section("import", terms)], default, self.import_guards(peer))
+    }
+
+    fn import_guards(&self, peer: PeerType) -> Vec<Guard> {
+        let mut guards = vec![guard(
             "own-blocks",
             vec![Condition::Prefix(self.own_blocks.clone())],
-            Action::Reject(RejectReason::OwnBlock),
+            RejectReason::OwnBlock,
         )];
         if peer == PeerType::External {
             // Whatever an internal peer names as next hop is a known node by that.
             let unknown = Condition::Not(Box::new(Condition::NextHop(self.known_nodes.clone())));
-            terms.push(term(
+            guards.push(guard(
                 "unknown-tunnel-next-hop",
                 vec![Condition::Prefix(self.tunnelled.clone()), unknown],
-                Action::Reject(RejectReason::UnknownTunnelNextHop),
+                RejectReason::UnknownTunnelNextHop,
             ));
         }
-        match rule {
-            ImportRule::All => Policy { terms, default: Verdict::Accept },
-            ImportRule::Pools | ImportRule::None => {
-                terms.push(self.accept_pools());
-                Policy { terms, default: Verdict::Reject(RejectReason::OutsidePools) }
-            }
-        }
+        guards
     }
 
     fn export(&self, rule: ExportRule) -> Policy {
-        let mut terms = vec![term(
+        let unexported = guard(
             "unexported-pools",
             vec![Condition::Prefix(self.unexported.clone())],
-            Action::Reject(RejectReason::PoolNotExported),
-        )];
-        let default = match rule {
+            RejectReason::PoolNotExported,
+        );
+        let (terms, default) = match rule {
             ExportRule::None => return Policy::reject_all(RejectReason::ExportNone),
-            ExportRule::All => Verdict::Accept,
+            ExportRule::All => (Vec::new(), Verdict::Accept),
             ExportRule::Blocks => {
-                let local = vec![Condition::Source(RouteSource::Local)];
-                terms.push(term("own-blocks", local, Action::Accept(Vec::new())));
-                Verdict::Reject(RejectReason::NotOwnBlock)
+                let local = vec![Condition::Source(SourceKind::Local)];
+                (vec![accept("own-blocks", local)], Verdict::Reject(RejectReason::NotOwnBlock))
             }
-            ExportRule::Pools => {
-                terms.push(self.accept_pools());
-                Verdict::Reject(RejectReason::OutsidePools)
-            }
+            ExportRule::Pools => (vec![self.accept_pools()], Verdict::Reject(RejectReason::OutsidePools)),
         };
-        Policy { terms, default }
+        Policy::new(vec![section("export", terms)], default, vec![unexported])
     }
 
     fn accept_pools(&self) -> Term {
-        term("pools", vec![Condition::Prefix(self.pools.clone())], Action::Accept(Vec::new()))
+        accept("pools", vec![Condition::Prefix(self.pools.clone())])
     }
 }
 
-fn term(name: &str, conditions: Vec<Condition>, action: Action) -> Term {
-    Term { name: name.to_owned(), conditions, action }
+fn accept(name: &str, conditions: Vec<Condition>) -> Term {
+    Term { name: name.to_owned(), conditions, changes: Vec::new(), then: Then::Accept }
+}
+
+fn guard(name: &str, conditions: Vec<Condition>, reason: RejectReason) -> Guard {
+    Guard { name: name.to_owned(), conditions, reason }
+}
+
+fn section(name: &str, terms: Vec<Term>) -> Section {
+    Section { name: name.to_owned(), terms, default: None }
 }

@@ -2,8 +2,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use ::bgp::{
     config::{Auth, TtlPolicy},
-    policy::{RejectReason, RouteContext, RouteSource, Verdict},
-    types::{Asn, PeerType},
+    policy::{Neighbor, RejectReason, RouteContext, RouteSource, SessionContext, Verdict},
+    types::{Asn, Family, PeerType},
     wire::attribute::{AsPath, NextHop, Origin, PathAttributes},
 };
 
@@ -48,8 +48,15 @@ fn scenario(pool: &str) -> SpeakerConfig {
     speaker(&intent("192.168.92.128", &["192.168.92.129"], pool, &[]))
 }
 
+/// Where a route comes from.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    Local,
+    Learned,
+}
+
 /// What the policy of a peer says of a prefix with a next hop.
-fn verdict(speaker: &SpeakerConfig, peer: &str, import: bool, route: (&str, &str, RouteSource)) -> Verdict {
+fn verdict(speaker: &SpeakerConfig, peer: &str, import: bool, route: (&str, &str, Source)) -> Verdict {
     let peer = speaker.peers.iter().find(|p| p.name == peer).unwrap();
     let (prefix, next_hop, source) = route;
     let attributes = PathAttributes {
@@ -61,20 +68,24 @@ fn verdict(speaker: &SpeakerConfig, peer: &str, import: bool, route: (&str, &str
         atomic_aggregate: Default::default(),
         rare: None,
     };
-    let context = RouteContext {
-        prefix: prefix.parse().unwrap(),
-        attributes: &attributes,
-        peer: PeerType::of(Asn(64512), peer.asn),
-        source,
+    let kind = PeerType::of(Asn(64512), peer.asn);
+    let neighbor = Neighbor { name: &peer.name, address: peer.address, kind };
+    let source = if source == Source::Local { RouteSource::Local } else { RouteSource::Learned(neighbor) };
+    let session = SessionContext {
+        peer: neighbor,
+        local_asn: Asn(64512),
+        local_next_hop: None,
+        family: Family::Ipv4Unicast,
     };
+    let context = RouteContext { prefix: prefix.parse().unwrap(), attributes: &attributes, session, source };
     if import { peer.import.evaluate(&context).verdict } else { peer.export.evaluate(&context).verdict }
 }
 
 fn import(speaker: &SpeakerConfig, peer: &str, prefix: &str, next_hop: &str) -> Verdict {
-    verdict(speaker, peer, true, (prefix, next_hop, RouteSource::Learned))
+    verdict(speaker, peer, true, (prefix, next_hop, Source::Learned))
 }
 
-fn export(speaker: &SpeakerConfig, peer: &str, prefix: &str, source: RouteSource) -> Verdict {
+fn export(speaker: &SpeakerConfig, peer: &str, prefix: &str, source: Source) -> Verdict {
     verdict(speaker, peer, false, (prefix, "192.168.92.129", source))
 }
 
@@ -139,9 +150,9 @@ fn a_router_that_readvertises_blocks_is_refused_where_tunnels_are_needed() {
 fn a_mesh_peer_gets_own_blocks_only_and_a_router_what_it_is_given() {
     let speaker = scenario("172.16.0.0/16,Always");
     let not_own = Verdict::Reject(RejectReason::NotOwnBlock);
-    assert_eq!(export(&speaker, MESH, "172.16.241.64/26", RouteSource::Local), Verdict::Accept);
-    assert_eq!(export(&speaker, MESH, "172.16.196.128/26", RouteSource::Learned), not_own);
-    assert_eq!(export(&speaker, "tor", "172.16.196.128/26", RouteSource::Learned), Verdict::Accept);
+    assert_eq!(export(&speaker, MESH, "172.16.241.64/26", Source::Local), Verdict::Accept);
+    assert_eq!(export(&speaker, MESH, "172.16.196.128/26", Source::Learned), not_own);
+    assert_eq!(export(&speaker, "tor", "172.16.196.128/26", Source::Learned), Verdict::Accept);
 }
 
 #[test]
@@ -149,7 +160,7 @@ fn nothing_of_a_pool_that_is_not_exported_goes_out() {
     let speaker = scenario("172.16.0.0/16,Always,export=false");
     let kept = Verdict::Reject(RejectReason::PoolNotExported);
     for peer in [MESH, "tor"] {
-        assert_eq!(export(&speaker, peer, "172.16.241.64/26", RouteSource::Local), kept);
+        assert_eq!(export(&speaker, peer, "172.16.241.64/26", Source::Local), kept);
     }
 }
 

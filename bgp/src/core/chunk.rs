@@ -12,11 +12,12 @@ use rustc_hash::FxBuildHasher;
 
 use super::{
     event::{Action, Warning},
-    export::{ExportSettings, Modifying},
+    export::ExportSettings,
     family::FamilyRib,
     shared::Shared,
 };
 use crate::{
+    policy::Modifying,
     rib::{AttributesId, Bits, Net, Path, RouteId},
     types::PeerId,
     wire::{nlri::Nlri, packer},
@@ -115,7 +116,7 @@ impl<P: Net> FamilyRib<P> {
         let id = self.effective(route, best);
         let attributes = shared.attributes.get(id)?;
         settings.permit::<P>(shared, best, attributes).ok()?;
-        let modifying = settings.consent(entry.prefix, best, attributes).ok()?;
+        let modifying = settings.consent(shared, entry.prefix, best, attributes).ok()?;
         Some((*best, id, modifying))
     }
 
@@ -216,7 +217,7 @@ impl Set {
         routes: &[(usize, RouteId, P)],
         messages: &mut BytesMut,
     ) -> bool {
-        let outgoing = settings.outgoing(shared, &self.path, self.attributes, &self.modifying);
+        let outgoing = settings.outgoing::<P>(shared, &self.path, self.attributes, &self.modifying);
         let Some(outgoing) = outgoing else { return false };
         let nlri = routes.iter().map(|(.., prefix)| Nlri::from(*prefix));
         if packer::reach(&outgoing, nlri, &settings.encode, messages).is_ok() {

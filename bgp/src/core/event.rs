@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::{
     decision::{Reason, Step},
-    policy::RejectReason,
+    policy::{RejectReason, TermName},
     types::{Family, NextHopAddress, Now, PeerId},
     wire::{Notification, attribute::PathAttributes},
 };
@@ -257,8 +257,8 @@ pub struct RouteCounts {
 pub struct Explanation {
     /// The route, its paths in the order of [`ExplainedStep::values`].
     pub route: RouteView,
-    /// For every path, the import policy's term that decided over it; `None`: no term or not applicable.
-    pub import_terms: Vec<Option<String>>,
+    /// For every path, the part of the import policy that decides over it; `None`: of our own.
+    pub import_terms: Vec<Option<TermName>>,
     /// The steps taken until one path was left.
     pub steps: Vec<ExplainedStep>,
 }

@@ -1,16 +1,17 @@
 //! Which best paths go to whom, and with which attributes.
 
-use std::sync::Arc;
-
-use smallvec::SmallVec;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{event::Withheld, shared::Shared};
 use crate::{
     config::{NextHopMode, Reflection},
     decision::DEFAULT_LOCAL_PREF,
-    policy::{Policy, RouteContext, RouteSource, Verdict},
+    policy::{
+        Evaluation, Modification, Modifying, Neighbor, NextHopChange, Policy, RouteContext, SessionContext,
+        Verdict,
+    },
     rib::{AttributesId, LOCAL, Net, Path},
-    types::PeerType,
+    types::{Asn, PeerType},
     wire::{
         EncodeContext,
         attribute::{NextHop, PathAttributes, RareAttributes},
@@ -27,6 +28,10 @@ pub(super) struct ExportSettings {
     /// Our own next hop; `None`: we have no address of the family.
     pub(super) own: Option<NextHop>,
     pub(super) policy: Arc<Policy>,
+    /// Name and address of the one peer meant, where the policy tells peers apart.
+    pub(super) peer: Option<(String, IpAddr)>,
+    /// The AS number shown to these peers.
+    pub(super) asn: Asn,
     pub(super) encode: EncodeContext,
 }
 
@@ -37,13 +42,12 @@ impl PartialEq for ExportSettings {
             && self.reflection == other.reflection
             && self.next_hop == other.next_hop
             && self.own == other.own
+            && self.peer == other.peer
+            && self.asn == other.asn
             && self.encode == other.encode
             && same_policy
     }
 }
-
-/// Terms of the export policy that change a route.
-pub(super) type Modifying = SmallVec<[u16; 4]>;
 
 impl ExportSettings {
     /// Whether such a path may go to this group at all: all but the policy.
@@ -88,6 +92,7 @@ impl ExportSettings {
     /// Asks the export policy.
     pub(super) fn consent<P: Net>(
         &self,
+        shared: &Shared,
         prefix: P,
         path: &Path,
         attributes: &PathAttributes,
@@ -95,35 +100,57 @@ impl ExportSettings {
         if self.policy.accepts_all() {
             return Ok(Modifying::new());
         }
-        let source = if path.peer == LOCAL { RouteSource::Local } else { RouteSource::Learned };
-        let context = RouteContext { prefix: prefix.into(), attributes, peer: self.kind, source };
-        let evaluation = self.policy.evaluate(&context);
+        let evaluation = self.evaluate(shared, prefix, path, attributes);
         match evaluation.verdict {
             Verdict::Accept => Ok(evaluation.modifying),
             Verdict::Reject(reason) => Err(Withheld::Rejected(reason)),
         }
     }
 
+    /// What the export policy says.
+    pub(super) fn evaluate<P: Net>(
+        &self,
+        shared: &Shared,
+        prefix: P,
+        path: &Path,
+        attributes: &PathAttributes,
+    ) -> Evaluation {
+        let session = self.session::<P>();
+        let source = shared.route_source(path);
+        self.policy.evaluate(&RouteContext { prefix: prefix.into(), attributes, session, source })
+    }
+
+    fn session<P: Net>(&self) -> SessionContext<'_> {
+        let (name, address) = self
+            .peer
+            .as_ref()
+            .map_or(("", IpAddr::from([0; 4])), |(name, address)| (name.as_str(), *address));
+        SessionContext {
+            peer: Neighbor { name, address, kind: self.kind },
+            local_asn: self.asn,
+            local_next_hop: self.own,
+            family: P::FAMILY,
+        }
+    }
+
     /// The attributes as they are sent; `None` when we have no address to name as next hop.
-    pub(super) fn outgoing(
+    pub(super) fn outgoing<P: Net>(
         &self,
         shared: &Shared,
         path: &Path,
         id: AttributesId,
-        modifying: &[u16],
+        modifying: &[u32],
     ) -> Option<PathAttributes> {
         let mut attributes = (**shared.attributes.get(id)?).clone();
         let (learned_med, own) = (attributes.med, path.peer == LOCAL);
-        self.policy.modify(modifying, &mut attributes);
-        if !self.policy.sets_next_hop(modifying) {
-            attributes.next_hop = self.next_hop(own, attributes.next_hop)?;
-        }
+        self.policy.modify(modifying, &mut attributes, &self.session::<P>());
+        attributes.next_hop = self.next_hop(own, attributes.next_hop, self.next_hop_change(modifying))?;
         match self.kind {
             PeerType::External => {
                 attributes.as_path = attributes.as_path.prepend(shared.asn, 1);
                 attributes.local_pref = None;
                 // RFC 4271 section 5.1.4: a MED received is not passed on to another AS.
-                if learned_med.is_some() && !self.policy.sets_med(modifying) {
+                if learned_med.is_some() && !self.changes_med(modifying) {
                     attributes.med = None;
                 }
                 keep_transitive(&mut attributes);
@@ -139,18 +166,32 @@ impl ExportSettings {
         Some(attributes)
     }
 
-    /// RFC 4271 section 5.1.3, without third-party next hops.
-    fn next_hop(&self, own: bool, learned: NextHop) -> Option<NextHop> {
-        let ours = match self.next_hop {
-            NextHopMode::OwnAddress => true,
-            NextHopMode::Auto => own || self.kind == PeerType::External,
-            NextHopMode::Keep => own,
+    fn changes_med(&self, modifying: &[u32]) -> bool {
+        self.policy.changes(modifying).any(|change| matches!(change, Modification::Med(_)))
+    }
+
+    /// The policy's last word about the next hop.
+    fn next_hop_change(&self, modifying: &[u32]) -> Option<NextHopChange> {
+        self.policy.changes(modifying).rev().find_map(|change| match change {
+            Modification::NextHop(change) => Some(*change),
+            _ => None,
+        })
+    }
+
+    /// RFC 4271 section 5.1.3, without third-party next hops, unless the policy has said something; `next_hop` is
+    /// what it has made of the learned one.
+    fn next_hop(&self, own: bool, next_hop: NextHop, change: Option<NextHopChange>) -> Option<NextHop> {
+        let ours = match (change, self.next_hop) {
+            (Some(NextHopChange::Address(_) | NextHopChange::Peer), _) => false,
+            (Some(NextHopChange::Own), _) | (None, NextHopMode::OwnAddress) => true,
+            (Some(NextHopChange::Keep), _) | (None, NextHopMode::Keep) => own,
+            (None, NextHopMode::Auto) => own || self.kind == PeerType::External,
         };
         if ours {
             return self.own;
         }
         // A link-local address means nothing off the link it was learned on.
-        Some(match learned {
+        Some(match next_hop {
             NextHop::V6WithLinkLocal { global, .. } => NextHop::V6(global),
             NextHop::LinkLocal { .. } => return self.own,
             global => global,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     decision::{self, Candidate, Reason, Unrecorded},
-    policy::{Policy, RouteContext, RouteSource, Verdict},
+    policy::{Policy, Verdict},
     rib::{AttributesId, LOCAL, Net, Path, RouteId, Table},
     types::{Now, PeerId, PeerType},
     wire::{
@@ -214,7 +214,7 @@ impl<P: Net> FamilyRib<P> {
         if looped || path.peer == LOCAL || policy.accepts_all() {
             return none;
         }
-        let context = import_context(entry.prefix.into(), attributes, path);
+        let context = shared.import_context(entry.prefix.into(), attributes, path);
         let evaluation = policy.evaluate(&context);
         if let Verdict::Reject(reason) = evaluation.verdict {
             return Imported { refused: Some(Reason::Rejected(reason)), modified: None };
@@ -223,7 +223,7 @@ impl<P: Net> FamilyRib<P> {
             return none;
         }
         let mut changed = (**attributes).clone();
-        policy.modify(&evaluation.modifying, &mut changed);
+        policy.modify(&evaluation.modifying, &mut changed, &context.session);
         let id = shared.attributes.intern(&Arc::new(changed), &mut shared.next_hops);
         Imported { refused: None, modified: Some(id) }
     }
@@ -395,16 +395,6 @@ impl<P: Net> FamilyRib<P> {
         }
         Work::Done
     }
-}
-
-/// What an import policy is asked.
-pub(super) fn import_context<'a>(
-    prefix: ipnet::IpNet,
-    attributes: &'a PathAttributes,
-    path: &Path,
-) -> RouteContext<'a> {
-    let peer = if path.internal { PeerType::Internal } else { PeerType::External };
-    RouteContext { prefix, attributes, peer, source: RouteSource::Learned }
 }
 
 /// The attributes of a route of our own; the next hop is filled in for each peer.

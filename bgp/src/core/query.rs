@@ -9,12 +9,12 @@ use super::{
         AdjRibIn, AdvertisedRoute, Delivery, ExplainedStep, Explanation, Freshness, Page, PathView,
         RouteView, Withheld,
     },
-    export::Modifying,
-    family::{FamilyRib, import_context},
+    family::FamilyRib,
     shared::Shared,
 };
 use crate::{
     decision::{self, Recorder, Step},
+    policy::{Modifying, TermName},
     rib::{Entry, LOCAL, Net, Path},
     types::{Family, Now, PeerId},
     wire::attribute::PathAttributes,
@@ -90,8 +90,9 @@ impl<P: Net> FamilyRib<P> {
         let (settings, member) = self.member(peer)?;
         let route = self.table.find(entry.prefix)?;
         let outgoing = self.outgoing(shared, settings, route).filter(|(path, ..)| path.peer != peer);
-        let attributes = outgoing
-            .and_then(|(path, id, modifying)| settings.outgoing(shared, &path, id, &modifying).map(Arc::new));
+        let attributes = outgoing.and_then(|(path, id, modifying)| {
+            settings.outgoing::<P>(shared, &path, id, &modifying).map(Arc::new)
+        });
         let sent = member.has(route);
         let awaited = member.awaits(route, self.table.position(route));
         if !sent && (attributes.is_none() || !awaited) {
@@ -156,8 +157,8 @@ impl<P: Net> FamilyRib<P> {
         let attributes = shared.attributes.get(id)?;
         let own = if best.peer == peer { Err(Withheld::SplitHorizon) } else { Ok(()) };
         let permitted = own.and_then(|()| settings.permit::<P>(shared, best, attributes));
-        let modifying = permitted.and_then(|()| settings.consent(entry.prefix, best, attributes));
-        let outgoing = |modifying: Modifying| settings.outgoing(shared, best, id, &modifying);
+        let modifying = permitted.and_then(|()| settings.consent(shared, entry.prefix, best, attributes));
+        let outgoing = |modifying: Modifying| settings.outgoing::<P>(shared, best, id, &modifying);
         Some(modifying.and_then(|m| outgoing(m).map(Arc::new).ok_or(Withheld::NoOwnAddress)))
     }
 
@@ -181,11 +182,11 @@ impl<P: Net> FamilyRib<P> {
 }
 
 /// The term of the import policy that decided over a path.
-fn import_term(shared: &Shared, prefix: IpNet, path: &Path) -> Option<String> {
+fn import_term(shared: &Shared, prefix: IpNet, path: &Path) -> Option<TermName> {
     let policy = &shared.peer(path.peer)?.config.import;
     let attributes = shared.attributes.get(path.attributes)?;
-    let evaluation = policy.evaluate(&import_context(prefix, attributes, path));
-    Some(policy.terms.get(evaluation.term?)?.name.clone())
+    let evaluation = policy.evaluate(&shared.import_context(prefix, attributes, path));
+    Some(policy.name_of(evaluation.decider))
 }
 
 struct Told {

@@ -5,11 +5,14 @@ use std::{
     net::IpAddr,
 };
 
+use ipnet::IpNet;
+
 use super::event::{Action, Presence};
 use crate::{
     config::{DecisionConfig, Install, PeerConfig, Reflection, SpeakerConfig},
     decision::{Candidate, DEFAULT_LOCAL_PREF, Reason, Source},
     event::{Negotiated, Reachability, SessionAddresses},
+    policy::{Neighbor, RouteContext, RouteSource, SessionContext},
     rib::{AttributesId, AttributesTable, LOCAL, Net, NextHopNotice, NextHopState, NextHops, Path},
     types::{Asn, Families, Family, NextHopAddress, Now, PeerId, PeerType, RouterId},
     wire::attribute::{NextHop, PathAttributes},
@@ -307,6 +310,38 @@ impl Shared {
         })
     }
 
+    /// Where a path comes from, for a policy.
+    pub(super) fn route_source(&self, path: &Path) -> RouteSource<'_> {
+        match path.peer {
+            LOCAL => RouteSource::Local,
+            peer => RouteSource::Learned(self.neighbor(peer, path.internal)),
+        }
+    }
+
+    fn neighbor(&self, id: PeerId, internal: bool) -> Neighbor<'_> {
+        let kind = if internal { PeerType::Internal } else { PeerType::External };
+        match self.peer(id) {
+            Some(peer) => Neighbor { name: &peer.config.name, address: peer.config.address, kind },
+            None => Neighbor { name: "", address: IpAddr::from([0; 4]), kind },
+        }
+    }
+
+    /// What an import policy is asked about a path that came with these attributes.
+    pub(super) fn import_context<'a>(
+        &'a self,
+        prefix: IpNet,
+        attributes: &'a PathAttributes,
+        path: &Path,
+    ) -> RouteContext<'a> {
+        let sender = self.neighbor(path.peer, path.internal);
+        let family = match prefix {
+            IpNet::V4(_) => Family::Ipv4Unicast,
+            IpNet::V6(_) => Family::Ipv6Unicast,
+        };
+        let session = SessionContext { peer: sender, local_asn: self.asn, local_next_hop: None, family };
+        RouteContext { prefix, attributes, session, source: RouteSource::Learned(sender) }
+    }
+
     /// Whether the sender of an internal path is a client of ours (RFC 4456).
     pub(super) fn is_client(&self, peer: PeerId) -> bool {
         self.peer(peer).is_some_and(|p| p.config.reflection == Reflection::Client)
@@ -357,7 +392,7 @@ impl Shared {
     }
 }
 
-/// Where a path comes from.
+/// Where a path comes from, for the decision.
 pub(super) fn source(path: &Path) -> Source {
     match (path.peer, path.internal) {
         (LOCAL, _) => Source::Local,

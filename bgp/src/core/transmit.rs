@@ -388,6 +388,8 @@ fn settings<P: Net>(shared: &Shared, id: PeerId) -> Option<ExportSettings> {
         next_hop: peer.config.next_hop,
         own: shared.own_next_hop::<P>(session.addresses.local),
         policy: peer.config.export.clone(),
+        peer: peer.config.export.names_peers().then(|| (peer.config.name.clone(), peer.config.address)),
+        asn: shared.asn,
         encode: EncodeContext::new(&session.negotiated, session.kind),
     })
 }

@@ -190,7 +190,7 @@ fn candidate() -> impl Strategy<Value = Candidate<'static>> {
     (source, values, more).prop_map(|(source, v, (clusters, address, path_id, ineligible))| Candidate {
         ineligible,
         source,
-        weight: 0,
+        weight: u16::from(v.6),
         local_pref: v.0,
         as_path: &PATHS[v.4 as usize],
         as_path_length: v.1,

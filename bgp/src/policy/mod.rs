@@ -1,68 +1,108 @@
-//! Import and export policies: ordered terms, first match decides.
+//! Import and export policies: ordered terms, the first that accepts or rejects decides.
 //!
-//! Pure data and one pure function; how other names (`pools`, `blocks`, `all`, ...) translate into terms is
-//! the business of whoever configures the speaker.
+//! ```text
+//! Policy = Section ("from-tor") + Section ("pools") + ...  + default + guards
+//!             Term: conditions -> modifications -> continue | next policy | accept | reject
+//! ```
+//!
+//! A [`Policy`] is the whole chain a peer has; each [`Section`] is one of the names in the peer's list. A term sees
+//! what those before it changed, of its own section or an earlier one; attributes are copied once something has
+//! changed and somebody looks. Terms only lead ahead, so that every evaluation ends, and no condition takes more
+//! than time linear in the attribute it reads.
+//!
+//! Pure data and pure functions; what names like `pools` or `blocks` mean is the business of whoever configures the
+//! speaker. Explaining a verdict is evaluating with a [`Recorder`].
 
+mod as_path;
+mod community;
+mod condition;
+mod context;
+mod evaluate;
 mod modification;
 mod prefix_set;
+mod reason;
+mod span;
 
-use std::{net::IpAddr, sync::Arc};
-
-use ipnet::IpNet;
-use smallvec::SmallVec;
+use std::{fmt, sync::Arc};
 
 pub use self::{
-    modification::Modification,
-    prefix_set::{PrefixRange, PrefixSet},
+    as_path::{AsPathPattern, ParsePatternError},
+    community::{AnyCommunity, CommunityPattern, CommunitySet, ParseCommunityError},
+    condition::{Condition, SourceKind},
+    context::{Neighbor, NeighborSet, RouteContext, RouteSource, SessionContext},
+    evaluate::{Answer, Evaluation, Modifying, Recorder, Unrecorded},
+    modification::{MedChange, Modification, NextHopChange},
+    prefix_set::{ParsePrefixRangeError, PrefixRange, PrefixSet},
+    reason::RejectReason,
+    span::{ParseSpanError, Span},
 };
-use crate::{types::PeerType, wire::attribute::PathAttributes};
 
-/// An ordered list of terms with a default verdict. The default policy accepts everything.
+/// What a peer's routes are judged by: the terms of all its sections, in order, and guards nothing gets around.
+/// The default policy accepts everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Policy {
-    /// The terms, asked in this order.
-    pub terms: Vec<Term>,
-    /// What happens to a route that no term decides over.
-    pub default: Verdict,
+    terms: Vec<Entry>,
+    default: Verdict,
+    guards: Vec<Guard>,
 }
 
-/// One term: when every condition holds, its action is taken.
+/// A term in its place.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    section: Arc<str>,
+    term: Term,
+    /// The index of the next section's first term.
+    end: usize,
+    /// Whether a condition depends on what earlier terms may have changed.
+    reads: bool,
+}
+
+/// The terms of one named policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Section {
+    /// The policy's name.
+    pub name: String,
+    /// The terms, asked in this order.
+    pub terms: Vec<Term>,
+    /// What happens to a route that no term decides over; `None`: the next section is asked.
+    pub default: Option<Verdict>,
+}
+
+/// One term: when every condition holds, the route is changed, and `then` says how it goes on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term {
     /// Shown where a decision is explained.
     pub name: String,
     /// All must hold; an empty list always does.
     pub conditions: Vec<Condition>,
-    /// What to do then.
-    pub action: Action,
+    /// Changes, in this order.
+    pub changes: Vec<Modification>,
+    /// How it goes on.
+    pub then: Then,
 }
 
-/// Something that holds for a route or does not.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Condition {
-    /// The prefix is matched by the set.
-    Prefix(Arc<PrefixSet>),
-    /// The next hop's address lies inside a prefix of the set.
-    NextHop(Arc<PrefixSet>),
-    /// The peer that the policy is applied to (import: the sender, export: the receiver) is of this kind.
-    Peer(PeerType),
-    /// Where the route came from.
-    Source(RouteSource),
-    /// The community (RFC 1997) is attached.
-    Community(u32),
-    /// The condition does not hold.
-    Not(Box<Condition>),
-}
-
-/// What a matching term does.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Accepts the route; nothing further is asked.
-    Accept(Vec<Modification>),
-    /// Refuses the route; nothing further is asked.
+/// How it goes on after a term that matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// With the next term.
+    Continue,
+    /// With the next section, or the default when this was the last.
+    NextPolicy,
+    /// The route passes; only the guards are still asked.
+    Accept,
+    /// The route does not pass.
     Reject(RejectReason),
-    /// Changes the route and goes on with the next term.
-    Modify(Vec<Modification>),
+}
+
+/// A condition under which no route passes, whatever the terms say. It sees what the terms made of the route.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guard {
+    /// Shown where a decision is explained.
+    pub name: String,
+    /// When all of them hold, the route is refused.
+    pub conditions: Vec<Condition>,
+    /// The reason given.
+    pub reason: RejectReason,
 }
 
 /// The end of a policy.
@@ -75,168 +115,110 @@ pub enum Verdict {
     Reject(RejectReason),
 }
 
-/// Where a route came from.
+/// The part of a policy that decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RouteSource {
-    /// Originated by this speaker.
-    Local,
-    /// Learned from a peer.
-    Learned,
+pub enum Decider {
+    /// The term at this position, counted over all sections.
+    Term(usize),
+    /// The guard at this position.
+    Guard(usize),
+    /// No term did, and the policy's default holds.
+    Default,
 }
 
-macro_rules! reject_reasons {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal, $name:literal;)*) => {
-        /// Why a policy refused a route. Codes and names are stable.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum RejectReason { $($(#[$doc])* $variant = $code,)* }
+/// The name of a part of a policy. Written `section: term`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TermName {
+    /// The section; `None`: a guard, or the default of the whole policy.
+    pub policy: Option<String>,
+    /// The term; `default` where none decided.
+    pub term: String,
+}
 
-        impl RejectReason {
-            /// Every reason, ascending by code.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// The unique name used in JSON.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// The small code stored beside a route.
-            pub const fn code(self) -> u8 {
-                self as u8
-            }
+impl fmt::Display for TermName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.policy {
+            Some(policy) => write!(f, "{policy}: {}", self.term),
+            None => f.write_str(&self.term),
         }
-    };
+    }
 }
 
-reject_reasons! {
-    /// A term of a policy that gave no more precise reason.
-    Policy = 0, "policy";
-    /// Nothing is imported from this peer.
-    ImportNone = 1, "import_none";
-    /// The prefix is inside no pool.
-    OutsidePools = 2, "outside_pools";
-    /// The prefix equals one of our own blocks.
-    OwnBlock = 3, "own_block";
-    /// A tunnel would be needed to a next hop that is no known node.
-    UnknownTunnelNextHop = 4, "unknown_tunnel_next_hop";
-    /// Nothing is exported to this peer.
-    ExportNone = 5, "export_none";
-    /// Only our own blocks are exported to this peer.
-    NotOwnBlock = 6, "not_own_block";
-    /// The pool that contains the prefix is not exported.
-    PoolNotExported = 7, "pool_not_exported";
-}
-
-/// What a policy is asked about.
-#[derive(Clone, Copy, Debug)]
-pub struct RouteContext<'a> {
-    /// The prefix.
-    pub prefix: IpNet,
-    /// The attributes before this policy.
-    pub attributes: &'a PathAttributes,
-    /// The peer the policy belongs to.
-    pub peer: PeerType,
-    /// Where the route came from.
-    pub source: RouteSource,
-}
-
-/// What a policy said about one route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evaluation {
-    /// Whether it passes.
-    pub verdict: Verdict,
-    /// The index of the deciding term; `None`: the default decided.
-    pub term: Option<usize>,
-    /// Indices of the terms whose modifications apply, ascending; empty when nothing changes.
-    pub modifying: SmallVec<[u16; 4]>,
-}
+/// The name of the term that stands for a section's default.
+const DEFAULT_TERM: &str = "default";
 
 impl Policy {
+    /// These sections, one after the other; `default` is for routes that none decides over, and no route passes
+    /// that one of the guards is against.
+    pub fn new(sections: Vec<Section>, default: Verdict, guards: Vec<Guard>) -> Self {
+        let mut terms = Vec::new();
+        for section in sections {
+            let name: Arc<str> = section.name.into();
+            let last = section.default.map(|verdict| Term {
+                name: DEFAULT_TERM.to_owned(),
+                conditions: Vec::new(),
+                changes: Vec::new(),
+                then: verdict.into(),
+            });
+            let end = terms.len() + section.terms.len() + usize::from(last.is_some());
+            terms.extend(section.terms.into_iter().chain(last).map(|term| {
+                let reads = term.conditions.iter().any(Condition::reads_attributes);
+                Entry { section: name.clone(), term, end, reads }
+            }));
+        }
+        Self { terms, default, guards }
+    }
+
+    /// A policy of one section.
+    pub fn of(name: &str, terms: Vec<Term>, default: Verdict) -> Self {
+        let section = Section { name: name.to_owned(), terms, default: None };
+        Self::new(vec![section], default, Vec::new())
+    }
+
     /// A policy that refuses everything.
     pub fn reject_all(reason: RejectReason) -> Self {
-        Self { terms: Vec::new(), default: Verdict::Reject(reason) }
+        Self { terms: Vec::new(), default: Verdict::Reject(reason), guards: Vec::new() }
     }
 
     /// Whether every route passes unchanged, without any being asked about.
     pub fn accepts_all(&self) -> bool {
-        self.terms.is_empty() && self.default == Verdict::Accept
+        self.terms.is_empty() && self.guards.is_empty() && self.default == Verdict::Accept
     }
 
-    /// Asks the terms in order; the first that accepts or rejects decides.
-    ///
-    /// Conditions see the route as it was before the policy; only [`Policy::modify`] changes it.
-    pub fn evaluate(&self, route: &RouteContext<'_>) -> Evaluation {
-        let mut modifying = SmallVec::new();
-        for (index, term) in self.terms.iter().enumerate() {
-            if !term.conditions.iter().all(|c| c.holds(route)) {
-                continue;
-            }
-            let note = |changes: &[Modification], list: &mut SmallVec<[u16; 4]>| {
-                if let (false, Ok(index)) = (changes.is_empty(), u16::try_from(index)) {
-                    list.push(index);
-                }
-            };
-            match &term.action {
-                Action::Modify(changes) => note(changes, &mut modifying),
-                Action::Accept(changes) => {
-                    note(changes, &mut modifying);
-                    return Evaluation { verdict: Verdict::Accept, term: Some(index), modifying };
-                }
-                Action::Reject(reason) => {
-                    let verdict = Verdict::Reject(*reason);
-                    return Evaluation { verdict, term: Some(index), modifying: SmallVec::new() };
-                }
-            }
-        }
-        if self.default != Verdict::Accept {
-            modifying.clear();
-        }
-        Evaluation { verdict: self.default, term: None, modifying }
+    /// Whether it treats peers of one kind differently.
+    pub fn names_peers(&self) -> bool {
+        let peer = |change: &Modification| matches!(change, Modification::NextHop(NextHopChange::Peer));
+        self.terms
+            .iter()
+            .any(|e| e.term.conditions.iter().any(Condition::names_peers) || e.term.changes.iter().any(peer))
+            || self.guards.iter().flat_map(|guard| &guard.conditions).any(Condition::names_peers)
     }
 
-    /// Applies the modifications that [`Policy::evaluate`] named.
-    pub fn modify(&self, modifying: &[u16], attributes: &mut PathAttributes) {
-        for term in modifying.iter().filter_map(|i| self.terms.get(usize::from(*i))) {
-            if let Action::Accept(changes) | Action::Modify(changes) = &term.action {
-                changes.iter().for_each(|change| change.apply(attributes));
-            }
-        }
-    }
-
-    /// Whether one of these terms sets MULTI_EXIT_DISC.
-    pub fn sets_med(&self, modifying: &[u16]) -> bool {
-        self.any_change(modifying, |c| matches!(c, Modification::Med(_)))
-    }
-
-    /// Whether one of these terms sets the next hop.
-    pub fn sets_next_hop(&self, modifying: &[u16]) -> bool {
-        self.any_change(modifying, |c| matches!(c, Modification::NextHop(_)))
-    }
-
-    fn any_change(&self, modifying: &[u16], holds: impl Fn(&Modification) -> bool) -> bool {
-        modifying.iter().filter_map(|i| self.terms.get(usize::from(*i))).any(|term| match &term.action {
-            Action::Accept(changes) | Action::Modify(changes) => changes.iter().any(&holds),
-            Action::Reject(_) => false,
-        })
-    }
-}
-
-impl Condition {
-    /// Whether the condition holds for a route.
-    pub fn holds(&self, route: &RouteContext<'_>) -> bool {
-        match self {
-            Self::Prefix(set) => set.matches(route.prefix),
-            Self::NextHop(set) => set.contains(next_hop(route.attributes)),
-            Self::Peer(kind) => *kind == route.peer,
-            Self::Source(source) => *source == route.source,
-            Self::Community(c) => route.attributes.rare.as_ref().is_some_and(|r| r.communities.contains(c)),
-            Self::Not(inner) => !inner.holds(route),
+    /// The name of the part that decided.
+    pub fn name_of(&self, decider: Decider) -> TermName {
+        let entry = match decider {
+            Decider::Term(index) => self.terms.get(index),
+            Decider::Guard(_) | Decider::Default => None,
+        };
+        let guard = match decider {
+            Decider::Guard(index) => self.guards.get(index),
+            Decider::Term(_) | Decider::Default => None,
+        };
+        let term = entry.map(|e| &e.term.name).or(guard.map(|g| &g.name));
+        TermName {
+            policy: entry.map(|e| e.section.to_string()),
+            term: term.cloned().unwrap_or_else(|| DEFAULT_TERM.to_owned()),
         }
     }
 }
 
-fn next_hop(attributes: &PathAttributes) -> IpAddr {
-    attributes.next_hop.address()
+impl From<Verdict> for Then {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Accept => Self::Accept,
+            Verdict::Reject(reason) => Self::Reject(reason),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,24 @@ impl Community {
     /// NOPEER (RFC 3765).
     pub const NO_PEER: Self = Self(0xffff_ff04);
 
+    /// Every well-known community that has a name.
+    const NAMED: [Self; 9] = [
+        Self::GRACEFUL_SHUTDOWN,
+        Self::ACCEPT_OWN,
+        Self::LLGR_STALE,
+        Self::NO_LLGR,
+        Self::BLACKHOLE,
+        Self::NO_EXPORT,
+        Self::NO_ADVERTISE,
+        Self::NO_EXPORT_SUBCONFED,
+        Self::NO_PEER,
+    ];
+
+    /// The well-known community of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMED.into_iter().find(|c| c.name() == Some(name))
+    }
+
     /// The name of a well-known community.
     pub fn name(self) -> Option<&'static str> {
         Some(match self {

@@ -16,8 +16,7 @@ use crate::{
     decision::{DEFAULT_LOCAL_PREF, Reason},
     event::Retention,
     policy::{
-        Action as PolicyAction, Condition, Modification, Policy, PrefixRange, PrefixSet, RejectReason, Term,
-        Verdict,
+        Condition, MedChange, Modification, Policy, PrefixRange, PrefixSet, RejectReason, Term, Then, Verdict,
     },
     types::{Asn, PeerType, RouterId},
     wire::{
@@ -119,23 +118,17 @@ fn some_prefixes() -> Arc<PrefixSet> {
 
 /// Policies by number; [`model_policy`] says the same in plain words.
 fn policy(number: u8) -> Policy {
-    let term = |conditions, action| Term { name: "t".into(), conditions, action };
     let inside = || vec![Condition::Prefix(some_prefixes())];
+    let one = |changes, then| {
+        let term = Term { name: "t".into(), conditions: inside(), changes, then };
+        Policy::of("p", vec![term], Verdict::Accept)
+    };
     match number {
         0 => Policy::default(),
         1 => Policy::reject_all(RejectReason::ImportNone),
-        2 => Policy {
-            terms: vec![term(inside(), PolicyAction::Reject(RejectReason::OutsidePools))],
-            default: Verdict::Accept,
-        },
-        3 => Policy {
-            terms: vec![term(inside(), PolicyAction::Accept(vec![Modification::LocalPref(300)]))],
-            default: Verdict::Accept,
-        },
-        _ => Policy {
-            terms: vec![term(inside(), PolicyAction::Modify(vec![Modification::Med(Some(77))]))],
-            default: Verdict::Accept,
-        },
+        2 => one(vec![], Then::Reject(RejectReason::OutsidePools)),
+        3 => one(vec![Modification::LocalPref(300)], Then::Accept),
+        _ => one(vec![Modification::Med(MedChange::Set(77))], Then::Continue),
     }
 }
 
