@@ -67,6 +67,7 @@ fn core(peers: Vec<PeerConfig>) -> Core {
             hold_time: Duration::from_secs(90),
             max_message: 4096,
             graceful_restart: None,
+            extensions: Default::default(),
         };
         let local = Ipv4Addr::new(10, 255, 0, 1).into();
         core.session_up(now(), PeerId(index), negotiated, SessionAddresses::new(local, address(index)));

@@ -1,7 +1,10 @@
 //! What a session tells the core and the other way round.
 
+mod extensions;
+
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+pub use self::extensions::{Extensions, PeerLongLived};
 use crate::{
     types::{Asn, Families, Family, NextHopAddress, RouterId},
     wire::{attribute::PathAttributes, nlri::NlriList},
@@ -49,6 +52,8 @@ pub struct Negotiated {
     pub max_message: usize,
     /// What the peer said about graceful restart, when it announced it and so did we.
     pub graceful_restart: Option<PeerRestart>,
+    /// What else is in force.
+    pub extensions: Extensions,
 }
 
 /// The peer's Graceful Restart capability (RFC 4724 section 3).

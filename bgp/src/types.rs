@@ -172,6 +172,38 @@ impl FromIterator<Family> for Families {
     }
 }
 
+/// One value for each family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PerFamily<T> {
+    /// Of IPv4 unicast.
+    pub v4: T,
+    /// Of IPv6 unicast.
+    pub v6: T,
+}
+
+impl<T> PerFamily<T> {
+    /// The values that `make` gives.
+    pub fn from_fn(mut make: impl FnMut(Family) -> T) -> Self {
+        Self { v4: make(Family::Ipv4Unicast), v6: make(Family::Ipv6Unicast) }
+    }
+
+    /// The value of a family.
+    pub fn get(&self, family: Family) -> &T {
+        match family {
+            Family::Ipv4Unicast => &self.v4,
+            Family::Ipv6Unicast => &self.v6,
+        }
+    }
+
+    /// The value of a family, to be changed.
+    pub fn get_mut(&mut self, family: Family) -> &mut T {
+        match family {
+            Family::Ipv4Unicast => &mut self.v4,
+            Family::Ipv6Unicast => &mut self.v6,
+        }
+    }
+}
+
 /// Where packets for a route go: an address, and for one that is valid on a single link (RFC 4007) the interface there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NextHopAddress {

@@ -3,11 +3,13 @@
 use std::{collections::BTreeMap, fmt::Display};
 
 use bgp::config::{
-    AdminState, Auth, ConnectMode, DecisionConfig, Install, NextHopMode, Reflection, TtlPolicy,
+    AdminState, Auth, CapabilityConfig, ConnectMode, DecisionConfig, Install, NextHopMode, Reflection,
+    TtlPolicy,
 };
 use serde::Serialize;
 
 use super::{
+    build::capabilities,
     intent::{Intent, Peer, PoolExport},
     words::{self, spelled},
 };
@@ -77,6 +79,7 @@ fn speaker(facts: &mut Facts, intent: &Intent) {
     facts.add("bgp.selection_deferral", bgp.selection_deferral.as_secs());
     facts.add("bgp.open_delay", bgp.open_delay.as_secs());
     decision(facts, &bgp.decision);
+    capabilities(facts, |key| format!("bgp.{key}"), &bgp.capabilities);
 }
 
 fn decision(facts: &mut Facts, decision: &DecisionConfig) {
@@ -107,6 +110,7 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     facts.add(&key("next_hop"), next_hop);
     facts.add(&key("route_reflector_client"), peer.reflection == Reflection::Client);
     facts.add(&key("password"), auth(&peer.transport.auth));
+    capabilities(facts, key, &peer.capabilities);
     let (multihop, security) = match peer.transport.ttl {
         TtlPolicy::Direct => ("1".to_owned(), "off".to_owned()),
         TtlPolicy::Multihop(hops) => (hops.to_string(), "off".to_owned()),
@@ -119,6 +123,18 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     facts.add(&key("install"), peer.install == Install::Forward);
     let ceiling = peer.max_prefixes.map_or("unlimited".to_owned(), |ceiling| ceiling.to_string());
     facts.add(&key("max_prefixes"), ceiling);
+}
+
+fn capabilities(facts: &mut Facts, key: impl Fn(&str) -> String, offered: &CapabilityConfig) {
+    let paths = &offered.add_path;
+    facts.add(&key("add_path"), capabilities::directions(paths.directions));
+    let limit = paths.send_limit.map_or("all".to_owned(), |limit| limit.to_string());
+    facts.add(&key("add_path_limit"), limit);
+    facts.add(&key("add_path_receive_limit"), paths.receive_limit);
+    facts.add(&key("extended_messages"), capabilities::offered(offered.extended_messages));
+    facts.add(&key("enhanced_refresh"), capabilities::offered(offered.enhanced_refresh));
+    facts.add(&key("extended_next_hop"), capabilities::offered(offered.extended_next_hop));
+    facts.add(&key("long_lived_stale_time"), offered.long_lived_stale_time.as_secs());
 }
 
 fn keepalive(time: Option<std::time::Duration>) -> String {

@@ -97,6 +97,8 @@ pub struct Bgp {
     pub open_delay: Duration,
     /// How best paths are chosen.
     pub decision: DecisionConfig,
+    /// What mesh peers are offered in OPEN.
+    pub capabilities: CapabilityConfig,
 }
 
 /// Addresses to listen on.

@@ -169,6 +169,7 @@ impl Reader {
         let value = match entry.key(key).map(|key| key.kind) {
             Some(Kind::TextList) => format!("[{}]", quoted(value)),
             Some(Kind::Integer | Kind::TextOrInteger) if value.parse::<u32>().is_ok() => value.to_owned(),
+            Some(Kind::Switch) => value.to_owned(),
             _ => quoted(value),
         };
         let (origin, why) = (origin.clone(), why.to_owned());

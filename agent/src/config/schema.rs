@@ -241,6 +241,44 @@ const BGP: &[Key] = &[
         "seconds the mesh side that Calico would make passive waits before its first attempt to connect; 0 \
          makes collisions of connections happen",
     ),
+    key(
+        "add_path",
+        Kind::Text,
+        Text("off"),
+        Live,
+        "several paths for one prefix (RFC 7911): `off`, `receive`, `send` or `both`",
+    ),
+    key(
+        "add_path_limit",
+        Kind::TextOrInteger,
+        Text("all"),
+        Live,
+        "most paths of a prefix that are sent, the best ones: 1 to 65535, or `all`; the peer's own limit holds too",
+    ),
+    key(
+        "add_path_receive_limit",
+        Kind::Integer,
+        Integer(256),
+        Live,
+        "most paths of a prefix that are taken from a peer; further ones are refused; 1 to 65535",
+    ),
+    key("extended_messages", Kind::Switch, Switch(true), Live, "messages of up to 65535 octets (RFC 8654)"),
+    key("enhanced_refresh", Kind::Switch, Switch(true), Live, "delimited route refresh (RFC 7313)"),
+    key(
+        "extended_next_hop",
+        Kind::Switch,
+        Derived("on for IPv6 sessions that carry IPv4"),
+        Live,
+        "IPv6 next hops of IPv4 routes (RFC 8950)",
+    ),
+    key(
+        "long_lived_stale_time",
+        Kind::Integer,
+        Integer(0),
+        Live,
+        "seconds that routes are kept, as a last resort, beyond the restart time of a peer that does not come back, \
+         and that we ask our peers to keep ours (RFC 9494); 0 to 16777215, 0 turns it off",
+    ),
 ];
 
 const PEERS: &[Key] = &[
@@ -262,6 +300,56 @@ const PEERS: &[Key] = &[
         Switch(false),
         Live,
         "whether the peer is our client in route reflection; internal peers only",
+    ),
+    key(
+        "add_path",
+        Kind::Text,
+        Derived("bgp.add_path"),
+        Live,
+        "several paths for one prefix (RFC 7911): `off`, `receive`, `send` or `both`",
+    ),
+    key(
+        "add_path_limit",
+        Kind::TextOrInteger,
+        Derived("bgp.add_path_limit"),
+        Live,
+        "most paths of a prefix that are sent, the best ones: 1 to 65535, or `all`; the peer's own limit holds too",
+    ),
+    key(
+        "add_path_receive_limit",
+        Kind::Integer,
+        Derived("bgp.add_path_receive_limit"),
+        Live,
+        "most paths of a prefix that are taken from a peer; further ones are refused; 1 to 65535",
+    ),
+    key(
+        "extended_messages",
+        Kind::Switch,
+        Derived("bgp.extended_messages"),
+        Live,
+        "messages of up to 65535 octets (RFC 8654)",
+    ),
+    key(
+        "enhanced_refresh",
+        Kind::Switch,
+        Derived("bgp.enhanced_refresh"),
+        Live,
+        "delimited route refresh (RFC 7313)",
+    ),
+    key(
+        "extended_next_hop",
+        Kind::Switch,
+        Derived("bgp.extended_next_hop"),
+        Live,
+        "IPv6 next hops of IPv4 routes (RFC 8950)",
+    ),
+    key(
+        "long_lived_stale_time",
+        Kind::Integer,
+        Derived("bgp.long_lived_stale_time"),
+        Live,
+        "seconds that routes are kept, as a last resort, beyond the restart time of a peer that does not come back, \
+         and that we ask our peers to keep ours (RFC 9494); 0 to 16777215, 0 turns it off",
     ),
     key("password", Kind::Secret, Derived("none"), Live, "TCP MD5 password, 1 to 80 bytes"),
     key(

@@ -7,8 +7,8 @@ use std::{
 
 use bgp::{
     config::{
-        AdminState, CapabilityConfig, ConnectMode, Install, NextHopMode, PeerConfig, Reflection,
-        SpeakerConfig, TimerConfig, TransportConfig, TtlPolicy,
+        AdminState, ConnectMode, Install, NextHopMode, PeerConfig, Reflection, SpeakerConfig, TimerConfig,
+        TransportConfig, TtlPolicy,
     },
     types::{Families, Family, PeerType},
 };
@@ -82,7 +82,7 @@ fn mesh_peer(intent: &Intent, address: IpAddr, policies: &Policies) -> PeerConfi
             first_open_delay: first_open_delay(source, address, intent.bgp.open_delay),
             ..TimerConfig::default()
         },
-        capabilities: CapabilityConfig::default(),
+        capabilities: intent.bgp.capabilities.clone(),
         next_hop: NextHopMode::Auto,
         reflection: Reflection::NonClient,
         import: policies.import(PeerType::Internal, ImportRule::Pools),

@@ -12,7 +12,7 @@ mod timers;
 mod transport;
 
 pub use self::{
-    capabilities::CapabilityConfig,
+    capabilities::{AddPath, AddPathDirections, CapabilityConfig, Offer},
     decision::{AsPathMatch, DecisionConfig, MedCompare, MedMissing, TieBreak},
     timers::TimerConfig,
     transport::{Auth, ConnectMode, TransportConfig, TtlPolicy},

@@ -1,5 +1,7 @@
 //! What we offer the peer, and what the end of a session means for its routes.
 
+mod offers;
+
 use std::time::Duration;
 
 use crate::{
@@ -16,16 +18,17 @@ use crate::{
     },
 };
 
-/// The OPEN of this speaker towards the peer.
+/// The OPEN of this speaker towards the peer; capabilities ascend by code.
 pub(super) fn open(config: &Config) -> Open {
     let mut capabilities: Vec<Capability> =
         config.peer.families.iter().map(Capability::multiprotocol).collect();
     capabilities.push(Capability::RouteRefresh);
-    capabilities.push(Capability::ExtendedMessage);
     if !config.restart_time.is_zero() {
         capabilities.push(Capability::GracefulRestart(graceful_restart(config)));
     }
     capabilities.push(Capability::FourOctetAsn(config.local_asn));
+    capabilities.extend(offers::offered(config));
+    capabilities.sort_by_key(Capability::code);
     let hold_time = u16::try_from(config.peer.timers.hold_time.as_secs()).unwrap_or(u16::MAX);
     Open::new(config.local_asn, hold_time, config.router_id, capabilities)
 }

@@ -1,5 +1,7 @@
 //! Capabilities of the OPEN message (RFC 5492).
 
+mod families;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use nom::{
     IResult, Parser,
@@ -7,6 +9,8 @@ use nom::{
     number::complete::{be_u8, be_u32},
 };
 
+pub use self::families::{AddPathFamily, ExtendedNextHop, LongLivedFamily, PathsLimit};
+use self::families::{decode_tuples, encode_tuples};
 use crate::types::{Asn, Family};
 
 /// One capability.
@@ -21,14 +25,22 @@ pub enum Capability {
     },
     /// Route Refresh (RFC 2918).
     RouteRefresh,
+    /// Extended Next Hop Encoding (RFC 8950).
+    ExtendedNextHop(Vec<ExtendedNextHop>),
     /// Extended Message (RFC 8654).
     ExtendedMessage,
     /// Graceful Restart (RFC 4724, RFC 8538).
     GracefulRestart(GracefulRestart),
     /// Support for 4-octet AS numbers, and the speaker's own (RFC 6793).
     FourOctetAsn(Asn),
+    /// ADD-PATH (RFC 7911 section 4). One with an undefined direction is not understood, thus `Unknown`.
+    AddPath(Vec<AddPathFamily>),
     /// Enhanced Route Refresh (RFC 7313).
     EnhancedRouteRefresh,
+    /// Long-Lived Graceful Restart (RFC 9494 section 3.1).
+    LongLivedGracefulRestart(Vec<LongLivedFamily>),
+    /// Paths Limit (draft-abraitis-idr-addpath-paths-limit).
+    PathsLimit(Vec<PathsLimit>),
     /// Any other, kept as it came.
     Unknown {
         /// Capability code.
@@ -82,10 +94,14 @@ impl Capability {
         match self {
             Self::Multiprotocol { .. } => 1,
             Self::RouteRefresh => 2,
+            Self::ExtendedNextHop(_) => 5,
             Self::ExtendedMessage => 6,
             Self::GracefulRestart(_) => 64,
             Self::FourOctetAsn(_) => 65,
+            Self::AddPath(_) => 69,
             Self::EnhancedRouteRefresh => 70,
+            Self::LongLivedGracefulRestart(_) => 71,
+            Self::PathsLimit(_) => 76,
             Self::Unknown { code, .. } => *code,
         }
     }
@@ -109,6 +125,10 @@ impl Capability {
                 out.put_u8(*safi);
             }
             Self::RouteRefresh | Self::ExtendedMessage | Self::EnhancedRouteRefresh => {}
+            Self::ExtendedNextHop(list) => encode_tuples(list, out),
+            Self::AddPath(list) => encode_tuples(list, out),
+            Self::LongLivedGracefulRestart(list) => encode_tuples(list, out),
+            Self::PathsLimit(list) => encode_tuples(list, out),
             Self::GracefulRestart(restart) => restart.encode_value(out),
             Self::FourOctetAsn(asn) => out.put_u32(asn.0),
             Self::Unknown { value, .. } => out.put_slice(value),
@@ -117,6 +137,7 @@ impl Capability {
 
     fn decode(code: u8, value: &[u8]) -> Result<Self, Malformed> {
         let empty = |capability| if value.is_empty() { Ok(capability) } else { Err(Malformed) };
+        let unknown = || Self::Unknown { code, value: Bytes::copy_from_slice(value) };
         match code {
             1 => match value {
                 [high, low, _, safi] => {
@@ -125,11 +146,18 @@ impl Capability {
                 _ => Err(Malformed),
             },
             2 => empty(Self::RouteRefresh),
+            5 => decode_tuples(value).map(Self::ExtendedNextHop),
             6 => empty(Self::ExtendedMessage),
             64 => GracefulRestart::decode(value).map(Self::GracefulRestart),
             65 => whole(be_u32.parse_complete(value)).map(|asn| Self::FourOctetAsn(Asn(asn))),
+            69 => decode_tuples::<4, AddPathFamily>(value).map(|list| {
+                let defined = list.iter().all(|family| matches!(family.directions, 1..=3));
+                if defined { Self::AddPath(list) } else { unknown() }
+            }),
             70 => empty(Self::EnhancedRouteRefresh),
-            _ => Ok(Self::Unknown { code, value: Bytes::copy_from_slice(value) }),
+            71 => decode_tuples(value).map(Self::LongLivedGracefulRestart),
+            76 => decode_tuples(value).map(Self::PathsLimit),
+            _ => Ok(unknown()),
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct DecodeContext {
     pub max_message: usize,
     /// Families whose prefixes come with path identifiers (RFC 7911).
     pub add_path: Families,
+    /// Families other than IPv6 whose prefixes may have IPv6 next hops (RFC 8950).
+    pub ipv6_next_hops: Families,
     /// AS_SET segments: RFC 4271 takes them, RFC 9774 section 3 would have them withdrawn.
     pub as_sets: SegmentRule,
     /// AS_CONFED segments: taken only inside a confederation (RFC 5065 section 5).
@@ -49,7 +51,8 @@ impl DecodeContext {
             families: negotiated.families,
             four_octet_asn: negotiated.four_octet_asn,
             max_message: negotiated.max_message,
-            add_path: Families::NONE,
+            add_path: negotiated.extensions.paths_received,
+            ipv6_next_hops: negotiated.extensions.ipv6_next_hops,
             as_sets: SegmentRule::Accept,
             confederation: SegmentRule::TreatAsWithdraw,
             interface: None,
@@ -70,6 +73,7 @@ impl DecodeContext {
             four_octet_asn: false,
             max_message: MAX_MESSAGE,
             add_path: Families::NONE,
+            ipv6_next_hops: Families::NONE,
             as_sets: SegmentRule::Accept,
             confederation: SegmentRule::TreatAsWithdraw,
             interface: None,
@@ -92,6 +96,8 @@ pub struct EncodeContext {
     pub max_message: usize,
     /// Families whose prefixes go out with path identifiers (RFC 7911).
     pub add_path: Families,
+    /// Families other than IPv6 whose prefixes may have IPv6 next hops (RFC 8950).
+    pub ipv6_next_hops: Families,
 }
 
 impl EncodeContext {
@@ -101,12 +107,20 @@ impl EncodeContext {
             peer_type,
             four_octet_asn: negotiated.four_octet_asn,
             max_message: negotiated.max_message,
-            add_path: Families::NONE,
+            add_path: negotiated.extensions.families_sent_with_paths(),
+            ipv6_next_hops: negotiated.extensions.ipv6_next_hops,
         }
     }
 
     pub(super) fn path_ids(&self, family: Family) -> PathIds {
         PathIds::of(self.add_path, family)
+    }
+}
+
+impl EncodeContext {
+    /// Whether routes of a family may have IPv6 next hops.
+    pub fn takes_ipv6_next_hops(&self, family: Family) -> bool {
+        family == Family::Ipv6Unicast || self.ipv6_next_hops.contains(family)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What two OPENs agree on (RFC 4271 section 6.2, RFC 4760 section 8, RFC 5492, RFC 6793, RFC 4724).
 
+mod extensions;
+
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -44,6 +46,7 @@ pub fn negotiate(ours: &Open, theirs: &Open, expected: Asn) -> Result<Negotiated
             .graceful_restart()
             .zip(theirs.graceful_restart())
             .map(|(ours, theirs)| peer_restart(ours, theirs, families)),
+        extensions: extensions::agreed(ours, theirs, families),
     })
 }
 

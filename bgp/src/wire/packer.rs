@@ -1,7 +1,7 @@
 //! Packs routes into as few UPDATE messages as hold them (RFC 4271 section 4.3, RFC 4760, RFC 7606 section 5).
 //!
 //! Attributes are encoded once; a message is closed when the next prefix does not fit. IPv4 travels in the
-//! classic fields, IPv6 in MP_REACH_NLRI and MP_UNREACH_NLRI, which come first (RFC 7606 section 5.1).
+//! classic fields unless its next hop is an IPv6 address (RFC 8950), IPv6 in MP_REACH_NLRI and MP_UNREACH_NLRI, which come first (RFC 7606 section 5.1).
 //! Withdrawals never share a message with anything else (section 5.2).
 
 use std::marker::PhantomData;
@@ -169,10 +169,9 @@ impl Template {
                 template.head.put_u16(length);
                 template.head.put_slice(&list);
             }
-            (
-                Family::Ipv6Unicast,
-                NextHop::V6(_) | NextHop::V6WithLinkLocal { .. } | NextHop::LinkLocal { .. },
-            ) => {
+            (_, NextHop::V6(_) | NextHop::V6WithLinkLocal { .. } | NextHop::LinkLocal { .. })
+                if context.takes_ipv6_next_hops(family) =>
+            {
                 template.tail = attributes::encode(attributes, None, context);
                 template.open_multiprotocol(
                     code::MP_REACH_NLRI,

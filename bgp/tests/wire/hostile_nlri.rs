@@ -5,6 +5,7 @@ use bgp::{
     types::{Families, Family},
     wire::{
         DecodeContext,
+        attribute::NextHop,
         update::{Action, Reason},
     },
 };
@@ -153,5 +154,39 @@ fn next_hop_beside_mp_reach_is_ignored_even_when_malformed() {
         let update = update(&bytes, &external()).unwrap();
         assert_eq!(attributes(&update).next_hop.address().to_string(), "2001:db8::1");
         assert!(update.malformed.iter().all(|m| m.action < Action::TreatAsWithdraw));
+    }
+}
+
+fn ipv6_next_hops() -> DecodeContext {
+    DecodeContext { ipv6_next_hops: Families::from_iter([Family::Ipv4Unicast]), ..external() }
+}
+
+#[test]
+fn ipv4_with_an_ipv6_next_hop_needs_the_capability() {
+    let value = [&[0, 1, 1, 16][..], &[0x20; 16], &[0, 24, 10, 1, 2]].concat();
+    let reach = attribute(0x80, 14, &value);
+    let bytes = body(&[], &[&reach, ORIGIN, AS_PATH], &[]);
+    assert_eq!(reset(update(&bytes, &external())), (3, 9, reach));
+    let update = update(&bytes, &ipv6_next_hops()).unwrap();
+    assert_eq!(attributes(&update).next_hop, NextHop::V6([0x20; 16].into()));
+}
+
+#[test]
+fn ipv4_with_ipv6_next_hops_takes_the_same_three_forms_and_classic_ones_still() {
+    let ll = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let next_hop = |field: &[u8]| {
+        let length = u8::try_from(field.len()).unwrap();
+        let value = [&[0, 1, 1, length][..], field, &[0, 24, 10, 1, 2]].concat();
+        let bytes = body(&[], &[&attribute(0x80, 14, &value), ORIGIN, AS_PATH], &[]);
+        update(&bytes, &ipv6_next_hops().on_link(Some(4))).map(|u| attributes(&u).next_hop)
+    };
+    let alone = NextHop::LinkLocal { address: ll.into(), interface: 4 };
+    assert_eq!(next_hop(&ll), Ok(alone));
+    assert_eq!(next_hop(&[ll, ll].concat()), Ok(alone));
+    assert_eq!(next_hop(&[[0x20; 16], ll].concat()), Ok(alone));
+    assert_eq!(next_hop(&[10, 0, 0, 9]), Ok(NextHop::V4([10, 0, 0, 9].into())));
+    for length in (0..=48).filter(|length| ![4, 16, 32].contains(length)) {
+        let error = next_hop(&vec![0x20; length]).unwrap_err();
+        assert_eq!((error.kind.code, error.kind.subcode), (3, 9), "{length} octets");
     }
 }

@@ -20,7 +20,13 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use crate::build::*;
 
 fn context(peer_type: PeerType) -> EncodeContext {
-    EncodeContext { peer_type, four_octet_asn: true, max_message: 4096, add_path: Families::NONE }
+    EncodeContext {
+        peer_type,
+        four_octet_asn: true,
+        max_message: 4096,
+        add_path: Families::NONE,
+        ipv6_next_hops: Families::NONE,
+    }
 }
 
 fn plain(next_hop: NextHop) -> PathAttributes {
@@ -205,4 +211,18 @@ fn what_is_appended_leaves_earlier_output_alone() {
     assert_eq!(&out[..6], b"before");
     let rest = out.split_off(6);
     assert_eq!(prefixes(&split(rest, 4096)).len(), 1000);
+}
+
+#[test]
+fn ipv4_with_an_ipv6_next_hop_goes_into_mp_reach_where_the_peer_takes_it() {
+    let plain = context(PeerType::External);
+    let mut out = BytesMut::new();
+    assert_eq!(packer::reach(&v6(), blocks(1), &plain, &mut out), Err(EncodeError::NextHopFamily));
+    assert!(out.is_empty());
+    let context = EncodeContext { ipv6_next_hops: Families::from_iter([Family::Ipv4Unicast]), ..plain };
+    packer::reach(&v6(), blocks(2), &context, &mut out).unwrap();
+    let mut reach =
+        vec![0x90, 14, 0, 31, 0, 1, 1, 16, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+    reach.extend_from_slice(&[26, 10, 0, 0, 0, 26, 10, 0, 0, 64]);
+    assert_eq!(out, message(2, &body(&[], &[&reach, ORIGIN, AS_PATH], &[])));
 }

@@ -42,12 +42,19 @@ struct Session {
 
 fn session() -> impl Strategy<Value = Session> {
     let peer = select(vec![PeerType::Internal, PeerType::External]);
-    (peer, any::<bool>(), select(vec![4096, 65535]), any::<bool>()).prop_map(
-        |(peer_type, four_octet_asn, max_message, ids)| {
-            let add_path = if ids { Families::from_iter(Family::ALL) } else { Families::NONE };
+    (peer, any::<bool>(), select(vec![4096, 65535]), any::<[bool; 2]>()).prop_map(
+        |(peer_type, four_octet_asn, max_message, [ids, ipv6])| {
+            let all = |when: bool| if when { Families::from_iter(Family::ALL) } else { Families::NONE };
+            let (add_path, ipv6_next_hops) = (all(ids), all(ipv6));
             Session {
-                decode: DecodeContext { four_octet_asn, max_message, add_path, ..build::context(peer_type) },
-                encode: EncodeContext { peer_type, four_octet_asn, max_message, add_path },
+                decode: DecodeContext {
+                    four_octet_asn,
+                    max_message,
+                    add_path,
+                    ipv6_next_hops,
+                    ..build::context(peer_type)
+                },
+                encode: EncodeContext { peer_type, four_octet_asn, max_message, add_path, ipv6_next_hops },
             }
         },
     )
@@ -144,7 +151,7 @@ proptest! {
     #[test]
     fn announcements_of_ipv4_round_trip(
         session in session(),
-        attributes in values::attributes(values::next_hop_v4()),
+        attributes in values::attributes(prop_oneof![values::next_hop_v4(), values::next_hop_v6()]),
         nlri in values::nlri_v4(2000),
     ) {
         check_reach(&session, attributes, nlri)?;

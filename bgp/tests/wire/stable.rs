@@ -12,9 +12,9 @@ use bgp::{
 use bytes::BytesMut;
 
 /// The sessions under which bytes are read: both peer types, both sizes of AS numbers, with path
-/// identifiers and without.
+/// identifiers and without, with IPv6 next hops for IPv4 and without.
 pub(crate) fn sessions() -> impl Iterator<Item = (DecodeContext, EncodeContext)> {
-    (0..8_u8).map(|bits| {
+    (0..16_u8).map(|bits| {
         let peer_type = if bits & 1 == 0 { PeerType::Internal } else { PeerType::External };
         let all = Families::from_iter(Family::ALL);
         let encode = EncodeContext {
@@ -22,12 +22,14 @@ pub(crate) fn sessions() -> impl Iterator<Item = (DecodeContext, EncodeContext)>
             four_octet_asn: bits & 2 == 0,
             max_message: 65535,
             add_path: if bits & 4 == 0 { Families::NONE } else { all },
+            ipv6_next_hops: if bits & 8 == 0 { Families::NONE } else { all },
         };
         let decode = DecodeContext {
             families: all,
             four_octet_asn: encode.four_octet_asn,
             max_message: encode.max_message,
             add_path: encode.add_path,
+            ipv6_next_hops: encode.ipv6_next_hops,
             ..DecodeContext::unnegotiated(peer_type)
         };
         (decode, encode)

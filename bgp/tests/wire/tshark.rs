@@ -34,8 +34,13 @@ fn pcap(messages: &[Vec<u8>]) -> Vec<u8> {
 fn messages(four_octet_asn: bool) -> Vec<Vec<u8>> {
     let mut runner = TestRunner::deterministic();
     let mut out = BytesMut::new();
-    let context =
-        |peer_type| EncodeContext { peer_type, four_octet_asn, max_message: 4096, add_path: Families::NONE };
+    let context = |peer_type| EncodeContext {
+        peer_type,
+        four_octet_asn,
+        max_message: 4096,
+        add_path: Families::NONE,
+        ipv6_next_hops: Families::NONE,
+    };
     for round in 0..150 {
         let context = context(if round % 2 == 0 { PeerType::Internal } else { PeerType::External });
         let attributes = judged(draw(&mut runner, values::attributes(values::next_hop_v4())));

@@ -11,7 +11,10 @@ use bgp::{
             Aggregator, LargeCommunity, NextHop, Origin, PartialBits, PathAttributes, RareAttributes,
             UnknownAttribute,
         },
-        capability::{Capability, GracefulFamily, GracefulRestart},
+        capability::{
+            AddPathFamily, Capability, ExtendedNextHop, GracefulFamily, GracefulRestart, LongLivedFamily,
+            PathsLimit,
+        },
         nlri::Nlri,
     },
 };
@@ -162,8 +165,30 @@ fn graceful_restart() -> impl Strategy<Value = GracefulRestart> {
     )
 }
 
+fn extended_next_hop() -> impl Strategy<Value = ExtendedNextHop> {
+    any::<(u16, u16, u16)>().prop_map(|(afi, safi, next_hop_afi)| ExtendedNextHop { afi, safi, next_hop_afi })
+}
+
+fn add_path() -> impl Strategy<Value = AddPathFamily> {
+    (any::<(u16, u8)>(), 1..=3_u8).prop_map(|((afi, safi), directions)| AddPathFamily {
+        afi,
+        safi,
+        directions,
+    })
+}
+
+fn long_lived() -> impl Strategy<Value = LongLivedFamily> {
+    (any::<(u16, u8, bool)>(), 0..1_u32 << 24).prop_map(|((afi, safi, forwarding), stale_time)| {
+        LongLivedFamily { afi, safi, forwarding, stale_time }
+    })
+}
+
+fn paths_limit() -> impl Strategy<Value = PathsLimit> {
+    any::<(u16, u8, u16)>().prop_map(|(afi, safi, limit)| PathsLimit { afi, safi, limit })
+}
+
 fn capability() -> impl Strategy<Value = Capability> {
-    let known = [1, 2, 6, 64, 65, 70];
+    let known = [1, 2, 5, 6, 64, 65, 69, 70, 71, 76];
     prop_oneof![
         any::<(u16, u8)>().prop_map(|(afi, safi)| Capability::Multiprotocol { afi, safi }),
         Just(Capability::RouteRefresh),
@@ -171,6 +196,10 @@ fn capability() -> impl Strategy<Value = Capability> {
         Just(Capability::EnhancedRouteRefresh),
         graceful_restart().prop_map(Capability::GracefulRestart),
         asn().prop_map(Capability::FourOctetAsn),
+        vec(extended_next_hop(), 0..4).prop_map(Capability::ExtendedNextHop),
+        vec(add_path(), 0..4).prop_map(Capability::AddPath),
+        vec(long_lived(), 0..4).prop_map(Capability::LongLivedGracefulRestart),
+        vec(paths_limit(), 0..4).prop_map(Capability::PathsLimit),
         (any::<u8>(), vec(any::<u8>(), 0..=255))
             .prop_filter("known", move |(code, _)| !known.contains(code))
             .prop_map(|(code, value)| Capability::Unknown { code, value: value.into() }),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{decision::decision, secret::Secrets};
+use super::{capabilities, decision::decision, secret::Secrets};
 use crate::config::{
     error::Fault,
     intent::{Bgp, Bind, Mesh, Node},
@@ -33,6 +33,7 @@ pub(super) fn bgp(reader: &mut Reader) -> Bgp {
         selection_deferral: seconds("selection_deferral", 0..=4095),
         open_delay: seconds("open_delay", 0..=60),
         decision,
+        capabilities: capabilities::of_all(reader, &table),
     }
 }
 

@@ -3,6 +3,7 @@
 //! A wrong value is remembered by the reader and stood in for, so that the rest is checked too.
 
 mod bgp;
+pub(super) mod capabilities;
 mod decision;
 mod kernel;
 mod node;

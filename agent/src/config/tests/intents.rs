@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bgp::{
-    config::{Auth, Reflection, TtlPolicy},
+    config::{AddPathDirections, Auth, Offer, Reflection, TtlPolicy},
     types::{Asn, Families},
 };
 
@@ -202,4 +202,30 @@ fn the_knobs_of_the_decision_are_read_and_default_to_the_standards() {
         multipath_as_path: AsPathMatch::SameLength,
     };
     assert_eq!(intent(all).bgp.decision, expected);
+}
+
+#[test]
+fn a_peer_is_offered_what_the_speaker_offers_unless_it_says_otherwise() {
+    let speaker = "[bgp]\nadd_path = \"both\"\nadd_path_limit = 8\nlong_lived_stale_time = 3600\n";
+    let file = format!("{speaker}{PEER}asn = 64512\nadd_path = \"receive\"\nextended_messages = false\n");
+    let intent = intent(&file);
+    let peer = &intent.peers["10.0.0.1"].capabilities;
+    assert_eq!(peer.add_path.directions, AddPathDirections::Receive);
+    assert_eq!(peer.add_path.send_limit.map(u16::from), Some(8));
+    assert_eq!((peer.extended_messages, peer.enhanced_refresh), (Offer::Withheld, Offer::Announced));
+    assert_eq!(peer.long_lived_stale_time, Duration::from_secs(3600));
+    assert_eq!(intent.bgp.capabilities.add_path.directions, AddPathDirections::Both);
+}
+
+#[test]
+fn ipv6_next_hops_of_ipv4_are_offered_where_ipv4_is_carried_between_ipv6_addresses() {
+    let offered = |keys: &str| {
+        let node = "[node]\naddress6 = \"2001:db8::1/64\"\n";
+        let file = format!("{node}[[peers]]\naddress = \"2001:db8::2\"\nasn = 64512\n{keys}");
+        intent(&file).peers.into_values().next().unwrap().capabilities.extended_next_hop
+    };
+    assert_eq!(offered(""), Offer::Withheld);
+    assert_eq!(offered("families = [\"ipv4\", \"ipv6\"]"), Offer::Announced);
+    assert_eq!(offered("families = [\"ipv4\"]\nextended_next_hop = false"), Offer::Withheld);
+    assert_eq!(offered("families = [\"ipv4\"]\n[bgp]\nextended_next_hop = false"), Offer::Withheld);
 }

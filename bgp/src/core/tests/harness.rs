@@ -132,6 +132,7 @@ impl Lab {
             hold_time: Duration::from_secs(90),
             max_message: 4096,
             graceful_restart: restart,
+            extensions: Default::default(),
         }
     }
 

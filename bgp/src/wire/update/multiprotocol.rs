@@ -31,7 +31,7 @@ pub(super) fn reach<'a>(
     let (field, (afi, safi, next_hop, _reserved)) = parsed.map_err(|_| Reason::Length)?;
     into.has_mp_reach = !field.is_empty();
     let Some(family) = negotiated(afi, safi, context) else { return Ok(()) };
-    let next_hop = read_next_hop(family, next_hop, context.interface).ok_or(Reason::Length)?;
+    let next_hop = read_next_hop(family, next_hop, context).ok_or(Reason::Length)?;
     let list = nlri::decode(field, family, context.path_ids(family)).map_err(|_| Reason::Nlri)?;
     if !is_host(next_hop) {
         into.malformed.push(Malformed {
@@ -66,13 +66,21 @@ fn negotiated(afi: u16, safi: u8, context: &DecodeContext) -> Option<Family> {
 /// RFC 4760 section 3, RFC 2545 section 3. A lone link-local address comes alone, after an unspecified
 /// address, or twice, as the speaker likes.
 /// On a session between link-local addresses it counts even beside a global one: it is known to be on the link.
-fn read_next_hop(family: Family, field: &[u8], interface: Option<u32>) -> Option<NextHop> {
+///
+/// Its length tells the family of the next hop, which is another one where RFC 8950 was negotiated.
+fn read_next_hop(family: Family, field: &[u8], context: &DecodeContext) -> Option<NextHop> {
+    let interface = context.interface;
+    let is_ipv6 = family == Family::Ipv6Unicast || context.ipv6_next_hops.contains(family);
     let address = |octets: &[u8; 16]| Ipv6Addr::from(*octets);
     let alone = |address: Ipv6Addr| NextHop::LinkLocal { address, interface: interface.unwrap_or_default() };
-    let (global, link_local) = match (family, field.as_chunks::<16>()) {
-        (Family::Ipv4Unicast, _) => return Some(NextHop::V4(Ipv4Addr::from(*field.as_array::<4>()?))),
-        (Family::Ipv6Unicast, ([only], [])) => (address(only), address(only)),
-        (Family::Ipv6Unicast, ([global, link_local], [])) => (address(global), address(link_local)),
+    if family == Family::Ipv4Unicast
+        && let Some(octets) = field.as_array::<4>()
+    {
+        return Some(NextHop::V4(Ipv4Addr::from(*octets)));
+    }
+    let (global, link_local) = match field.as_chunks::<16>() {
+        ([only], []) if is_ipv6 => (address(only), address(only)),
+        ([global, link_local], []) if is_ipv6 => (address(global), address(link_local)),
         _ => return None,
     };
     Some(if !link_local.is_unicast_link_local() {

@@ -6,10 +6,13 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use bgp::{
     config::{AdminState, CapabilityConfig, Install, NextHopMode, Reflection},
-    types::Asn,
+    types::{Asn, Families, Family},
 };
 
-use super::secret::Secrets;
+use super::{
+    capabilities::{self, Session},
+    secret::Secrets,
+};
 use crate::config::{
     error::Fault,
     intent::{Bgp, ExportRule, ImportRule, Mesh, Node, Peer},
@@ -89,6 +92,7 @@ impl PeerReader<'_> {
         let timers = self.timers(bgp);
         let next_hop = self.next_hop();
         let reflection = self.reflection();
+        let capabilities = self.capabilities(families, &bgp.capabilities);
         let import = self.import();
         Peer {
             description,
@@ -98,7 +102,7 @@ impl PeerReader<'_> {
             families,
             transport,
             timers,
-            capabilities: CapabilityConfig::default(),
+            capabilities,
             next_hop,
             reflection,
             import,
@@ -106,6 +110,12 @@ impl PeerReader<'_> {
             install: if self.switch("install") { Install::Forward } else { Install::RibOnly },
             max_prefixes: self.max_prefixes(import),
         }
+    }
+
+    fn capabilities(&mut self, families: Families, all: &CapabilityConfig) -> CapabilityConfig {
+        let carried = self.address.is_ipv6() && families.contains(Family::Ipv4Unicast);
+        let session = if carried { Session::Ipv4OverIpv6 } else { Session::Plain };
+        capabilities::of_peer(self.reader, self.entry, all, session)
     }
 
     fn get<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Option<T> {

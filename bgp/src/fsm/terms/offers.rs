@@ -1,0 +1,63 @@
+//! The capabilities that are the configuration's choice.
+
+use crate::{
+    config::{CapabilityConfig, Offer},
+    fsm::Config,
+    types::Family,
+    wire::capability::{AddPathFamily, Capability, ExtendedNextHop, LongLivedFamily, PathsLimit},
+};
+
+/// Address Family Identifier of IPv6, here that of next hops.
+const IPV6: u16 = 2;
+
+/// What is offered beside the basics.
+pub(super) fn offered(config: &Config) -> impl Iterator<Item = Capability> {
+    let offers = &config.peer.capabilities;
+    let plain = [
+        (offers.extended_messages, Capability::ExtendedMessage),
+        (offers.enhanced_refresh, Capability::EnhancedRouteRefresh),
+    ];
+    let plain = plain.into_iter().filter(|(offer, _)| *offer == Offer::Announced).map(|(_, c)| c);
+    let lists = [extended_next_hop(config), long_lived(config)].into_iter().flatten();
+    plain.chain(lists).chain(add_path(config, offers))
+}
+
+fn extended_next_hop(config: &Config) -> Option<Capability> {
+    let family = Family::Ipv4Unicast;
+    let offered = config.peer.capabilities.extended_next_hop == Offer::Announced
+        && config.peer.families.contains(family);
+    let entry = ExtendedNextHop { afi: family.afi(), safi: family.safi().into(), next_hop_afi: IPV6 };
+    offered.then(|| Capability::ExtendedNextHop(vec![entry]))
+}
+
+/// RFC 9494 section 3.1: only beside the Graceful Restart capability.
+fn long_lived(config: &Config) -> Option<Capability> {
+    let time = config.peer.capabilities.long_lived_stale_time;
+    let entry = |family: Family| LongLivedFamily {
+        afi: family.afi(),
+        safi: family.safi(),
+        forwarding: config.restart.forwarding.contains(family),
+        stale_time: u32::try_from(time.as_secs()).unwrap_or(u32::MAX),
+    };
+    let offered = !time.is_zero() && !config.restart_time.is_zero();
+    offered.then(|| Capability::LongLivedGracefulRestart(config.peer.families.iter().map(entry).collect()))
+}
+
+/// ADD-PATH, and how many paths we take where we take several.
+fn add_path(config: &Config, offers: &CapabilityConfig) -> Vec<Capability> {
+    let directions = offers.add_path.directions;
+    let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+    let bits =
+        bit(directions.receives(), AddPathFamily::RECEIVE) | bit(directions.sends(), AddPathFamily::SEND);
+    if bits == 0 {
+        return Vec::new();
+    }
+    let family = |f: Family| AddPathFamily { afi: f.afi(), safi: f.safi(), directions: bits };
+    let limit =
+        |f: Family| PathsLimit { afi: f.afi(), safi: f.safi(), limit: offers.add_path.receive_limit.get() };
+    let mut capabilities = vec![Capability::AddPath(config.peer.families.iter().map(family).collect())];
+    if directions.receives() {
+        capabilities.push(Capability::PathsLimit(config.peer.families.iter().map(limit).collect()));
+    }
+    capabilities
+}
