@@ -34,17 +34,18 @@ pub(super) fn of_peer(
     all: &CapabilityConfig,
     session: Session,
 ) -> CapabilityConfig {
-    let keys: [(&str, fn(&CapabilityConfig) -> String); 6] = [
-        ("add_path", |c| directions(c.add_path.directions).to_owned()),
-        ("add_path_limit", |c| c.add_path.send_limit.map_or("all".to_owned(), |limit| limit.to_string())),
-        ("add_path_receive_limit", |c| c.add_path.receive_limit.to_string()),
-        ("extended_messages", |c| offered(c.extended_messages)),
-        ("enhanced_refresh", |c| offered(c.enhanced_refresh)),
-        ("long_lived_stale_time", |c| c.long_lived_stale_time.as_secs().to_string()),
+    let paths = &all.add_path;
+    let inherited = [
+        ("add_path", directions(paths.directions).to_owned()),
+        ("add_path_limit", paths.send_limit.map_or("all".to_owned(), |limit| limit.to_string())),
+        ("add_path_receive_limit", paths.receive_limit.to_string()),
+        ("extended_messages", offered(all.extended_messages)),
+        ("enhanced_refresh", offered(all.enhanced_refresh)),
+        ("long_lived_stale_time", all.long_lived_stale_time.as_secs().to_string()),
     ];
-    for (key, shown) in keys {
+    for (key, value) in inherited {
         if !entry.says(key) {
-            reader.derived(entry, key, &shown(all), &format!("bgp.{key}"));
+            reader.derived(entry, key, &value, &format!("bgp.{key}"));
         }
     }
     let key = "extended_next_hop";
