@@ -18,6 +18,7 @@ pub use self::{
     transport::{Auth, ConnectMode, TransportConfig, TtlPolicy},
 };
 use crate::{
+    bfd::BfdConfig,
     policy::Policy,
     types::{Asn, Families, Family, RouterId},
 };
@@ -78,6 +79,8 @@ pub struct PeerConfig {
     /// Ceiling for prefixes received per family, refused ones included; beyond it Cease 6/1 and a retry after
     /// 120 s. A warning comes at 75 %.
     pub max_prefixes: Option<u32>,
+    /// Watch the path to the peer with BFD, and end the session when it fails; `None`: do not.
+    pub bfd: Option<BfdConfig>,
 }
 
 impl SpeakerConfig {
@@ -116,6 +119,7 @@ impl PeerConfig {
             export: Arc::default(),
             install: Install::Forward,
             max_prefixes: None,
+            bfd: None,
         }
     }
 }

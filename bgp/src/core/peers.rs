@@ -17,6 +17,7 @@ pub(super) fn same_session(a: &PeerConfig, b: &PeerConfig) -> bool {
         export: a.export.clone(),
         install: a.install,
         max_prefixes: a.max_prefixes,
+        bfd: a.bfd,
         ..c.clone()
     };
     *a == plain(b)

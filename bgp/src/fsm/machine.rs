@@ -119,6 +119,15 @@ impl PeerFsm {
         self.report();
     }
 
+    /// BFD has found the path to the peer to work. If its failure was what ended the last session, waiting any longer
+    /// is in vain (RFC 5882 section 3.1).
+    pub fn handle_path_up(&mut self, now: Now) {
+        let by_bfd = self.last_failure().is_some_and(terms::is_path_failure);
+        if by_bfd && matches!(self.phase, Phase::IdleHold(_)) {
+            self.handle_start(now);
+        }
+    }
+
     /// Takes a new configuration. Starts and stops the peer as its administrative state demands.
     pub fn handle_configure(&mut self, now: Now, config: Config, change: Change) {
         let timers = config.peer.timers;
@@ -280,6 +289,7 @@ impl PeerFsm {
     fn stop_for_error(&mut self, now: Now, notification: Notification, retry_after: Duration) {
         let session = self.connections.iter().find(|c| c.stage == Stage::Established).map(|c| c.id);
         let Some(id) = session else { return };
+        let notification = self.get_mut(id).map_or(notification.clone(), |c| terms::parting(notification, c));
         self.fail(now, id, notification);
         if let Phase::IdleHold(until) = &mut self.phase {
             *until = (*until).max(now.plus(retry_after));

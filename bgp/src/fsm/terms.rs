@@ -100,6 +100,23 @@ pub(super) fn farewell(stopped: Stopped, connection: &Connection) -> Option<Noti
     Some(if for_good && kept { notification.into_hard_reset() } else { notification })
 }
 
+/// A NOTIFICATION of the core's, as the session's terms have it: what runs over a path that has failed is over, however
+/// gracefully the peer might restart (RFC 5882 section 4.3.2.2, RFC 8538 section 3).
+pub(super) fn parting(notification: Notification, connection: &Connection) -> Notification {
+    let final_word = notification.kind == ErrorKind::BFD_DOWN && survives_notifications(connection);
+    if final_word { notification.into_hard_reset() } else { notification }
+}
+
+/// Whether BFD ended the session, at this end or the other.
+pub(super) fn is_path_failure(failure: &Failure) -> bool {
+    match failure {
+        Failure::Sent { notification, .. } | Failure::Received { notification, .. } => {
+            notification.innermost().kind == ErrorKind::BFD_DOWN
+        }
+        _ => false,
+    }
+}
+
 /// Whether the routes of an established session that ended so may be kept for a while.
 pub(super) fn retention(failure: &Failure, connection: &Connection) -> Retention {
     let kept = match failure {
@@ -129,6 +146,7 @@ impl Weight {
             | ErrorKind::PEER_DECONFIGURED
             | ErrorKind::ADMINISTRATIVE_RESET
             | ErrorKind::OTHER_CONFIGURATION_CHANGE
+            | ErrorKind::BFD_DOWN
             | ErrorKind::HOLD_TIMER_EXPIRED => Self::Asked,
             _ => Self::Error,
         }

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    bfd::{BfdQuestions, BfdReport},
     listener::{ListenState, ListenStates},
     snapshot::PeerSnapshot,
 };
@@ -29,6 +30,7 @@ const LONGEST_PAGE: usize = 4096;
 pub struct SpeakerHandle {
     commands: mpsc::Sender<Command>,
     listen_states: ListenStates,
+    bfd: BfdQuestions,
 }
 
 /// Why a speaker did not do what it was asked for.
@@ -88,8 +90,17 @@ impl fmt::Debug for Command {
 type Result<T> = std::result::Result<T, SpeakerError>;
 
 impl SpeakerHandle {
-    pub(super) fn new(commands: mpsc::Sender<Command>, listen_states: ListenStates) -> Self {
-        Self { commands, listen_states }
+    pub(super) fn new(
+        commands: mpsc::Sender<Command>,
+        listen_states: ListenStates,
+        bfd: BfdQuestions,
+    ) -> Self {
+        Self { commands, listen_states, bfd }
+    }
+
+    /// The BFD sessions, straight from their thread: nothing to report while there is none, or when all has ended.
+    pub async fn bfd(&self) -> BfdReport {
+        self.bfd.report().await
     }
 
     /// Puts a new configuration in force; only what differs is touched.

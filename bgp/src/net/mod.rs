@@ -18,6 +18,7 @@
 //! has room, and best routes only while whoever installs them asks for more.
 
 mod admission;
+mod bfd;
 mod clock;
 mod connect;
 mod containment;
@@ -30,6 +31,7 @@ mod snapshot;
 mod speaker;
 pub mod sys;
 
+pub use bfd::BfdReport;
 pub use containment::panic_is_contained;
 pub use handle::{Clear, ShutdownMode, SpeakerError, SpeakerHandle};
 pub use listener::ListenState;

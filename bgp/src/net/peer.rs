@@ -50,6 +50,8 @@ pub(super) enum Control {
     Stop(Stop),
     /// Close the session of this number, if it is still that one, for this reason.
     StopSession(u64, Stop),
+    /// BFD has found the path to work.
+    PathUp,
     /// Ask the peer for all its routes again (RFC 2918).
     RequestRefresh,
     /// Close the session, for this reason, and end the task.
@@ -208,6 +210,7 @@ impl PeerTask {
             Control::Stop(stop) => self.fsm.handle_stop(now, stop),
             Control::StopSession(number, _) if number != self.sessions => {}
             Control::StopSession(_, stop) => self.fsm.handle_stop(now, stop),
+            Control::PathUp => self.fsm.handle_path_up(now),
             Control::RequestRefresh => self.request_refresh(),
             Control::End(stop) => {
                 self.fsm.handle_stop(now, stop);

@@ -1,6 +1,7 @@
 //! The speaker task: gives the core what has come, and hands out what the core has decided.
 
 mod commands;
+mod paths;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -19,6 +20,7 @@ use tracing::{error, warn};
 
 use super::{
     admission::Admission,
+    bfd::Bfd,
     clock::Clock,
     handle::{Command, ShutdownMode, SpeakerHandle},
     listener::ListenStates,
@@ -27,6 +29,7 @@ use super::{
     snapshot::Shared,
 };
 use crate::{
+    bfd,
     config::{PeerConfig, SpeakerConfig},
     core::{Action, BestChange, Core, Presence, Warning, Work},
     event::SessionAddresses,
@@ -85,6 +88,15 @@ pub enum SpeakerEvent {
         /// The ends of its connection.
         addresses: SessionAddresses,
     },
+    /// The BFD session with a peer has changed its state; only the latest change while nobody listens.
+    Bfd {
+        /// The peer's name.
+        peer: String,
+        /// The new state.
+        state: bfd::State,
+        /// Why.
+        cause: bfd::Cause,
+    },
     /// A session has ended.
     SessionDown {
         /// The peer's name.
@@ -112,8 +124,9 @@ pub fn start(config: SpeakerConfig, options: SpeakerOptions) -> (SpeakerHandle, 
     let states = ListenStates::default();
     let speaker =
         Speaker::new(config, options, Channels { commands: command_receiver, events, best }, states.clone());
+    let questions = speaker.bfd.questions();
     tokio::spawn(speaker.run());
-    (SpeakerHandle::new(commands, states), Outputs { events: event_receiver, best: best_receiver })
+    (SpeakerHandle::new(commands, states, questions), Outputs { events: event_receiver, best: best_receiver })
 }
 
 struct Channels {
@@ -147,6 +160,8 @@ enum Wake {
     News(FromPeer),
     /// An outbox has room again.
     Ready,
+    /// A BFD session has changed its state.
+    Paths,
     /// Time has passed, or an output has room again.
     Turn,
 }
@@ -165,6 +180,7 @@ struct Speaker {
     from_peers: mpsc::Receiver<FromPeer>,
     ready: Arc<ReadyPeers>,
     background: TaskTracker,
+    bfd: Bfd,
     pending: VecDeque<SpeakerEvent>,
     best: Best,
 }
@@ -192,6 +208,7 @@ impl Speaker {
             from_peers,
             ready: Arc::default(),
             background: TaskTracker::new(),
+            bfd: Bfd::new(),
             pending: VecDeque::new(),
             best: Best::HandedOut,
         };
@@ -203,6 +220,7 @@ impl Speaker {
         }
         speaker.update_admission();
         speaker.update_listeners();
+        speaker.update_paths();
         speaker
     }
 
@@ -214,6 +232,7 @@ impl Speaker {
                 Wake::Command(command) => self.command(command),
                 Wake::News(news) => self.take_news(news),
                 Wake::Ready => self.refill(),
+                Wake::Paths => self.paths_changed(),
                 Wake::Turn => {}
             }
             work = self.turn();
@@ -232,6 +251,7 @@ impl Speaker {
             },
             Some(news) = self.from_peers.recv() => Wake::News(news),
             () = self.ready.wait() => Wake::Ready,
+            () = self.bfd.changed() => Wake::Paths,
             Ok(_) = self.channels.best.reserve(), if self.best == Best::Waiting => Wake::Turn,
             Ok(_) = self.channels.events.reserve(), if !self.pending.is_empty() => Wake::Turn,
             () = due, if deadline.is_some() => Wake::Turn,
@@ -398,6 +418,8 @@ impl Speaker {
         if timeout(FAREWELL, self.background.wait()).await.is_err() {
             warn!("not every peer took our goodbye in time");
         }
+        // Only now: a neighbour whose BGP session has ended needs no path any more.
+        self.bfd.shut_down().await;
         if let Some(done) = done
             && done.send(()).is_err()
         {

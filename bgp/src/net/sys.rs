@@ -106,7 +106,7 @@ fn socket_address(address: IpAddr) -> libc::sockaddr_storage {
     storage
 }
 
-fn set_option<T>(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+pub(super) fn set_option<T>(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: &T) -> io::Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
     // SAFETY: the pointer and the length describe `value`, which outlives the call.
     let result = unsafe {

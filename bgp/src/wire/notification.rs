@@ -120,7 +120,7 @@ impl fmt::Display for ErrorKind {
 
 /// A NOTIFICATION, sent or received; also the error type of everything that decodes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind}")]
+#[error("{kind}{}", self.wrapped())]
 pub struct Notification {
     /// What happened.
     pub kind: ErrorKind,
@@ -168,6 +168,12 @@ impl Notification {
             }
             _ => self.clone(),
         }
+    }
+
+    /// What a Hard Reset stands for, to be printed behind its name.
+    fn wrapped(&self) -> String {
+        let inner = self.innermost().kind;
+        if inner == self.kind { String::new() } else { format!(": {inner}") }
     }
 
     /// The shutdown communication of a Cease 6/2 or 6/4 (RFC 9003), escaped so that it is safe to print.

@@ -2,6 +2,7 @@
 
 mod collision;
 mod pair;
+mod path;
 mod report;
 mod restart;
 mod table;

@@ -81,6 +81,7 @@ impl Speaker {
         }
         self.update_admission();
         self.update_listeners();
+        self.update_paths();
     }
 
     fn core_config(&self, id: PeerId) -> Option<PeerConfig> {
