@@ -141,8 +141,9 @@ impl Bfd {
 /// The session with a peer: to the address, from the address, over the hops of its BGP session.
 fn wanted(peer: &PeerConfig) -> Option<(Arc<str>, Wanted)> {
     let config = peer.bfd.filter(|_| peer.admin == AdminState::Up)?;
-    let (path, minimum_ttl) = config.path(peer.ttl);
-    let endpoint = Endpoint { peer: peer.address, source: peer.source, interface: None, path, minimum_ttl };
+    let (path, minimum_ttl) = config.path(peer.transport.ttl);
+    let endpoint =
+        Endpoint { peer: peer.address, source: peer.transport.source, interface: None, path, minimum_ttl };
     Some((peer.name.as_str().into(), Wanted { endpoint, parameters: config.parameters }))
 }
 
