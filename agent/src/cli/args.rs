@@ -55,6 +55,11 @@ pub enum Command {
         /// A peer's name or address
         peer: Option<String>,
     },
+    /// List the BFD sessions that watch the paths to peers, or show one in detail
+    Bfd {
+        /// A peer's name or address
+        peer: Option<String>,
+    },
     /// List routes of the RIB, best first
     Routes(RoutesArgs),
     /// List the kernel routes that are ours

@@ -20,6 +20,7 @@ use crate::{
         client::{Answer, ClientError, ask},
         protocol::{
             ClearMode, Done, Request, StopMode, Version,
+            bfd::BfdRow,
             event::Event,
             explain::Explain,
             fib::{FibRow, FibSelect},
@@ -88,6 +89,7 @@ pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
     match &cli.command {
         Command::Status { check } => remote.status(out, *check),
         Command::Peers { peer } => remote.peers(out, peer.clone()),
+        Command::Bfd { peer } => remote.bfd(out, peer.clone()),
         Command::Routes(args) => remote.routes(out, args),
         Command::Fib { diff } => remote.fib(out, *diff),
         Command::Explain { target } => remote.explain(out, *target),
@@ -140,6 +142,20 @@ impl Remote {
         match peers.as_slice() {
             [peer] if one => show::peers::write_detail(out, peer)?,
             peers => show::peers::write_table(out, peers)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn bfd(&self, out: &mut Stdout, peer: Option<String>) -> Result<ExitCode, Failure> {
+        let one = peer.is_some();
+        let answer = self.ask(&Request::Bfd { peer })?;
+        if self.json {
+            return write_json_rows(out, answer);
+        }
+        let sessions: Vec<BfdRow> = collect(answer)?;
+        match sessions.as_slice() {
+            [session] if one => show::bfd::write_detail(out, session)?,
+            sessions => show::bfd::write_table(out, sessions)?,
         }
         Ok(ExitCode::SUCCESS)
     }

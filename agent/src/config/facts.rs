@@ -1,5 +1,7 @@
 //! An [`Intent`] as a flat list of keys and values, so that two can be compared in words.
 
+mod bfd;
+
 use std::{collections::BTreeMap, fmt::Display};
 
 use bgp::config::{
@@ -37,6 +39,7 @@ impl Facts {
 pub(super) fn facts(intent: &Intent) -> Facts {
     let mut facts = Facts::default();
     speaker(&mut facts, intent);
+    bfd::general(&mut facts, intent.bfd);
     for (name, peer) in &intent.peers {
         self::peer(&mut facts, name, peer);
     }
@@ -123,6 +126,7 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     facts.add(&key("install"), peer.install == Install::Forward);
     let ceiling = peer.max_prefixes.map_or("unlimited".to_owned(), |ceiling| ceiling.to_string());
     facts.add(&key("max_prefixes"), ceiling);
+    bfd::of_peer(facts, &key, peer.bfd);
 }
 
 fn capabilities(facts: &mut Facts, key: impl Fn(&str) -> String, offered: &CapabilityConfig) {

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bgp::{
+    bfd::{BfdConfig, Parameters},
     config::{
         AdminState, Auth, CapabilityConfig, DecisionConfig, Install, NextHopMode, Reflection, TimerConfig,
         TransportConfig,
@@ -28,6 +29,8 @@ pub struct Intent {
     pub node: Node,
     /// The speaker as a whole.
     pub bgp: Bgp,
+    /// BFD, as far as no peer says otherwise.
+    pub bfd: Bfd,
     /// The node-to-node mesh: internal peers in our AS by address, ourselves left out.
     pub mesh: Mesh,
     /// Every other peer by its name.
@@ -101,6 +104,15 @@ pub struct Bgp {
     pub capabilities: CapabilityConfig,
 }
 
+/// BFD as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bfd {
+    /// What peers that watch their path have unless they say otherwise.
+    pub parameters: Parameters,
+    /// Whether and how the paths to the mesh's nodes are watched.
+    pub mesh: Option<BfdConfig>,
+}
+
 /// Addresses to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -151,6 +163,8 @@ pub struct Peer {
     pub install: Install,
     /// Ceiling of accepted prefixes.
     pub max_prefixes: Option<u32>,
+    /// Whether and how the path is watched.
+    pub bfd: Option<BfdConfig>,
 }
 
 /// What is accepted from a peer.

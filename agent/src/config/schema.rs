@@ -111,6 +111,7 @@ const fn key(
 pub(super) const SECTIONS: &[Section] = &[
     Section { name: "node", shape: Shape::Table, keys: NODE },
     Section { name: "bgp", shape: Shape::Table, keys: BGP },
+    Section { name: "bfd", shape: Shape::Table, keys: BFD },
     Section { name: "peers", shape: Shape::Tables, keys: PEERS },
     Section { name: "pools", shape: Shape::Tables, keys: POOLS },
     Section { name: "local", shape: Shape::Table, keys: LOCAL },
@@ -281,6 +282,24 @@ const BGP: &[Key] = &[
     ),
 ];
 
+const BFD: &[Key] = &[
+    key("mesh", Kind::Text, Text("off"), Live, "`on`: watch the paths to the nodes of `bgp.mesh`; `off`"),
+    key(
+        "interval",
+        Kind::Integer,
+        Integer(300),
+        Live,
+        "milliseconds between packets, sent and wanted; 10 to 60000; the slower side decides",
+    ),
+    key(
+        "multiplier",
+        Kind::Integer,
+        Integer(3),
+        Live,
+        "so many intervals without a packet of ours, and the peer takes the path for dead; 1 to 255",
+    ),
+];
+
 const PEERS: &[Key] = &[
     key("name", Kind::Text, Derived("the address"), Live, "unique name"),
     key("description", Kind::Text, Text(""), Live, "for people"),
@@ -388,6 +407,24 @@ const PEERS: &[Key] = &[
         Derived("100000, unlimited where import is all"),
         Live,
         "more prefixes than this, refused ones included, close the session (Cease 6/1; tried again after 120 s); or `unlimited`",
+    ),
+    key(
+        "bfd",
+        Kind::Text,
+        Text("off"),
+        Live,
+        "`on`: watch the path to the peer with BFD, and end the session as soon as it fails; `off`",
+    ),
+    key("bfd_interval", Kind::Integer, Derived("bfd.interval"), Live, "milliseconds, sent and wanted"),
+    key("bfd_min_tx", Kind::Integer, Derived("bfd_interval"), Live, "milliseconds between packets we send"),
+    key("bfd_min_rx", Kind::Integer, Derived("bfd_interval"), Live, "milliseconds between packets we want"),
+    key("bfd_multiplier", Kind::Integer, Derived("bfd.multiplier"), Live, "as there"),
+    key(
+        "bfd_multihop",
+        Kind::Text,
+        Text("auto"),
+        Live,
+        "UDP port 4784 instead of 3784: `on`, `off`, or `auto` (when the BGP session may take several hops)",
     ),
 ];
 

@@ -12,6 +12,7 @@ use bgp::types::Family;
 use super::*;
 use crate::autodetect::{Interface, InterfaceAddress, Standing};
 
+mod bfd;
 mod docs;
 mod errors;
 mod intents;

@@ -7,6 +7,7 @@ use tracing::info;
 use super::{
     plan,
     rows::{
+        bfd,
         explain::{Story, tell},
         peer,
         route::Context,
@@ -20,6 +21,7 @@ use crate::{
         backend::{Backend, Cursor, Events, Page},
         protocol::{
             ApiError, ClearMode, ConfigView, Done, ErrorCode, Request, StopMode, Version,
+            bfd::BfdRow,
             explain::Explain,
             peer::{Admin, PeerRow},
             status::{RunMode, Status},
@@ -35,6 +37,7 @@ impl Backend for Daemon {
         match request {
             Request::Status => Page::of([status::of(self).await?]),
             Request::Peers { peer } => Page::of(self.peers(peer.as_deref()).await?),
+            Request::Bfd { peer } => Page::of(self.paths(peer.as_deref()).await?),
             Request::Routes(query) => tables::routes(self, query, cursor).await,
             Request::Fib { select } => tables::fib(self, *select, cursor).await,
             Request::Explain { target } => Page::of([self.explain(target).await?]),
@@ -76,10 +79,29 @@ impl Daemon {
             (board.speaker.clone(), board.loaded.clone())
         };
         let mut rows = peer::rows(&snapshots, &speaker, &loaded.intent);
+        let paths = bfd::rows(&self.speaker.bfd().await);
+        for row in &mut rows {
+            row.bfd = paths.iter().find(|path| path.peer == row.name).cloned();
+        }
         if let Some(wanted) = wanted {
             rows.retain(|row| row.name == wanted || row.address == wanted);
             if rows.is_empty() {
                 return Err(no_such_peer(wanted));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The BFD sessions, sorted by the peer's name.
+    async fn paths(&self, wanted: Option<&str>) -> Result<Vec<BfdRow>, ApiError> {
+        let mut rows = bfd::rows(&self.speaker.bfd().await);
+        if let Some(wanted) = wanted {
+            rows.retain(|row| row.peer == wanted || row.address == wanted);
+            if rows.is_empty() {
+                let text = format!("the path to {wanted:?} is not watched");
+                return Err(
+                    ApiError::new(ErrorCode::NotFound, text).remedy("siskin bfd lists those that are")
+                );
             }
         }
         Ok(rows)

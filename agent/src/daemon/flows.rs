@@ -75,6 +75,9 @@ async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {
             }
         }
         SpeakerEvent::Warning(warning) => tell_warning(daemon, warning).await,
+        SpeakerEvent::Bfd { peer, state, cause } => {
+            daemon.hub.announce(What::Bfd { peer, state: words::name(state), info: cause.to_string() });
+        }
         SpeakerEvent::SessionUp { peer, addresses } => {
             let info = format!("with {}", addresses.peer);
             daemon.hub.announce(What::Session { peer, state: "established".to_owned(), info });

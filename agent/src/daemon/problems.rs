@@ -1,7 +1,11 @@
 //! What needs attention, each with its remedy. Pure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use bgp::{
+    bfd::{MULTI_HOP_PORT, Path, SINGLE_HOP_PORT, SessionView, State as PathState},
+    net::BfdReport,
+};
 use fib::{
     error::Errno,
     event::RouteOutcome,
@@ -50,6 +54,29 @@ impl Troubled {
     fn example(&self, state: State) -> Option<&RouteOutcome> {
         self.0.values().find(|outcome| outcome.state == Some(state))
     }
+}
+
+/// A path that has not been watched for so long, although its session is up, needs a word.
+const BFD_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is wrong with BFD.
+#[must_use]
+pub(super) fn of_bfd(report: &BfdReport, established: impl Fn(&str) -> bool) -> Vec<Problem> {
+    let deaf = report.failed.iter().map(|reason| {
+        let (what, remedy) = reason.split_once("; ").unwrap_or((reason, "see the log"));
+        error("bfd_not_listening", format!("BFD: {what}"), remedy)
+    });
+    let unwatched =
+        |s: &&SessionView| s.state != PathState::Up && s.since >= BFD_PATIENCE && established(&s.name);
+    let unwatched = report.sessions.iter().filter(unwatched).map(|session| {
+        let port = match session.endpoint.path {
+            Path::SingleHop => SINGLE_HOP_PORT,
+            Path::MultiHop => MULTI_HOP_PORT,
+        };
+        let message = format!("the path to {} is not watched: BFD is {}", session.name, session.state);
+        warning("bfd_down", message, format!("see that the peer runs BFD with us and UDP port {port} passes"))
+    });
+    deaf.chain(unwatched).collect()
 }
 
 /// What is wrong with kernel routes.

@@ -48,10 +48,15 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         .await
         .map_err(internal)?;
     let fib = daemon.fib.status().await.ok();
+    let bfd = daemon.speaker.bfd().await;
     let tunnel = daemon.tunnel.as_ref().map(ipip::TunnelHandle::status);
     let board = daemon.board();
     let sessions = sessions(&peers, &board);
-    let problems = all_problems(daemon, &board, fib.as_ref(), tunnel.as_deref());
+    let mut problems = all_problems(daemon, &board, fib.as_ref(), tunnel.as_deref());
+    let established =
+        |name: &str| peers.iter().any(|p| p.name == name && p.state == SessionState::Established);
+    problems.extend(problems::of_bfd(&bfd, established));
+    problems.sort();
     let fib_counts = fib.as_ref().map(fib_counts).unwrap_or_default();
     let node = &board.loaded.intent.node;
     let kernel = board.loaded.intent.kernel;

@@ -1,6 +1,6 @@
 //! What is counted, as OpenMetrics. Names start with `siskin_`, units are base units.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use fib::metrics::MetricsSnapshot;
 use prometheus_client::{
@@ -56,6 +56,7 @@ impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         self.general(&mut encoder)?;
         self.peers(&mut encoder)?;
+        self.paths(&mut encoder)?;
         self.kernel(&mut encoder)
     }
 }
@@ -120,6 +121,33 @@ impl Snapshot {
         counters_of("bgp_sent_bytes", "Octets sent.", e, |p| p.counters.octets_sent)?;
         let help = "Malformed path attributes survived (RFC 7606).";
         counters_of("bgp_malformed_attributes", help, e, |p| p.counters.malformed_attributes)
+    }
+
+    fn paths(&self, e: &mut DescriptorEncoder) -> fmt::Result {
+        let paths = || self.peers.iter().filter_map(|p| Some(([("peer", p.name.as_str())], p.bfd.as_ref()?)));
+        gauges(
+            e,
+            "bfd_session_up",
+            "1 while the BFD session with the peer is up.",
+            paths().map(|(peer, path)| (peer, i64::from(path.state == "up"))),
+        )?;
+        let help = "How long the peer may be silent.";
+        let seconds = |us: u64| Duration::from_micros(us).as_secs_f64();
+        let times = paths().map(|(peer, path)| (peer, seconds(path.detection_time_us)));
+        gauges(e, "bfd_detection_time_seconds", help, times)?;
+        let ups = paths().map(|(peer, path)| (peer, path.up_count));
+        counters(e, "bfd_session_up_transitions", "How often the BFD session has come up.", ups)?;
+        let packets = paths().flat_map(|([(_, peer)], path)| {
+            let n = &path.counters;
+            [("sent", n.sent), ("not_sent", n.not_sent), ("received", n.received)]
+                .map(|(direction, number)| ([("peer", peer), ("direction", direction)], number))
+        });
+        counters(e, "bfd_packets", "BFD packets exchanged with a peer.", packets)?;
+        let discarded = paths().flat_map(|([(_, peer)], path)| {
+            let reasons = path.counters.discarded.iter();
+            reasons.map(move |(reason, number)| ([("peer", peer), ("reason", reason.as_str())], *number))
+        });
+        counters(e, "bfd_discarded_packets", "BFD packets of a peer discarded, by reason.", discarded)
     }
 
     fn kernel(&self, e: &mut DescriptorEncoder) -> fmt::Result {
@@ -264,6 +292,7 @@ mod tests {
             accepted: 2,
             advertised: 1,
             session: None,
+            bfd: None,
             counters: Counters::default(),
             last_error: None,
         };

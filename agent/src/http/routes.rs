@@ -29,6 +29,7 @@ pub(super) fn router<B: Backend>(backend: B) -> Router {
         .route("/api/v1/status", get(|b: State<B>| one(b, Request::Status)))
         .route("/api/v1/explain", get(explain::<B>))
         .route("/api/v1/peers", get(peers::<B>))
+        .route("/api/v1/bfd", get(bfd::<B>))
         .route("/api/v1/routes", get(table_of_routes::<B>))
         .route("/api/v1/fib", get(fib::<B>))
         .route("/api/v1/config", get(|b: State<B>, c: Query<From>| many(b, Request::Config, c)))
@@ -72,6 +73,10 @@ struct Verbosity {
 
 async fn peers<B: Backend>(b: State<B>, q: Query<Named>, from: Query<From>) -> Response {
     many(b, Request::Peers { peer: q.0.peer }, from).await
+}
+
+async fn bfd<B: Backend>(b: State<B>, q: Query<Named>, from: Query<From>) -> Response {
+    many(b, Request::Bfd { peer: q.0.peer }, from).await
 }
 
 async fn table_of_routes<B: Backend>(b: State<B>, Query(q): Query<Routes>, from: Query<From>) -> Response {

@@ -89,6 +89,7 @@ fn mesh_peer(intent: &Intent, address: IpAddr, policies: &Policies) -> PeerConfi
         export: policies.export(ExportRule::Blocks),
         install: Install::Forward,
         max_prefixes: Some(MESH_MAX_PREFIXES),
+        bfd: intent.bfd.mesh,
     }
 }
 
@@ -118,5 +119,6 @@ fn other_peer(intent: &Intent, name: &str, peer: &Peer, policies: &Policies) -> 
         export: policies.export(peer.export),
         install: peer.install,
         max_prefixes: peer.max_prefixes,
+        bfd: peer.bfd,
     }
 }

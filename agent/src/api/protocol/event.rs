@@ -26,6 +26,16 @@ pub enum What {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         info: String,
     },
+    /// The BFD session with a peer changed its state.
+    Bfd {
+        /// The peer's name.
+        peer: String,
+        /// The new state.
+        state: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        info: String,
+    },
     /// The best path of a prefix changed.
     Route {
         /// The prefix.

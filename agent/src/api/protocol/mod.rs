@@ -3,6 +3,7 @@
 //! The JSON names are an interface: fields are added, never renamed. Ages are whole seconds, addresses and prefixes
 //! texts; a route of the kernel has the keys of `ip -j route`.
 
+pub mod bfd;
 pub mod event;
 pub mod explain;
 pub mod fib;
@@ -27,6 +28,12 @@ pub enum Request {
     /// [`peer::PeerRow`]s.
     Peers {
         /// Only this one, by name or address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer: Option<String>,
+    },
+    /// [`bfd::BfdRow`]s.
+    Bfd {
+        /// Only that of this peer, by name or address.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<String>,
     },

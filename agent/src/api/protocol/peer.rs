@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bfd::BfdRow;
+
 /// One peer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerRow {
@@ -38,6 +40,9 @@ pub struct PeerRow {
     /// What the session agreed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionDetails>,
+    /// The session that watches the path, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bfd: Option<BfdRow>,
     /// What was exchanged, over all sessions.
     pub counters: Counters,
     /// What ended the last session or attempt, one sentence.

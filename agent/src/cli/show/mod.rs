@@ -1,5 +1,6 @@
 //! Answers as people like to read them. Pure: values in, text out.
 
+pub mod bfd;
 pub mod explain;
 pub mod fib;
 pub mod monitor;

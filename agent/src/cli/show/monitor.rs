@@ -29,6 +29,10 @@ fn describe(what: &What) -> (&'static str, Tone, String) {
             let tone = if state == "established" { Tone::Good } else { Tone::Warning };
             ("session", tone, with(format!("{peer} {state}"), info))
         }
+        What::Bfd { peer, state, info } => {
+            let tone = if state == "up" { Tone::Good } else { Tone::Warning };
+            ("bfd", tone, with(format!("{peer} {state}"), info))
+        }
         What::Route { prefix, next_hops } if next_hops.is_empty() => {
             ("route", Tone::Warning, format!("{prefix} gone"))
         }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::field;
+use super::{bfd, field};
 use crate::{
     api::protocol::peer::{Admin, Messages, PeerRow, SessionDetails},
     cli::output::{Table, Tone, duration},
@@ -19,7 +19,11 @@ pub fn write_table(out: &mut impl Write, peers: &[PeerRow]) -> io::Result<()> {
     }
     let named = peers.iter().any(|p| p.name != p.address);
     let mut header =
-        vec!["PEER", "ADDRESS", "TYPE", "AS", "STATE", "UP/DOWN", "RECV", "ACCEPTED", "ADV", "INFO"];
+        vec!["PEER", "ADDRESS", "TYPE", "AS", "STATE", "UP/DOWN", "BFD", "RECV", "ACCEPTED", "ADV", "INFO"];
+    let watched = peers.iter().any(|p| p.bfd.is_some());
+    if !watched {
+        header.retain(|column| *column != "BFD");
+    }
     if !named {
         header.remove(1);
     }
@@ -37,6 +41,10 @@ pub fn write_table(out: &mut impl Write, peers: &[PeerRow]) -> io::Result<()> {
             peer.advertised.to_string(),
             peer.info.clone(),
         ];
+        if watched {
+            let state = peer.bfd.as_ref().map_or_else(|| "off".to_owned(), |bfd| bfd.state.clone());
+            cells.insert(6, state);
+        }
         if !named {
             cells.remove(1);
         }
@@ -87,6 +95,9 @@ pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
     }
     if let Some(session) = &peer.session {
         field(out, "Session", Tone::Plain, &session_lines(session))?;
+    }
+    if let Some(session) = &peer.bfd {
+        field(out, "BFD", bfd::tone(session), &[bfd::line(session)])?;
     }
     let routes =
         format!("{} received, {} accepted, {} advertised", peer.received, peer.accepted, peer.advertised);
@@ -148,6 +159,7 @@ mod tests {
             accepted: 1,
             advertised: 1,
             session: None,
+            bfd: None,
             counters: Counters::default(),
             last_error: None,
         }

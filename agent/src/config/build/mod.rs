@@ -2,6 +2,7 @@
 //!
 //! A wrong value is remembered by the reader and stood in for, so that the rest is checked too.
 
+mod bfd;
 mod bgp;
 pub(super) mod capabilities;
 mod decision;
@@ -26,14 +27,26 @@ pub(super) fn intent(reader: &mut Reader, host: &dyn Host) -> (Intent, Vec<PathB
     let mut secrets = secret::Secrets::new(host);
     let node = node::node(reader, host);
     let bgp = bgp::bgp(reader);
+    let bfd = bfd::bfd(reader);
     let mesh = bgp::mesh(reader, &node, &mut secrets);
-    let peers = peers::peers(reader, &node, &bgp, &mesh, &mut secrets);
+    let peers = peers::peers(reader, &node, peers::Defaults { bgp: &bgp, bfd: &bfd }, &mesh, &mut secrets);
     let pools = pools::pools(reader);
     let blocks = pools::blocks(reader, &pools);
     let tunnel = tunnel::tunnel(reader, &node, &pools);
     let kernel = kernel::kernel(reader);
-    let intent =
-        Intent { node, bgp, mesh, peers, pools, blocks, tunnel, kernel, api: api(reader), log: log(reader) };
+    let intent = Intent {
+        node,
+        bgp,
+        bfd,
+        mesh,
+        peers,
+        pools,
+        blocks,
+        tunnel,
+        kernel,
+        api: api(reader),
+        log: log(reader),
+    };
     (intent, secrets.files)
 }
 

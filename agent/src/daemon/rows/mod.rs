@@ -1,5 +1,6 @@
 //! From what the libraries know to the rows of the API. Pure.
 
+pub(super) mod bfd;
 pub(super) mod explain;
 pub(super) mod fib;
 pub(super) mod peer;

@@ -58,6 +58,7 @@ fn row(
         accepted: sum(|c| c.accepted),
         advertised: sum(|c| c.advertised),
         session: peer.session.as_ref().map(session),
+        bfd: None,
         counters: Counters {
             received: messages(&peer.messages.received),
             sent: messages(&peer.messages.sent),

@@ -23,7 +23,7 @@ fn established_with(change: impl FnOnce(Config) -> Config) -> PeerFsm {
 }
 
 fn without_restart(config: Config) -> Config {
-    Config { restart_time: Duration::ZERO, families: Families::default(), ..config }
+    Config { restart_time: Duration::ZERO, ..config }
 }
 
 fn fail(fsm: &mut PeerFsm) -> (Vec<ErrorKind>, Option<Retention>) {

@@ -1,5 +1,6 @@
 //! `[[peers]]`: every peer outside the mesh.
 
+mod bfd;
 mod session;
 
 use std::{collections::BTreeMap, net::IpAddr};
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::config::{
     error::Fault,
-    intent::{Bgp, ExportRule, ImportRule, Mesh, Node, Peer},
+    intent::{Bfd, Bgp, ExportRule, ImportRule, Mesh, Node, Peer},
     origin::{Origin, Sourced},
     reader::{Entry, Reader},
     values,
@@ -23,10 +24,17 @@ use crate::config::{
 
 const MAX_PREFIXES: u32 = 100_000;
 
+/// Where a peer's keys get their values from when nobody says them.
+#[derive(Clone, Copy)]
+pub(super) struct Defaults<'a> {
+    pub(super) bgp: &'a Bgp,
+    pub(super) bfd: &'a Bfd,
+}
+
 pub(super) fn peers(
     reader: &mut Reader,
     node: &Node,
-    bgp: &Bgp,
+    defaults: Defaults<'_>,
     mesh: &Mesh,
     secrets: &mut Secrets<'_>,
 ) -> BTreeMap<String, Peer> {
@@ -51,7 +59,7 @@ pub(super) fn peers(
             }
         };
         let peer = PeerReader { reader, entry: &entry, node, address: address.value, asn: asn.value };
-        let peer = peer.read(bgp, secrets);
+        let peer = peer.read(defaults, secrets);
         // A mesh peer is called by its address.
         let named = name.value.parse::<IpAddr>().ok().filter(|ip| *ip != address.value);
         let of_mesh = named.is_some_and(|ip| mesh.nodes.binary_search(&ip).is_ok());
@@ -84,12 +92,12 @@ struct PeerReader<'a> {
 }
 
 impl PeerReader<'_> {
-    fn read(mut self, bgp: &Bgp, secrets: &mut Secrets<'_>) -> Peer {
+    fn read(mut self, defaults: Defaults<'_>, secrets: &mut Secrets<'_>) -> Peer {
         let description = self.get("description", values::any_text).unwrap_or_default();
         let admin = if self.switch("enabled") { AdminState::Up } else { AdminState::Down };
         let transport = self.transport(secrets);
         let families = self.families();
-        let timers = self.timers(bgp);
+        let timers = self.timers(defaults.bgp);
         let next_hop = self.next_hop();
         let reflection = self.reflection();
         let capabilities = self.capabilities(families, &bgp.capabilities);
@@ -109,6 +117,7 @@ impl PeerReader<'_> {
             export: self.export(reflection),
             install: if self.switch("install") { Install::Forward } else { Install::RibOnly },
             max_prefixes: self.max_prefixes(import),
+            bfd: self.bfd(defaults.bfd.parameters),
         }
     }
 
