@@ -100,7 +100,7 @@ impl PeerReader<'_> {
         let timers = self.timers(defaults.bgp);
         let next_hop = self.next_hop();
         let reflection = self.reflection();
-        let capabilities = self.capabilities(families, &bgp.capabilities);
+        let capabilities = self.capabilities(families, &defaults.bgp.capabilities);
         let import = self.import();
         Peer {
             description,
