@@ -28,11 +28,13 @@
 //! `examples/speaker.rs` is a speaker inside another program.
 
 pub mod bfd;
+pub mod bmp;
 pub mod config;
 pub mod core;
 pub mod decision;
 pub mod event;
 pub mod fsm;
+pub mod mrt;
 pub mod net;
 pub mod policy;
 mod rib;

@@ -16,6 +16,7 @@ use crate::{command::on_path, ui};
 const PACKAGES: &[(&str, &str)] = &[
     ("bgpctl", "openbgpd"),
     ("bird", "bird2"),
+    ("bgpdump", "bgpdump"),
     ("busybox", "busybox-static"),
     ("c++", "g++"),
     ("exabgp", "exabgp"),

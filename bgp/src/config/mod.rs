@@ -8,12 +8,14 @@ use std::{
 
 mod capabilities;
 mod decision;
+mod monitoring;
 mod timers;
 mod transport;
 
 pub use self::{
     capabilities::{AddPath, AddPathDirections, CapabilityConfig, Offer},
     decision::{AsPathMatch, DecisionConfig, MedCompare, MedMissing, TieBreak},
+    monitoring::{CollectorConfig, MonitoringConfig, MrtConfig, MrtFile},
     timers::TimerConfig,
     transport::{Auth, ConnectMode, TransportConfig, TtlPolicy},
 };
@@ -43,6 +45,8 @@ pub struct SpeakerConfig {
     pub selection_deferral: Duration,
     /// How the best paths are chosen.
     pub decision: DecisionConfig,
+    /// Programs that look on.
+    pub monitoring: MonitoringConfig,
     /// The peers.
     pub peers: Vec<PeerConfig>,
 }
@@ -95,6 +99,7 @@ impl SpeakerConfig {
             graceful_restart_time: Duration::from_secs(120),
             selection_deferral: Duration::from_secs(30),
             decision: DecisionConfig::default(),
+            monitoring: MonitoringConfig::default(),
             peers: Vec::new(),
         }
     }

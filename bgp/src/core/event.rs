@@ -237,6 +237,57 @@ pub enum Delivery {
     Pending,
 }
 
+/// A table that can be watched path by path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WatchedTable {
+    /// Adj-RIB-In before the import policy.
+    Received,
+    /// Adj-RIB-In after it: what was accepted, as it was changed.
+    Accepted,
+    /// The best paths.
+    LocRib,
+}
+
+/// What a reader of [`Core::poll_watch`](super::Core::poll_watch) is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchItem {
+    /// A path stands in a table as this.
+    Route {
+        /// The table.
+        table: WatchedTable,
+        /// Whose; `None` for the Loc-RIB.
+        peer: Option<PeerId>,
+        /// The prefix.
+        prefix: IpNet,
+        /// The path identifier (RFC 7911); 0 in the Loc-RIB.
+        path_id: u32,
+        /// Its attributes.
+        attributes: Arc<PathAttributes>,
+        /// When it was learned, to the second.
+        learned: Now,
+    },
+    /// It does not stand there (any more).
+    Withdrawn {
+        /// The table.
+        table: WatchedTable,
+        /// Whose; `None` for the Loc-RIB.
+        peer: Option<PeerId>,
+        /// The prefix.
+        prefix: IpNet,
+        /// The path identifier; 0 in the Loc-RIB.
+        path_id: u32,
+    },
+    /// Everything that was there when the watching began has been told.
+    Complete {
+        /// The table.
+        table: WatchedTable,
+        /// Whose; `None` for the Loc-RIB.
+        peer: Option<PeerId>,
+        /// Of which family.
+        family: Family,
+    },
+}
+
 /// Route counters of one peer and family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RouteCounts {

@@ -11,6 +11,7 @@ use super::{
     event::Work,
     shared::{Peer, Shared},
     transmit::Exports,
+    watch::Watchers,
 };
 use crate::{
     decision::{self, Candidate, Reason, Unrecorded},
@@ -35,6 +36,7 @@ pub(super) struct FamilyRib<P: Net> {
     sweep: Sweep,
     pub(super) best: BestReader<P>,
     pub(super) exports: Exports<P>,
+    pub(super) watchers: Watchers<P>,
 }
 
 /// A walk over all routes that carries out what concerns many of them.
@@ -76,6 +78,7 @@ impl<P: Net> Default for FamilyRib<P> {
             sweep: Sweep::default(),
             best: BestReader::default(),
             exports: Exports::default(),
+            watchers: Watchers::default(),
         }
     }
 }
@@ -171,6 +174,7 @@ impl<P: Net> FamilyRib<P> {
             self.modified.insert((route, path.peer, path.path_id), id);
         }
         let attributes = self.effective(route, &path);
+        self.watched(route, &path);
         shared.account_in(P::FAMILY, &path, attributes);
         if let Some(entry) = self.table.get_mut(route) {
             match entry.paths_mut().iter_mut().find(|p| p.is(path.peer, path.path_id)) {
@@ -190,6 +194,9 @@ impl<P: Net> FamilyRib<P> {
         let attributes = self.effective(route, &known);
         shared.account_out(P::FAMILY, &known, attributes);
         let renewed = Path { epoch: path.epoch, ..known };
+        if known.epoch != renewed.epoch {
+            self.watched(route, &renewed);
+        }
         shared.account_in(P::FAMILY, &renewed, attributes);
         let paths = self.table.get_mut(route).map(|e| e.paths_mut());
         if let Some(slot) = paths.and_then(|p| p.iter_mut().find(|p| p.is(path.peer, path.path_id))) {
@@ -268,6 +275,7 @@ impl<P: Net> FamilyRib<P> {
     /// Counts a path out and gives up its attributes.
     fn disown(&mut self, shared: &mut Shared, route: RouteId, path: &Path) {
         let effective = self.effective(route, path);
+        self.watched(route, path);
         shared.account_out(P::FAMILY, path, effective);
         if path.modified {
             self.modified.remove(&(route, path.peer, path.path_id));
@@ -286,9 +294,28 @@ impl<P: Net> FamilyRib<P> {
         let now = self.standing(route);
         match (before.best, now.best) {
             (Identity::None, Identity::Undecided) => {}
-            (before, now) if before != now => self.table.touch(route),
+            (before, now) if before != now => self.touch(route),
             _ if before.legs != now.legs => self.best.legs_changed(route),
             _ => self.table.free_unlogged(route),
+        }
+    }
+
+    /// Writes a change of the best path down.
+    fn touch(&mut self, route: RouteId) {
+        if !self.watchers.is_empty()
+            && let Some(prefix) = self.table.get(route).map(|e| e.prefix)
+        {
+            self.watchers.best_changed(prefix);
+        }
+        self.table.touch(route);
+    }
+
+    /// A path came, went, or is another one for those who watch.
+    fn watched(&mut self, route: RouteId, path: &Path) {
+        if !self.watchers.is_empty()
+            && let Some(prefix) = self.table.get(route).map(|e| e.prefix)
+        {
+            self.watchers.path_changed(path.peer, prefix, path.path_id);
         }
     }
 

@@ -22,6 +22,7 @@ mod restart;
 mod sessions;
 mod shared;
 mod transmit;
+mod watch;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -30,9 +31,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 pub use self::event::{
     Action, AdjRibIn, AdvertisedRoute, BestChange, Delivery, ExplainedStep, Explanation, Freshness, Page,
-    PathView, PeerChange, Presence, RestartWait, RouteCounts, RouteView, Warning, WeightedNextHop, Withheld,
-    Work,
+    PathView, PeerChange, Presence, RestartWait, RouteCounts, RouteView, Warning, WatchItem, WatchedTable,
+    WeightedNextHop, Withheld, Work,
 };
+pub use self::watch::{Overtaken, WatchFigures, WatchId, WatchSettings};
 use self::{
     family::FamilyRib,
     peers::PeerIds,
@@ -60,6 +62,7 @@ pub struct Core {
     deferral: Deferral,
     /// Removed peers whose paths have not all been swept yet.
     dying: Vec<PeerId>,
+    next_watch: u64,
     now: Now,
 }
 
@@ -115,6 +118,7 @@ impl Core {
             own: BTreeSet::new(),
             deferral: Deferral::new(now),
             dying: Vec::new(),
+            next_watch: 0,
             now,
         }
     }

@@ -12,7 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     bfd::{BfdQuestions, BfdReport},
+    collector::CollectorSnapshot,
     listener::{ListenState, ListenStates},
+    mrt::MrtSnapshot,
     snapshot::PeerSnapshot,
 };
 use crate::{
@@ -76,6 +78,8 @@ pub(super) enum Command {
     RestartBest,
     Forwarding(Families),
     Peers(oneshot::Sender<Vec<PeerSnapshot>>),
+    Mrt(oneshot::Sender<MrtSnapshot>),
+    Collectors(oneshot::Sender<Vec<CollectorSnapshot>>),
     Query(Query),
     Clear { peer: String, clear: Clear, found: oneshot::Sender<bool> },
     Shutdown { mode: ShutdownMode, done: oneshot::Sender<()> },
@@ -158,6 +162,18 @@ impl SpeakerHandle {
     /// The addresses to accept connections on, and whether that works.
     pub fn listeners(&self) -> BTreeMap<SocketAddr, ListenState> {
         self.listen_states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The BMP collectors, sorted by address.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn collectors(&self) -> Result<Vec<CollectorSnapshot>> {
+        self.ask(Command::Collectors).await
+    }
+
+    pub(super) async fn mrt_status(&self) -> Result<MrtSnapshot> {
+        self.ask(Command::Mrt).await
     }
 
     /// Looks into the core; `question` holds everything up while it runs.

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
+    net::SocketAddr,
     os::fd::AsFd,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -44,6 +45,15 @@ pub(super) struct Link {
     /// Where routes come from once the session is up.
     pub(super) outbox: Option<Outbox>,
     farewell: Farewell,
+    /// The OPENs exchanged.
+    pub(super) opens: Opens,
+}
+
+/// The OPENs of a connection as octets.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Opens {
+    pub(super) sent: Bytes,
+    pub(super) received: Bytes,
 }
 
 /// Whether the last word to the peer is among the output.
@@ -70,6 +80,7 @@ impl Link {
             started: Started::No,
             outbox: None,
             farewell: Farewell::NotSaid,
+            opens: Opens::default(),
         }
     }
 
@@ -78,6 +89,11 @@ impl Link {
         let mut buffer = ReadBuf::new(buffer);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
         Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Both ends, while the connection is up.
+    pub(super) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        self.stream.local_addr().ok().zip(self.stream.peer_addr().ok())
     }
 
     /// Whether the kernel holds octets that nobody has read.
@@ -103,6 +119,9 @@ impl Link {
             }
         }
         let bytes = bytes.freeze();
+        if let Outgoing::Open(_) = message {
+            self.opens.sent = bytes.clone();
+        }
         self.output.push_back(bytes.clone());
         bytes
     }

@@ -20,11 +20,13 @@
 mod admission;
 mod bfd;
 mod clock;
+mod collector;
 mod connect;
 mod containment;
 mod handle;
 mod link;
 mod listener;
+mod mrt;
 mod outbox;
 mod peer;
 mod snapshot;
@@ -32,8 +34,10 @@ mod speaker;
 pub mod sys;
 
 pub use bfd::BfdReport;
+pub use collector::{CollectorSnapshot, CollectorState};
 pub use containment::panic_is_contained;
 pub use handle::{Clear, ShutdownMode, SpeakerError, SpeakerHandle};
 pub use listener::ListenState;
+pub use mrt::{DumpError, MrtSnapshot, TableReader};
 pub use snapshot::{MessageCounts, MessageTally, PeerSnapshot, SessionSnapshot};
 pub use speaker::{Outputs, SpeakerEvent, SpeakerOptions, start};

@@ -24,15 +24,18 @@ use super::{
     clock::Clock,
     connect::{apply_options, connect, transport_error},
     link::{Link, READ},
+    mrt::{Tap, unix_time},
     outbox::{OutboxSender, ReadyPeers, outbox},
     snapshot::{SessionSnapshot, Shared, count},
 };
 use crate::{
+    bmp::SessionRecord,
     event::{Negotiated, Retention, RouteBatch, SessionAddresses},
     fsm::{
         self, Action, Change, ConnectionId, Failure, Incoming, Outgoing, PeerFsm, SessionUp, Stop,
         TransportError,
     },
+    mrt,
     types::{Family, Now, PeerId, PeerType},
     wire::DecodeContext,
 };
@@ -76,8 +79,17 @@ pub(super) struct FromPeer {
 
 #[derive(Debug)]
 pub(super) enum News {
-    Up { session: u64, negotiated: Box<Negotiated>, addresses: SessionAddresses, outbox: OutboxSender },
-    Down { retention: Retention, failure: Failure },
+    Up {
+        session: u64,
+        negotiated: Box<Negotiated>,
+        addresses: SessionAddresses,
+        outbox: OutboxSender,
+        record: Box<SessionRecord>,
+    },
+    Down {
+        retention: Retention,
+        failure: Failure,
+    },
     Routes(RouteBatch),
     Refresh(Family),
 }
@@ -91,6 +103,7 @@ pub(super) struct Surroundings {
     pub(super) ready: Arc<ReadyPeers>,
     pub(super) shared: Arc<Shared>,
     pub(super) background: TaskTracker,
+    pub(super) tap: Arc<Tap>,
 }
 
 /// The connection being opened.
@@ -131,6 +144,7 @@ pub(super) struct PeerTask {
     ready: Arc<ReadyPeers>,
     shared: Arc<Shared>,
     background: TaskTracker,
+    tap: Arc<Tap>,
 }
 
 thread_local! {
@@ -162,6 +176,7 @@ impl PeerTask {
             ready: around.ready,
             shared: around.shared,
             background: around.background,
+            tap: around.tap,
         }
     }
 
@@ -383,6 +398,10 @@ impl PeerTask {
                 Action::StateChanged { from, to } => {
                     debug!(peer = self.settings.machine.peer.name, %from, %to, "state changed");
                     self.shared.status().since = self.clock.now();
+                    if self.tap.is_on() {
+                        let ends = self.archived_ends(None);
+                        self.tap.record(|out| mrt::message::state_change(unix_time(), &ends, from, to, out));
+                    }
                 }
             }
         }
@@ -427,8 +446,36 @@ impl PeerTask {
             status.session = Some(SessionSnapshot { negotiated: up.negotiated.clone(), addresses });
             status.sessions = self.sessions;
         }
+        let record = Box::new(self.record(up.connection, &up.negotiated));
         let (session, negotiated) = (self.sessions, Box::new(up.negotiated));
-        self.pending.push_back(News::Up { session, negotiated, addresses, outbox: sender });
+        self.pending.push_back(News::Up { session, negotiated, addresses, outbox: sender, record });
+    }
+
+    /// Who speaks with whom, for archives.
+    fn archived_ends(&mut self, id: Option<ConnectionId>) -> mrt::message::Ends {
+        let known = id.or(self.session).and_then(|id| self.link_mut(id)).and_then(|link| link.ends());
+        let peer = &self.settings.machine.peer;
+        mrt::message::Ends {
+            peer_asn: peer.asn,
+            local_asn: self.settings.machine.local_asn,
+            peer: known.map_or(peer.address, |(_, remote)| remote.ip()),
+            local: known.map(|(local, _)| local.ip()),
+        }
+    }
+
+    /// The session as those who look on are told of it.
+    fn record(&mut self, id: ConnectionId, negotiated: &Negotiated) -> SessionRecord {
+        let (ends, opens) =
+            self.link_mut(id).map(|link| (link.ends(), link.opens.clone())).unwrap_or_default();
+        let nowhere = SocketAddr::from(([0; 4], 0));
+        SessionRecord {
+            negotiated: negotiated.clone(),
+            local: ends.map_or(nowhere, |(local, _)| local),
+            remote: ends.map_or(nowhere, |(_, remote)| remote),
+            sent_open: opens.sent,
+            received_open: opens.received,
+            since: unix_time(),
+        }
     }
 
     fn session_down(&mut self, retention: Retention, failure: Failure) {

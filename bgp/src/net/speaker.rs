@@ -1,6 +1,7 @@
 //! The speaker task: gives the core what has come, and hands out what the core has decided.
 
 mod commands;
+mod monitoring;
 mod paths;
 
 use std::{
@@ -18,12 +19,15 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
+use self::monitoring::Monitors;
 use super::{
     admission::Admission,
     bfd::Bfd,
     clock::Clock,
+    collector::FromCollector,
     handle::{Command, ShutdownMode, SpeakerHandle},
     listener::ListenStates,
+    mrt::{self, Tap},
     outbox::{OutboxSender, ReadyPeers},
     peer::{Control, FromPeer, News},
     snapshot::Shared,
@@ -125,6 +129,11 @@ pub fn start(config: SpeakerConfig, options: SpeakerOptions) -> (SpeakerHandle, 
     let speaker =
         Speaker::new(config, options, Channels { commands: command_receiver, events, best }, states.clone());
     let questions = speaker.bfd.questions();
+    let (tap, weak, listening) = (speaker.tap.clone(), commands.downgrade(), states.clone());
+    let asking = questions.clone();
+    tokio::spawn(mrt::dump_at_intervals(tap, move || {
+        Some(SpeakerHandle::new(weak.upgrade()?, listening.clone(), asking.clone()))
+    }));
     tokio::spawn(speaker.run());
     (SpeakerHandle::new(commands, states, questions), Outputs { events: event_receiver, best: best_receiver })
 }
@@ -158,6 +167,8 @@ enum Wake {
     Shutdown(ShutdownMode, Option<oneshot::Sender<()>>),
     Command(Command),
     News(FromPeer),
+    /// A BMP collector.
+    Collector(FromCollector),
     /// An outbox has room again.
     Ready,
     /// A BFD session has changed its state.
@@ -181,6 +192,8 @@ struct Speaker {
     ready: Arc<ReadyPeers>,
     background: TaskTracker,
     bfd: Bfd,
+    monitors: Monitors,
+    tap: Arc<Tap>,
     pending: VecDeque<SpeakerEvent>,
     best: Best,
 }
@@ -194,6 +207,7 @@ impl Speaker {
     ) -> Self {
         let clock = Clock::start();
         let (to_core, from_peers) = mpsc::channel(BATCHES);
+        let background = TaskTracker::new();
         let mut speaker = Self {
             core: Core::new(config, clock.now()),
             clock,
@@ -207,8 +221,10 @@ impl Speaker {
             to_core,
             from_peers,
             ready: Arc::default(),
-            background: TaskTracker::new(),
             bfd: Bfd::new(),
+            monitors: Monitors::new(background.clone()),
+            tap: Arc::default(),
+            background,
             pending: VecDeque::new(),
             best: Best::HandedOut,
         };
@@ -221,6 +237,7 @@ impl Speaker {
         speaker.update_admission();
         speaker.update_listeners();
         speaker.update_paths();
+        speaker.update_monitors();
         speaker
     }
 
@@ -233,6 +250,9 @@ impl Speaker {
                 Wake::News(news) => self.take_news(news),
                 Wake::Ready => self.refill(),
                 Wake::Paths => self.paths_changed(),
+                Wake::Collector(request) => {
+                    self.monitors.requested(&mut self.core, self.clock.now(), request);
+                }
                 Wake::Turn => {}
             }
             work = self.turn();
@@ -241,7 +261,8 @@ impl Speaker {
 
     /// Waits for something to do.
     async fn wake(&mut self, work: Work) -> Wake {
-        let deadline = self.core.poll_timeout().map(|at| self.clock.instant(at));
+        let deadline = self.core.poll_timeout().into_iter().chain(self.monitors.poll_timeout()).min();
+        let deadline = deadline.map(|at| self.clock.instant(at));
         let due = sleep_until(deadline.unwrap_or_else(|| self.clock.instant(Now(Duration::MAX))));
         tokio::select! {
             command = self.channels.commands.recv() => match command {
@@ -252,6 +273,7 @@ impl Speaker {
             Some(news) = self.from_peers.recv() => Wake::News(news),
             () = self.ready.wait() => Wake::Ready,
             () = self.bfd.changed() => Wake::Paths,
+            Some(request) = self.monitors.request() => Wake::Collector(request),
             Ok(_) = self.channels.best.reserve(), if self.best == Best::Waiting => Wake::Turn,
             Ok(_) = self.channels.events.reserve(), if !self.pending.is_empty() => Wake::Turn,
             () = due, if deadline.is_some() => Wake::Turn,
@@ -265,7 +287,9 @@ impl Speaker {
         self.perform();
         let sent = self.transmit();
         self.hand_out();
-        if work == Work::Done { sent } else { work }
+        let fed = self.monitors.feed(&mut self.core, self.clock.now());
+        let works = [work, sent, fed];
+        if works.contains(&Work::Pending) { Work::Pending } else { Work::Done }
     }
 
     fn take_news(&mut self, first: FromPeer) {
@@ -282,13 +306,15 @@ impl Speaker {
         match news.news {
             News::Routes(batch) => self.core.routes(now, id, batch),
             News::Refresh(family) => self.core.route_refresh(now, id, family),
-            News::Up { session, negotiated, addresses, outbox } => {
+            News::Up { session, negotiated, addresses, outbox, record } => {
+                self.monitors.session_up(id, *record);
                 (peer.session, peer.outbox) = (session, Some(outbox));
                 self.pending.push_back(SpeakerEvent::SessionUp { peer: peer.name.clone(), addresses });
                 self.core.session_up(now, id, *negotiated, addresses);
             }
             News::Down { retention, failure } => {
                 peer.outbox = None;
+                self.monitors.session_down(id, (&failure).into());
                 self.pending.push_back(SpeakerEvent::SessionDown { peer: peer.name.clone(), failure });
                 self.core.session_down(now, id, retention);
             }
@@ -413,6 +439,7 @@ impl Speaker {
         for id in self.peers.keys() {
             self.tell(*id, Control::End(stop.clone()));
         }
+        self.monitors.end();
         self.from_peers.close();
         self.background.close();
         if timeout(FAREWELL, self.background.wait()).await.is_err() {
@@ -420,6 +447,10 @@ impl Speaker {
         }
         // Only now: a neighbour whose BGP session has ended needs no path any more.
         self.bfd.shut_down().await;
+        let tap = self.tap.clone();
+        if timeout(FAREWELL, tokio::task::spawn_blocking(move || tap.finish())).await.is_err() {
+            warn!("not everything heard is on the disk");
+        }
         if let Some(done) = done
             && done.send(()).is_err()
         {

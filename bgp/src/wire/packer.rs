@@ -7,16 +7,17 @@
 use std::marker::PhantomData;
 
 use bytes::{BufMut, BytesMut};
+use ipnet::IpNet;
 
 use super::{
     attribute::{NextHop, PathAttributes, code},
-    context::{EncodeContext, PathIds},
+    context::{EncodeContext, MAX_EXTENDED_MESSAGE, PathIds},
     encode::{EncodeError, header, patch_u16},
     framer::MARKER,
     message::MessageType,
     nlri::{Nlri, WirePrefix},
 };
-use crate::types::Family;
+use crate::types::{Families, Family, PeerType};
 
 mod attributes;
 
@@ -51,6 +52,36 @@ pub fn end_of_rib(family: Family, out: &mut BytesMut) {
     out.put_slice(&template.head);
     out.put_slice(&template.tail);
     template.patch(start, 0, out);
+}
+
+/// Appends a prefix as it stands in NLRI: its length in bits, then the octets that hold them.
+pub fn prefix(prefix: IpNet, out: &mut BytesMut) {
+    match prefix {
+        IpNet::V4(prefix) => prefix.put(out),
+        IpNet::V6(prefix) => prefix.put(out),
+    }
+}
+
+/// The attributes of a route as archives hold them (RFC 6396 section 4.3.4): AS numbers in 4 octets, and of
+/// MP_REACH_NLRI the next hop only.
+pub fn archived_attributes(attributes: &PathAttributes, family: Family) -> Vec<u8> {
+    let context = EncodeContext {
+        peer_type: PeerType::Internal,
+        four_octet_asn: true,
+        max_message: MAX_EXTENDED_MESSAGE,
+        add_path: Families::NONE,
+        ipv6_next_hops: Families::NONE,
+    };
+    if let (Family::Ipv4Unicast, NextHop::V4(address)) = (family, attributes.next_hop) {
+        return attributes::encode(attributes, Some(address), &context);
+    }
+    let mut list = attributes::encode(attributes, None, &context);
+    let mut field = next_hop_field(attributes.next_hop);
+    field.pop();
+    let length = u8::try_from(field.len()).unwrap_or(u8::MAX);
+    list.extend_from_slice(&[attributes::OPTIONAL, code::MP_REACH_NLRI, length]);
+    list.extend_from_slice(&field);
+    list
 }
 
 fn pack<P: WirePrefix>(

@@ -1,19 +1,21 @@
 //! From octets to messages to batches of routes.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tracing::{error, warn};
 
 use super::{News, PeerTask};
 use crate::{
     fsm::{ConnectionId, Received},
+    mrt::message::{self, AsNumbers, Encoding},
     net::{
         containment::{Panicked, contain},
+        mrt::unix_time,
         snapshot::count,
     },
     types::Now,
     wire::{
-        DecodeContext, ErrorKind, Message, Notification, RouteRefresh, Update, decode, encode, framer,
-        message::MessageType, update::Malformed,
+        DecodeContext, ErrorKind, Message, Notification, RouteRefresh, Update, context::PathIds, decode,
+        encode, framer, message::MessageType, update::Malformed,
     },
 };
 
@@ -62,11 +64,17 @@ impl PeerTask {
         if is_update && self.session != Some(id) {
             return self.tell(now, id, Received::Update);
         }
+        if is_update && self.tap.is_on() {
+            self.archive(id, octets);
+        }
         let Some(link) = self.link_mut(id) else { return };
         match guarded_decode(octets, &link.context) {
             Ok(Message::Update(update)) => self.update(update),
             Ok(Message::RouteRefresh(refresh)) => self.refresh(now, id, refresh),
-            Ok(Message::Open(open)) => self.tell(now, id, Received::Open(Box::new(open))),
+            Ok(Message::Open(open)) => {
+                link.opens.received = Bytes::copy_from_slice(octets);
+                self.tell(now, id, Received::Open(Box::new(open)));
+            }
             Ok(Message::Keepalive) => self.tell(now, id, Received::Keepalive),
             Ok(Message::Notification(notification)) => {
                 self.tell(now, id, Received::Notification(notification));
@@ -76,6 +84,17 @@ impl PeerTask {
                 self.settle();
             }
         }
+    }
+
+    /// Hands an UPDATE over to whoever writes MRT files.
+    fn archive(&mut self, id: ConnectionId, octets: &[u8]) {
+        let ends = self.archived_ends(Some(id));
+        let Some(context) = self.link_mut(id).map(|link| link.context.clone()) else { return };
+        let encoding = Encoding {
+            as_numbers: if context.four_octet_asn { AsNumbers::Four } else { AsNumbers::Two },
+            path_ids: if context.add_path.is_empty() { PathIds::Absent } else { PathIds::Present },
+        };
+        self.tap.record(|out| message::received(unix_time(), &ends, encoding, octets, out));
     }
 
     fn tell(&mut self, now: Now, id: ConnectionId, message: Received) {

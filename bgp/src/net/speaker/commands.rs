@@ -33,6 +33,8 @@ impl Speaker {
             }
             // The asker may have gone away meanwhile.
             Command::Peers(answer) => drop(answer.send(self.snapshots())),
+            Command::Mrt(answer) => drop(answer.send(self.tap.snapshot())),
+            Command::Collectors(answer) => drop(answer.send(self.monitors.snapshots(&self.core))),
             Command::Query(query) => query(&self.core, now),
             Command::Clear { peer, clear, found } => drop(found.send(self.clear(&peer, clear))),
             Command::Shutdown { .. } => {}
@@ -82,6 +84,7 @@ impl Speaker {
         self.update_admission();
         self.update_listeners();
         self.update_paths();
+        self.update_monitors();
     }
 
     fn core_config(&self, id: PeerId) -> Option<PeerConfig> {
@@ -109,6 +112,7 @@ impl Speaker {
             ready: self.ready.clone(),
             shared: shared.clone(),
             background: self.background.clone(),
+            tap: self.tap.clone(),
         };
         self.background.spawn(PeerTask::new(id, task, self.settings(config), around).run());
         self.peers.insert(id, Peer { name, task, control, shared, session: 0, outbox: None });
@@ -117,6 +121,7 @@ impl Speaker {
     fn remove_peer(&mut self, id: PeerId) {
         self.tell(id, Control::End(Stop::Deconfigured));
         self.peers.remove(&id);
+        self.monitors.peer_removed(id);
     }
 
     fn configure(&mut self, id: PeerId, change: Change) {
@@ -138,6 +143,12 @@ impl Speaker {
             }
         }
         self.admission.send_replace(admission);
+    }
+
+    pub(super) fn update_monitors(&mut self) {
+        let monitoring = self.core.config().monitoring.clone();
+        self.monitors.configure(&mut self.core, &monitoring);
+        self.tap.configure(&monitoring.mrt);
     }
 
     pub(super) fn update_listeners(&mut self) {
