@@ -3,6 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 
+#[path = "../../tests/wire/oracle.rs"]
+mod oracle;
 #[path = "../../tests/wire/stable.rs"]
 mod stable;
 

@@ -109,32 +109,19 @@ impl Rig {
     /// A bystander announces its own prefix.
     fn announce(&mut self, port: usize) {
         let host = PEERS[port].0;
-        let mut octets = BytesMut::new();
-        let as_path = if self.ports[port].kind == PeerType::External {
-            bgp::wire::as_path::AsPath::from_sequence(&[self.ports[port].asn]).unwrap()
-        } else {
-            Default::default()
-        };
-        let IpAddr::V4(next_hop) = address(host) else { unreachable!() };
-        let attributes = bgp::wire::attribute::PathAttributes {
-            origin: bgp::wire::attribute::Origin::Igp,
-            as_path,
-            next_hop: bgp::wire::attribute::NextHop::V4(next_hop),
-            med: None,
-            local_pref: (self.ports[port].kind == PeerType::Internal).then_some(100),
-            atomic_aggregate: false,
-            rare: None,
-        };
-        let encode = bgp::wire::EncodeContext {
-            peer_type: self.ports[port].kind,
-            four_octet_asn: true,
-            max_message: 4096,
-            add_path: bgp::types::Families::NONE,
-        };
-        let IpNet::V4(prefix) = own_prefix(port) else { unreachable!() };
-        bgp::wire::packer::reach(&attributes, [bgp::wire::nlri::Nlri::from(prefix)], &encode, &mut octets)
-            .unwrap();
-        self.octets(port, &octets);
+        let mut attributes = vec![0x40, 1, 1, 0];
+        match self.ports[port].kind {
+            PeerType::External => {
+                attributes.extend([0x40, 2, 6, 2, 1]);
+                attributes.extend(self.ports[port].asn.0.to_be_bytes());
+            }
+            PeerType::Internal => attributes.extend([0x40, 2, 0, 0x40, 5, 4, 0, 0, 0, 100]),
+        }
+        attributes.extend([0x40, 3, 4, 192, 0, 2, host]);
+        let nlri = [26, 203, 0, 113, 64 * port as u8];
+        let length = 23 + attributes.len() + nlri.len();
+        let head = [&[0xff; 16][..], &[0, length as u8, 2, 0, 0, 0, attributes.len() as u8]].concat();
+        self.octets(port, &[&head[..], &attributes, &nlri].concat());
     }
 
     /// Octets of the peer come in on its newest connection.

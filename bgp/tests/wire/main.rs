@@ -12,6 +12,7 @@ mod hostile_nlri;
 mod hostile_open;
 mod hostile_other;
 mod hostile_update;
+mod oracle;
 mod packing;
 mod revised_errors;
 mod round_trip;

@@ -11,6 +11,11 @@ use bgp::{
 };
 use bytes::BytesMut;
 
+use super::oracle;
+
+/// The type octet of an UPDATE.
+const UPDATE: u8 = 2;
+
 /// The sessions under which bytes are read: both peer types, both sizes of AS numbers, with path
 /// identifiers and without, with IPv6 next hops for IPv4 and without.
 pub(crate) fn sessions() -> impl Iterator<Item = (DecodeContext, EncodeContext)> {
@@ -41,7 +46,9 @@ pub(crate) fn sessions() -> impl Iterator<Item = (DecodeContext, EncodeContext)>
 /// # Panics
 /// When the second reading differs from the first.
 pub(crate) fn check(bytes: &[u8], context: &DecodeContext, encode_context: &EncodeContext) {
-    let message = match decode(bytes, context) {
+    let decoded = decode(bytes, context);
+    check_verdict(bytes, &decoded, context);
+    let message = match decoded {
         Ok(message) => message,
         Err(notification) => return check_answer(&notification),
     };
@@ -68,6 +75,20 @@ pub(crate) fn check(bytes: &[u8], context: &DecodeContext, encode_context: &Enco
         }
     }
     assert_eq!(decode(&out, context).as_ref(), Ok(&message));
+}
+
+/// What becomes of an UPDATE is what RFC 7606 says.
+fn check_verdict(bytes: &[u8], decoded: &Result<Message, Notification>, context: &DecodeContext) {
+    let update = match decoded {
+        Ok(Message::Update(update)) => Ok(update.clone()),
+        Err(notification) if framer::message_length(bytes, context.max_message).is_ok() => {
+            Err(notification.clone())
+        }
+        _ => return,
+    };
+    if let Some([UPDATE, body @ ..]) = bytes.get(framer::HEADER.saturating_sub(1)..) {
+        assert_eq!(oracle::found(&update), oracle::verdict(body, context), "{update:?}");
+    }
 }
 
 /// Every NOTIFICATION we would send is a message we could read.
