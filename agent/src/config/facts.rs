@@ -4,15 +4,18 @@ mod bfd;
 
 use std::{collections::BTreeMap, fmt::Display};
 
-use bgp::config::{
-    AdminState, Auth, CapabilityConfig, ConnectMode, DecisionConfig, Install, NextHopMode, Reflection,
-    TtlPolicy,
+use bgp::{
+    config::{
+        AdminState, Auth, CapabilityConfig, ConnectMode, DecisionConfig, Install, NextHopMode, Reflection,
+        TtlPolicy,
+    },
+    policy::Verdict,
 };
 use serde::Serialize;
 
 use super::{
     build::capabilities,
-    intent::{Intent, Peer, PoolExport},
+    intent::{Intent, NamedPolicy, Peer, PoolExport},
     words::{self, spelled},
 };
 
@@ -43,6 +46,10 @@ pub(super) fn facts(intent: &Intent) -> Facts {
     for (name, peer) in &intent.peers {
         self::peer(&mut facts, name, peer);
     }
+    for (name, policy) in &intent.policies {
+        self::policy(&mut facts, name, policy);
+    }
+    facts.0.extend(intent.sets.clone());
     for (cidr, pool) in &intent.pools {
         let key = |name: &str| format!("pools[{cidr}].{name}");
         facts.add(&key("block_size"), pool.block_size);
@@ -121,8 +128,8 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     };
     facts.add(&key("multihop"), multihop);
     facts.add(&key("ttl_security"), security);
-    facts.add(&key("import"), word(peer.import));
-    facts.add(&key("export"), word(peer.export));
+    facts.add_list(&key("import"), &peer.import);
+    facts.add_list(&key("export"), &peer.export);
     facts.add(&key("install"), peer.install == Install::Forward);
     let ceiling = peer.max_prefixes.map_or("unlimited".to_owned(), |ceiling| ceiling.to_string());
     facts.add(&key("max_prefixes"), ceiling);
@@ -141,6 +148,19 @@ fn capabilities(facts: &mut Facts, key: impl Fn(&str) -> String, offered: &Capab
     facts.add(&key("long_lived_stale_time"), offered.long_lived_stale_time.as_secs());
 }
 
+fn policy(facts: &mut Facts, name: &str, policy: &NamedPolicy) {
+    let default = match policy.section.default {
+        None => "next",
+        Some(Verdict::Accept) => "accept",
+        Some(Verdict::Reject(_)) => "reject",
+    };
+    facts.add(&format!("policies[{name}].default"), default);
+    facts.add_list(&format!("policies[{name}].terms"), policy.shown.iter().map(|(term, _)| term));
+    for (term, text) in &policy.shown {
+        facts.add(&format!("policies[{name}] term {term}"), text);
+    }
+}
+
 fn keepalive(time: Option<std::time::Duration>) -> String {
     time.map_or("a third of the hold time".to_owned(), |time| time.as_secs().to_string())
 }
@@ -154,7 +174,7 @@ fn auth(auth: &Auth) -> &str {
 }
 
 /// The word a unit variant is serialized as.
-fn word(value: impl Serialize) -> String {
+pub(super) fn word(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),

@@ -17,6 +17,7 @@ use bgp::{
         AdminState, Auth, CapabilityConfig, DecisionConfig, Install, NextHopMode, Reflection, TimerConfig,
         TransportConfig,
     },
+    policy::Section,
     types::{Asn, Families, RouterId},
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -35,6 +36,10 @@ pub struct Intent {
     pub mesh: Mesh,
     /// Every other peer by its name.
     pub peers: BTreeMap<String, Peer>,
+    /// Policies that peers may name.
+    pub policies: BTreeMap<String, NamedPolicy>,
+    /// What the sets that policies name hold, in words, by key: `prefix_sets[bogons].prefixes`.
+    pub sets: BTreeMap<String, String>,
     /// Pools of pod addresses by CIDR; none overlaps another.
     pub pools: BTreeMap<IpNet, Pool>,
     /// Blocks this host originates and blackholes, each inside a pool; sorted.
@@ -155,10 +160,10 @@ pub struct Peer {
     pub next_hop: NextHopMode,
     /// Role in route reflection.
     pub reflection: Reflection,
-    /// What is accepted.
-    pub import: ImportRule,
-    /// What is announced.
-    pub export: ExportRule,
+    /// What is accepted, asked in this order.
+    pub import: Vec<Step<ImportRule>>,
+    /// What is announced, asked in this order.
+    pub export: Vec<Step<ExportRule>>,
     /// Whether learned routes go to the kernel.
     pub install: Install,
     /// Ceiling of accepted prefixes.
@@ -167,8 +172,35 @@ pub struct Peer {
     pub bfd: Option<BfdConfig>,
 }
 
+/// One of the names in a peer's `import` or `export`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step<W> {
+    /// A word with a meaning of its own.
+    Word(W),
+    /// The policy of this name.
+    Policy(String),
+}
+
+impl<W: Serialize> fmt::Display for Step<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Word(word) => f.write_str(&super::facts::word(word)),
+            Self::Policy(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A policy of the configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedPolicy {
+    /// Its terms.
+    pub section: Section,
+    /// The name of each term, and what it says as TOML on one line.
+    pub shown: Vec<(String, String)>,
+}
+
 /// What is accepted from a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImportRule {
     /// Prefixes inside a pool.
@@ -180,7 +212,7 @@ pub enum ImportRule {
 }
 
 /// What is announced to a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExportRule {
     /// Our own blocks.

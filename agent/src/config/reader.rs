@@ -1,6 +1,6 @@
 //! Reads the merged tree key by key, keeping every problem and every effective value with its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use config::{Map, Value, ValueKind};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     error::{Fault, Problem},
     origin::{Origin, Sourced},
-    schema::{Fallback, Key, Kind, SECTIONS, Section, section},
+    schema::{Fallback, Key, Kind, SECTIONS, Section, Shape, section},
 };
 
 /// An effective value, as `config show` prints it.
@@ -40,6 +40,9 @@ pub(super) struct Entry {
     values: Map<String, Value>,
 }
 
+/// A section nobody knows.
+static UNKNOWN: Section = Section { name: "", shape: Shape::Table, keys: &[] };
+
 impl Entry {
     /// The full name of a key.
     pub(super) fn path(&self, key: &str) -> String {
@@ -49,6 +52,14 @@ impl Entry {
     /// The place of a key, or of the table where it does not say it.
     pub(super) fn place(&self, key: &str) -> Origin {
         self.values.get(key).map_or_else(|| self.origin.clone(), origin_of)
+    }
+
+    /// What it says as TOML on one line, in the order of the schema; `but` is left out.
+    pub(super) fn shown(&self, but: &str) -> String {
+        let keys = self.section.keys.iter().filter(|key| key.name != but);
+        let said =
+            keys.filter_map(|key| Some(format!("{} = {}", key.name, shown(key, self.values.get(key.name)?))));
+        said.collect::<Vec<_>>().join(", ")
     }
 
     /// Whether some layer says this key.
@@ -90,7 +101,7 @@ impl Reader {
 
     /// The table of a plain section.
     pub(super) fn table(&self, name: &'static str) -> Entry {
-        entry(name, name.to_owned(), self.tree.get(name))
+        entry(section(name).unwrap_or(&UNKNOWN), name.to_owned(), self.tree.get(name))
     }
 
     /// The tables of an array of tables; what they leave unsaid is taken from the table `defaults`.
@@ -99,14 +110,33 @@ impl Reader {
             return Vec::new();
         };
         let defaults = table_of(self.tree.get(defaults));
+        let section = section(name).unwrap_or(&UNKNOWN);
         let entries = list.iter().enumerate().map(|(index, value)| {
-            let mut entry = entry(name, format!("{name}[{index}]"), Some(value));
+            let mut entry = entry(section, format!("{name}[{index}]"), Some(value));
             for (key, value) in &defaults {
                 entry.values.entry(key.clone()).or_insert_with(|| value.clone());
             }
             entry
         });
         entries.collect()
+    }
+
+    /// The tables inside a table.
+    pub(super) fn inner_tables(&self, outer: &Entry, key: &str) -> Vec<Entry> {
+        let Some(Kind::Tables(section)) = outer.key(key).map(|key| key.kind) else { return Vec::new() };
+        let Some(Value { kind: ValueKind::Array(list), .. }) = outer.values.get(key) else {
+            return Vec::new();
+        };
+        let path = outer.path(key);
+        let entries = list.iter().enumerate();
+        entries.map(|(index, value)| entry(section, format!("{path}[{index}]"), Some(value))).collect()
+    }
+
+    /// What the tables of an array of tables say for these keys, as it is.
+    pub(super) fn named(&self, name: &'static str, keys: &[&str]) -> BTreeSet<String> {
+        let entries = self.tables(name, "");
+        let values = entries.iter().flat_map(|e| keys.iter().filter_map(|key| e.values.get(*key)));
+        values.map(text_of).collect()
     }
 
     /// The value of a key, parsed; `None` when it has none, or a wrong one, which is remembered.
@@ -199,35 +229,49 @@ impl Reader {
     }
 
     fn record(&mut self, entry: &Entry, key: &str, value: &Value) {
-        let shown = match entry.key(key) {
+        let value_shown = match entry.key(key) {
             Some(Key { kind: Kind::Secret, .. }) => "(hidden)".to_owned(),
-            _ => as_toml(value),
+            Some(key) => shown(key, value),
+            None => as_toml(value),
         };
         let full = entry.path(key);
         let setting =
-            Setting { key: full.clone(), value: shown, origin: origin_of(value), why: String::new() };
+            Setting { key: full.clone(), value: value_shown, origin: origin_of(value), why: String::new() };
         self.settings.insert(full, setting);
     }
 }
 
-fn entry(name: &'static str, path: String, value: Option<&Value>) -> Entry {
-    static NONE: Section = Section { name: "", shape: super::schema::Shape::Table, keys: &[] };
-    Entry {
-        path,
-        origin: value.map(origin_of).unwrap_or_default(),
-        section: section(name).unwrap_or(&NONE),
-        values: table_of(value),
-    }
+fn entry(section: &'static Section, path: String, value: Option<&Value>) -> Entry {
+    Entry { path, origin: value.map(origin_of).unwrap_or_default(), section, values: table_of(value) }
 }
 
-/// The index of the section, of the table in its list, and of the key.
-fn place_in_schema(path: &str) -> (Option<usize>, usize, Option<usize>) {
-    let (table, key) = path.split_once('.').unwrap_or((path, ""));
-    let (name, index) = table.split_once('[').unwrap_or((table, ""));
-    let section = SECTIONS.iter().position(|s| s.name == name);
-    let keys = section.and_then(|at| SECTIONS.get(at)).map(|s| s.keys).unwrap_or_default();
-    let index = index.trim_end_matches(']').parse().unwrap_or_default();
-    (section, index, keys.iter().position(|k| k.name == key))
+/// For each part of a name, the section's or key's place in the schema and the table's in its list.
+fn place_in_schema(path: &str) -> Vec<(Option<usize>, usize)> {
+    let mut keys: Option<&[Key]> = None;
+    let parts = path.split('.').map(|part| {
+        let (name, index) = part.split_once('[').unwrap_or((part, ""));
+        let place = match keys {
+            None => SECTIONS.iter().position(|s| s.name == name),
+            Some(keys) => keys.iter().position(|k| k.name == name),
+        };
+        keys = match keys {
+            None => section(name).map(|s| s.keys),
+            Some(keys) => keys.iter().find(|k| k.name == name).and_then(|key| match key.kind {
+                Kind::Tables(section) => Some(section.keys),
+                _ => None,
+            }),
+        };
+        (place, index.trim_end_matches(']').parse().unwrap_or_default())
+    });
+    parts.collect()
+}
+
+/// A value as it would be written: a single item without brackets.
+fn shown(key: &Key, value: &Value) -> String {
+    match (key.kind, &value.kind) {
+        (Kind::Items, ValueKind::Array(items)) if items.len() == 1 => items.iter().map(as_toml).collect(),
+        _ => as_toml(value),
+    }
 }
 
 fn table_of(value: Option<&Value>) -> Map<String, Value> {

@@ -3,8 +3,10 @@
 //! Whatever must know all keys reads this one table: the check for unknown ones, the layers of defaults and
 //! environment, the order of `config show`, the list of keys that need a restart, the reference page.
 
+mod policy;
+
 /// One `[section]`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Section {
     /// Its name.
     pub name: &'static str,
@@ -24,7 +26,7 @@ pub(super) enum Shape {
 }
 
 /// One key.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Key {
     /// Its name within the section.
     pub name: &'static str,
@@ -53,6 +55,10 @@ pub(super) enum Kind {
     TextOrInteger,
     /// An array of strings.
     TextList,
+    /// An array of strings and whole numbers; a single one needs no brackets.
+    Items,
+    /// `[[section.key]]`: tables inside the table, any number of them.
+    Tables(&'static Section),
 }
 
 impl Kind {
@@ -64,12 +70,14 @@ impl Kind {
             Self::Switch => "true or false",
             Self::TextOrInteger => "a string or a whole number",
             Self::TextList => "an array of strings",
+            Self::Items => "a string or number, or an array of them",
+            Self::Tables(_) => "a list of tables",
         }
     }
 }
 
 /// What holds when nobody says anything.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fallback {
     /// This string.
     Text(&'static str),
@@ -113,6 +121,10 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { name: "bgp", shape: Shape::Table, keys: BGP },
     Section { name: "bfd", shape: Shape::Table, keys: BFD },
     Section { name: "peers", shape: Shape::Tables, keys: PEERS },
+    Section { name: "policies", shape: Shape::Tables, keys: policy::POLICIES },
+    Section { name: "prefix_sets", shape: Shape::Tables, keys: policy::PREFIX_SETS },
+    Section { name: "community_sets", shape: Shape::Tables, keys: policy::COMMUNITY_SETS },
+    Section { name: "as_path_sets", shape: Shape::Tables, keys: policy::AS_PATH_SETS },
     Section { name: "pools", shape: Shape::Tables, keys: POOLS },
     Section { name: "local", shape: Shape::Table, keys: LOCAL },
     Section { name: "tunnel", shape: Shape::Table, keys: TUNNEL },
@@ -388,17 +400,17 @@ const PEERS: &[Key] = &[
     ),
     key(
         "import",
-        Kind::Text,
+        Kind::Items,
         Derived("pools for internal peers, none for external ones"),
         Live,
-        "what is accepted: `pools`, `none`, `all`",
+        "what is accepted: `pools`, `none`, `all`, names of policies; asked in this order",
     ),
     key(
         "export",
-        Kind::Text,
+        Kind::Items,
         Derived("blocks, pools for route reflector clients"),
         Live,
-        "what is announced: own `blocks`, `pools`, `all`, `none`",
+        "what is announced: own `blocks`, `pools`, `all`, `none`, names of policies; asked in this order",
     ),
     key("install", Kind::Switch, Switch(true), Live, "whether learned routes go to the kernel"),
     key(

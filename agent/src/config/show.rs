@@ -80,10 +80,11 @@ pub fn show_json(loaded: &Loaded) -> serde_json::Value {
 }
 
 fn heading(path: &str) -> String {
-    match path.split_once('[') {
-        Some((section, _)) => format!("[[{section}]]"),
-        None => format!("[{path}]"),
+    if !path.contains('[') {
+        return format!("[{path}]");
     }
+    let names: Vec<_> = path.split('.').map(|part| part.split('[').next().unwrap_or(part)).collect();
+    format!("[[{}]]", names.join("."))
 }
 
 fn place(setting: &Setting) -> String {

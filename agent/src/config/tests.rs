@@ -17,6 +17,7 @@ mod docs;
 mod errors;
 mod intents;
 mod layers;
+mod policies;
 mod reloads;
 
 /// The scenario's first host, with files from memory.

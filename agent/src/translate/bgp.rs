@@ -14,17 +14,17 @@ use bgp::{
 };
 
 use super::policy::Policies;
-use crate::config::{Bind, ExportRule, ImportRule, Intent, Peer};
+use crate::config::{Bind, ExportRule, ImportRule, Intent, Peer, Step};
 
 /// Hops a mesh session may take: nodes need not share a link.
 const MESH_HOPS: u8 = 64;
 const MESH_MAX_PREFIXES: u32 = 100_000;
 
 pub(super) fn speaker(intent: &Intent) -> SpeakerConfig {
-    let policies = Policies::of(intent);
-    let mesh = intent.mesh.nodes.iter().map(|node| mesh_peer(intent, *node, &policies));
-    let others = intent.peers.iter().map(|(name, peer)| other_peer(intent, name, peer, &policies));
-    let mut peers: Vec<_> = mesh.chain(others).collect();
+    let mut policies = Policies::of(intent);
+    let mesh = intent.mesh.nodes.iter().map(|node| mesh_peer(intent, *node, &mut policies));
+    let mut peers: Vec<_> = mesh.collect();
+    peers.extend(intent.peers.iter().map(|(name, peer)| other_peer(intent, name, peer, &mut policies)));
     peers.sort_by(|a, b| a.name.cmp(&b.name));
     SpeakerConfig {
         asn: intent.node.asn,
@@ -60,7 +60,7 @@ fn listen(intent: &Intent, peers: &[PeerConfig]) -> Vec<SocketAddr> {
     addresses.into_iter().flatten().map(|ip| SocketAddr::new(ip, intent.bgp.listen_port)).collect()
 }
 
-fn mesh_peer(intent: &Intent, address: IpAddr, policies: &Policies) -> PeerConfig {
+fn mesh_peer(intent: &Intent, address: IpAddr, policies: &mut Policies<'_>) -> PeerConfig {
     let source = intent.node.address_like(address);
     let family = if address.is_ipv4() { Family::Ipv4Unicast } else { Family::Ipv6Unicast };
     PeerConfig {
@@ -86,8 +86,8 @@ fn mesh_peer(intent: &Intent, address: IpAddr, policies: &Policies) -> PeerConfi
         capabilities: intent.bgp.capabilities.clone(),
         next_hop: NextHopMode::Auto,
         reflection: Reflection::NonClient,
-        import: policies.import(PeerType::Internal, ImportRule::Pools),
-        export: policies.export(ExportRule::Blocks),
+        import: policies.import(PeerType::Internal, &[Step::Word(ImportRule::Pools)]),
+        export: policies.export(&[Step::Word(ExportRule::Blocks)]),
         install: Install::Forward,
         max_prefixes: Some(MESH_MAX_PREFIXES),
         bfd: intent.bfd.mesh,
@@ -103,7 +103,7 @@ fn first_open_delay(own: Option<IpAddr>, peer: IpAddr, delay: Duration) -> Durat
     }
 }
 
-fn other_peer(intent: &Intent, name: &str, peer: &Peer, policies: &Policies) -> PeerConfig {
+fn other_peer(intent: &Intent, name: &str, peer: &Peer, policies: &mut Policies<'_>) -> PeerConfig {
     let kind = PeerType::of(intent.node.asn, peer.asn);
     PeerConfig {
         name: name.to_owned(),
@@ -116,8 +116,8 @@ fn other_peer(intent: &Intent, name: &str, peer: &Peer, policies: &Policies) -> 
         capabilities: peer.capabilities.clone(),
         next_hop: peer.next_hop,
         reflection: peer.reflection,
-        import: policies.import(kind, peer.import),
-        export: policies.export(peer.export),
+        import: policies.import(kind, &peer.import),
+        export: policies.export(&peer.export),
         install: peer.install,
         max_prefixes: peer.max_prefixes,
         bfd: peer.bfd,

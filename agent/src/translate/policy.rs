@@ -1,6 +1,6 @@
 //! Import and export words, compiled to policies.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bgp::{
     policy::{
@@ -12,40 +12,71 @@ use bgp::{
 use ipnet::IpNet;
 
 use super::known_nodes;
-use crate::config::{ExportRule, ImportRule, Intent, IpipMode, Pool, PoolExport};
+use crate::config::{ExportRule, ImportRule, Intent, IpipMode, Pool, PoolExport, Step};
 
 /// The policies of one intent; peers with the same words share one.
-pub(super) struct Policies {
-    import: [(PeerType, ImportRule, Arc<Policy>); 6],
-    export: [(ExportRule, Arc<Policy>); 4],
+pub(super) struct Policies<'a> {
+    intent: &'a Intent,
+    sets: Sets,
+    import: BTreeMap<(PeerType, Vec<Step<ImportRule>>), Arc<Policy>>,
+    export: BTreeMap<Vec<Step<ExportRule>>, Arc<Policy>>,
 }
 
-impl Policies {
-    pub(super) fn of(intent: &Intent) -> Self {
-        let sets = Sets::of(intent);
-        let import = |peer, rule| (peer, rule, Arc::new(sets.import(peer, rule)));
-        let export = |rule| (rule, Arc::new(sets.export(rule)));
-        Self {
-            import: [
-                import(PeerType::Internal, ImportRule::Pools),
-                import(PeerType::Internal, ImportRule::None),
-                import(PeerType::Internal, ImportRule::All),
-                import(PeerType::External, ImportRule::Pools),
-                import(PeerType::External, ImportRule::None),
-                import(PeerType::External, ImportRule::All),
-            ],
-            export: [ExportRule::Blocks, ExportRule::Pools, ExportRule::All, ExportRule::None].map(export),
+impl<'a> Policies<'a> {
+    pub(super) fn of(intent: &'a Intent) -> Self {
+        Self { intent, sets: Sets::of(intent), import: BTreeMap::new(), export: BTreeMap::new() }
+    }
+
+    /// What is accepted from a peer of this kind.
+    pub(super) fn import(&mut self, peer: PeerType, steps: &[Step<ImportRule>]) -> Arc<Policy> {
+        let made = self.import.entry((peer, steps.to_vec()));
+        made.or_insert_with(|| {
+            let end = RejectReason::ImportNone;
+            let guards = self.sets.import_guards(peer);
+            Arc::new(chain(self.intent, steps, |word| self.sets.import(*word), end, guards))
+        })
+        .clone()
+    }
+
+    /// What is announced to a peer.
+    pub(super) fn export(&mut self, steps: &[Step<ExportRule>]) -> Arc<Policy> {
+        let made = self.export.entry(steps.to_vec());
+        made.or_insert_with(|| {
+            let end = RejectReason::ExportNone;
+            let guards = self.sets.export_guards();
+            Arc::new(chain(self.intent, steps, |word| self.sets.export(*word), end, guards))
+        })
+        .clone()
+    }
+}
+
+/// One section for each name. A route that none decides over is refused: for the reason of the last word, or as
+/// what no policy wanted.
+fn chain<W>(
+    intent: &Intent,
+    steps: &[Step<W>],
+    word: impl Fn(&W) -> (Section, RejectReason),
+    none: RejectReason,
+    guards: Vec<Guard>,
+) -> Policy {
+    let mut default = RejectReason::Policy;
+    let mut sections = Vec::with_capacity(steps.len());
+    for step in steps {
+        match step {
+            Step::Word(step) => {
+                let (section, otherwise) = word(step);
+                default = otherwise;
+                sections.push(section);
+            }
+            Step::Policy(name) => {
+                default = RejectReason::Policy;
+                sections.extend(intent.policies.get(name).map(|policy| policy.section.clone()));
+            }
         }
     }
-
-    pub(super) fn import(&self, peer: PeerType, rule: ImportRule) -> Arc<Policy> {
-        let found = self.import.iter().find(|(p, r, _)| (*p, *r) == (peer, rule));
-        found.map_or_else(|| Arc::new(Policy::reject_all(RejectReason::ImportNone)), |(.., p)| p.clone())
-    }
-
-    pub(super) fn export(&self, rule: ExportRule) -> Arc<Policy> {
-        let found = self.export.iter().find(|(r, _)| *r == rule);
-        found.map_or_else(|| Arc::new(Policy::reject_all(RejectReason::ExportNone)), |(_, p)| p.clone())
+    match (default == none, sections.as_slice()) {
+        (true, [_]) => Policy::reject_all(none),
+        _ => Policy::new(sections, Verdict::Reject(default), guards),
     }
 }
 
@@ -74,13 +105,13 @@ impl Sets {
         }
     }
 
-    fn import(&self, peer: PeerType, rule: ImportRule) -> Policy {
-        let (terms, default) = match rule {
-            ImportRule::None => return Policy::reject_all(RejectReason::ImportNone),
-            ImportRule::All => (Vec::new(), Verdict::Accept),
-            ImportRule::Pools => (vec![self.accept_pools()], Verdict::Reject(RejectReason::OutsidePools)),
-        };
-        Policy::new(vec![section("import", terms)], default, self.import_guards(peer))
+    /// The section of a word, and why a route is refused that it leaves undecided.
+    fn import(&self, rule: ImportRule) -> (Section, RejectReason) {
+        match rule {
+            ImportRule::None => refuses("none", RejectReason::ImportNone),
+            ImportRule::All => accepts("all", Vec::new(), RejectReason::Policy),
+            ImportRule::Pools => accepts("pools", self.inside_pools(), RejectReason::OutsidePools),
+        }
     }
 
     fn import_guards(&self, peer: PeerType) -> Vec<Guard> {
@@ -101,37 +132,41 @@ impl Sets {
         guards
     }
 
-    fn export(&self, rule: ExportRule) -> Policy {
-        let unexported = guard(
-            "unexported-pools",
-            vec![Condition::Prefix(self.unexported.clone())],
-            RejectReason::PoolNotExported,
-        );
-        let (terms, default) = match rule {
-            ExportRule::None => return Policy::reject_all(RejectReason::ExportNone),
-            ExportRule::All => (Vec::new(), Verdict::Accept),
+    /// The section of a word, and why a route is refused that it leaves undecided.
+    fn export(&self, rule: ExportRule) -> (Section, RejectReason) {
+        match rule {
+            ExportRule::None => refuses("none", RejectReason::ExportNone),
+            ExportRule::All => accepts("all", Vec::new(), RejectReason::Policy),
+            ExportRule::Pools => accepts("pools", self.inside_pools(), RejectReason::OutsidePools),
             ExportRule::Blocks => {
-                let local = vec![Condition::Source(SourceKind::Local)];
-                (vec![accept("own-blocks", local)], Verdict::Reject(RejectReason::NotOwnBlock))
+                accepts("blocks", vec![Condition::Source(SourceKind::Local)], RejectReason::NotOwnBlock)
             }
-            ExportRule::Pools => (vec![self.accept_pools()], Verdict::Reject(RejectReason::OutsidePools)),
-        };
-        Policy::new(vec![section("export", terms)], default, vec![unexported])
+        }
     }
 
-    fn accept_pools(&self) -> Term {
-        accept("pools", vec![Condition::Prefix(self.pools.clone())])
+    fn export_guards(&self) -> Vec<Guard> {
+        let unexported = vec![Condition::Prefix(self.unexported.clone())];
+        vec![guard("unexported-pools", unexported, RejectReason::PoolNotExported)]
+    }
+
+    fn inside_pools(&self) -> Vec<Condition> {
+        vec![Condition::Prefix(self.pools.clone())]
     }
 }
 
-fn accept(name: &str, conditions: Vec<Condition>) -> Term {
-    Term { name: name.to_owned(), conditions, changes: Vec::new(), then: Then::Accept }
+/// A section that accepts what these conditions hold for.
+fn accepts(name: &str, conditions: Vec<Condition>, otherwise: RejectReason) -> (Section, RejectReason) {
+    let term = Term { name: "accept".to_owned(), conditions, changes: Vec::new(), then: Then::Accept };
+    (Section { name: name.to_owned(), terms: vec![term], default: None }, otherwise)
+}
+
+/// A section that refuses everything.
+fn refuses(name: &str, reason: RejectReason) -> (Section, RejectReason) {
+    let section =
+        Section { name: name.to_owned(), terms: Vec::new(), default: Some(Verdict::Reject(reason)) };
+    (section, reason)
 }
 
 fn guard(name: &str, conditions: Vec<Condition>, reason: RejectReason) -> Guard {
     Guard { name: name.to_owned(), conditions, reason }
-}
-
-fn section(name: &str, terms: Vec<Term>) -> Section {
-    Section { name: name.to_owned(), terms, default: None }
 }

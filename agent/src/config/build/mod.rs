@@ -9,6 +9,7 @@ mod decision;
 mod kernel;
 mod node;
 mod peers;
+mod policies;
 mod pools;
 mod secret;
 mod tunnel;
@@ -29,9 +30,12 @@ pub(super) fn intent(reader: &mut Reader, host: &dyn Host) -> (Intent, Vec<PathB
     let bgp = bgp::bgp(reader);
     let bfd = bfd::bfd(reader);
     let mesh = bgp::mesh(reader, &node, &mut secrets);
-    let peers = peers::peers(reader, &node, peers::Defaults { bgp: &bgp, bfd: &bfd }, &mesh, &mut secrets);
     let pools = pools::pools(reader);
     let blocks = pools::blocks(reader, &pools);
+    let policies = policies::policies(reader, &mesh, &pools, &blocks);
+    let defaults = peers::Defaults { bgp: &bgp, bfd: &bfd, policies: &policies };
+    let peers = peers::peers(reader, &node, defaults, &mesh, &mut secrets);
+    policies.warn_unused(reader);
     let tunnel = tunnel::tunnel(reader, &node, &pools);
     let kernel = kernel::kernel(reader);
     let intent = Intent {
@@ -40,6 +44,8 @@ pub(super) fn intent(reader: &mut Reader, host: &dyn Host) -> (Intent, Vec<PathB
         bfd,
         mesh,
         peers,
+        policies: policies.named,
+        sets: policies.sets,
         pools,
         blocks,
         tunnel,

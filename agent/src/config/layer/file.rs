@@ -77,22 +77,28 @@ impl FileReader<'_> {
                 }
             }
             (Shape::Tables, DeValue::Array(tables)) => {
-                let mut list = Vec::new();
-                for (index, entry) in tables.iter().enumerate() {
-                    let path = format!("{}[{index}]", section.name);
-                    match entry.get_ref() {
-                        DeValue::Table(entries) => {
-                            let values = self.entries(section, &path, entries);
-                            list.push(table(&self.origin(entry.span().start), values));
-                        }
-                        _ => self.problem(entry.span().start, &path, shape_fault(section)),
-                    }
-                }
+                let list = self.tables(section, section.name, tables);
                 let list = sourced(&self.origin(at), list);
                 self.layer.values.insert(section.name.to_owned(), list);
             }
-            _ => self.problem(at, section.name, shape_fault(section)),
+            _ => self.problem(at, section.name, shape_fault(section.shape, section.name)),
         }
+    }
+
+    /// The tables of a list; `path` is its full name.
+    fn tables(&mut self, section: &Section, path: &str, tables: &[Spanned<DeValue<'_>>]) -> Vec<Value> {
+        let mut list = Vec::new();
+        for (index, entry) in tables.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            match entry.get_ref() {
+                DeValue::Table(entries) => {
+                    let values = self.entries(section, &path, entries);
+                    list.push(table(&self.origin(entry.span().start), values));
+                }
+                _ => self.problem(entry.span().start, &path, shape_fault(Shape::Tables, section.name)),
+            }
+        }
+        list
     }
 
     fn entries(&mut self, section: &Section, path: &str, entries: &DeTable<'_>) -> Map<String, Value> {
@@ -136,6 +142,22 @@ impl FileReader<'_> {
                 let items = items.iter().filter_map(|item| self.item(path, item)).collect::<Vec<_>>();
                 Some(sourced(&origin, items))
             }
+            (Kind::Items, DeValue::String(_) | DeValue::Integer(_)) => {
+                let item = self.value(&Key { kind: Kind::TextOrInteger, ..*key }, path, value)?;
+                Some(sourced(&origin, vec![item]))
+            }
+            (Kind::Items, DeValue::Array(items)) => {
+                let key = Key { kind: Kind::TextOrInteger, ..*key };
+                let items = items.iter().filter_map(|item| self.value(&key, path, item)).collect::<Vec<_>>();
+                Some(sourced(&origin, items))
+            }
+            (Kind::Tables(section), DeValue::Array(tables)) => {
+                Some(sourced(&origin, self.tables(section, path, tables)))
+            }
+            (Kind::Tables(section), _) => {
+                self.problem(at, path, shape_fault(Shape::Tables, section.name));
+                None
+            }
             (kind, found) => {
                 self.problem(at, path, type_fault(kind, found));
                 None
@@ -154,10 +176,10 @@ impl FileReader<'_> {
     }
 }
 
-fn shape_fault(section: &Section) -> Fault {
-    match section.shape {
-        Shape::Table => Fault::new("this is a section", format!("write [{}]", section.name)),
-        Shape::Tables => Fault::new("this is a list of tables", format!("write [[{}]]", section.name)),
+fn shape_fault(shape: Shape, name: &str) -> Fault {
+    match shape {
+        Shape::Table => Fault::new("this is a section", format!("write [{name}]")),
+        Shape::Tables => Fault::new("this is a list of tables", format!("write [[{name}]]")),
     }
 }
 

@@ -92,7 +92,8 @@ fn typed(kind: Kind, text: &str, origin: &Origin) -> Result<Value, Fault> {
         Kind::Text | Kind::TextOrInteger | Kind::Secret => sourced(origin, text),
         Kind::Integer => sourced(origin, text.parse::<i64>().map_err(|_| wrong())?),
         Kind::Switch => sourced(origin, text.to_ascii_lowercase().parse::<bool>().map_err(|_| wrong())?),
-        Kind::TextList => {
+        Kind::Tables(_) => return Err(Fault::new("tables are written in a file", "")),
+        Kind::TextList | Kind::Items => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             sourced(origin, items.map(|item| sourced(origin, item)).collect::<Vec<_>>())
         }

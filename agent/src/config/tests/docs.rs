@@ -47,12 +47,18 @@ fn the_example_is_valid_with_every_key_it_shows() {
 #[test]
 fn the_example_shows_every_key() {
     let example = read("siskin.toml");
-    for section in schema::SECTIONS {
+    fn shows(example: &str, section: &schema::Section) {
         for key in section.keys {
+            if let schema::Kind::Tables(inner) = key.kind {
+                assert!(example.contains(&format!("[[{}]]", inner.name)), "{}", inner.name);
+                shows(example, inner);
+                continue;
+            }
             let shown = format!("{} = ", key.name);
             assert!(example.contains(&shown), "{}.{}", section.name, key.name);
         }
     }
+    schema::SECTIONS.iter().for_each(|section| shows(&example, section));
 }
 
 #[test]

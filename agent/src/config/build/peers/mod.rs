@@ -1,6 +1,7 @@
 //! `[[peers]]`: every peer outside the mesh.
 
 mod bfd;
+mod policy;
 mod session;
 
 use std::{collections::BTreeMap, net::IpAddr};
@@ -12,11 +13,12 @@ use bgp::{
 
 use super::{
     capabilities::{self, Session},
+    policies::Policies,
     secret::Secrets,
 };
 use crate::config::{
     error::Fault,
-    intent::{Bfd, Bgp, ExportRule, ImportRule, Mesh, Node, Peer},
+    intent::{Bfd, Bgp, ImportRule, Mesh, Node, Peer, Step},
     origin::{Origin, Sourced},
     reader::{Entry, Reader},
     values,
@@ -24,11 +26,13 @@ use crate::config::{
 
 const MAX_PREFIXES: u32 = 100_000;
 
-/// Where a peer's keys get their values from when nobody says them.
+/// What a peer's keys rest on: the values they have when nobody says them, and what they may name.
 #[derive(Clone, Copy)]
 pub(super) struct Defaults<'a> {
     pub(super) bgp: &'a Bgp,
     pub(super) bfd: &'a Bfd,
+    /// What `import` and `export` may name.
+    pub(super) policies: &'a Policies,
 }
 
 pub(super) fn peers(
@@ -58,10 +62,11 @@ pub(super) fn peers(
                 Sourced { value: address.value.to_string(), origin: address.origin.clone() }
             }
         };
-        let peer = PeerReader { reader, entry: &entry, node, address: address.value, asn: asn.value };
+        let (address, asn, policies) = (address.value, asn.value, defaults.policies);
+        let peer = PeerReader { reader, entry: &entry, node, policies, address, asn };
         let peer = peer.read(defaults, secrets);
         // A mesh peer is called by its address.
-        let named = name.value.parse::<IpAddr>().ok().filter(|ip| *ip != address.value);
+        let named = name.value.parse::<IpAddr>().ok().filter(|ip| *ip != address);
         let of_mesh = named.is_some_and(|ip| mesh.nodes.binary_search(&ip).is_ok());
         if of_mesh || peers.insert(name.value.clone(), peer).is_some() {
             let fault = Fault::new(format!("another peer is called `{}`", name.value), "choose another name");
@@ -87,6 +92,7 @@ struct PeerReader<'a> {
     reader: &'a mut Reader,
     entry: &'a Entry,
     node: &'a Node,
+    policies: &'a Policies,
     address: IpAddr,
     asn: Asn,
 }
@@ -113,10 +119,10 @@ impl PeerReader<'_> {
             capabilities,
             next_hop,
             reflection,
-            import,
             export: self.export(reflection),
             install: if self.switch("install") { Install::Forward } else { Install::RibOnly },
-            max_prefixes: self.max_prefixes(import),
+            max_prefixes: self.max_prefixes(&import),
+            import,
             bfd: self.bfd(defaults.bfd.parameters),
         }
     }
@@ -178,30 +184,7 @@ impl PeerReader<'_> {
         Reflection::Client
     }
 
-    fn import(&mut self) -> ImportRule {
-        let words = [("pools", ImportRule::Pools), ("none", ImportRule::None), ("all", ImportRule::All)];
-        let (default, shown, why) = match self.internal() {
-            true => (ImportRule::Pools, "pools", "internal peer"),
-            false => (ImportRule::None, "none", "external peer"),
-        };
-        self.or_derived("import", |text| values::word(text, &words), default, shown, why)
-    }
-
-    fn export(&mut self, reflection: Reflection) -> ExportRule {
-        let words = [
-            ("blocks", ExportRule::Blocks),
-            ("pools", ExportRule::Pools),
-            ("all", ExportRule::All),
-            ("none", ExportRule::None),
-        ];
-        let (default, shown, why) = match reflection {
-            Reflection::Client => (ExportRule::Pools, "pools", "route reflector client"),
-            Reflection::NonClient => (ExportRule::Blocks, "blocks", ""),
-        };
-        self.or_derived("export", |text| values::word(text, &words), default, shown, why)
-    }
-
-    fn max_prefixes(&mut self, import: ImportRule) -> Option<u32> {
+    fn max_prefixes(&mut self, import: &[Step<ImportRule>]) -> Option<u32> {
         let parse = |text: &str| match text {
             "unlimited" => Ok(None),
             _ => values::number(text, 1..=u32::MAX)
@@ -209,7 +192,9 @@ impl PeerReader<'_> {
                 .map_err(|fault| Fault::new(fault.what, format!("{}, or unlimited", fault.remedy))),
         };
         match import {
-            ImportRule::All => self.or_derived("max_prefixes", parse, None, "unlimited", "import is all"),
+            [Step::Word(ImportRule::All)] => {
+                self.or_derived("max_prefixes", parse, None, "unlimited", "import is all")
+            }
             _ => self.or_derived("max_prefixes", parse, Some(MAX_PREFIXES), "100000", ""),
         }
     }
