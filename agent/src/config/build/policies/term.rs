@@ -137,14 +137,10 @@ impl TermReader<'_> {
         let any = |items: Vec<Vec<_>>| Condition::AsPath(items.into_iter().flatten().collect());
         list.extend(self.items("as_paths", patterns).map(any));
         list.extend(self.items("not_as_paths", patterns).map(any).map(not));
-        let spans: [(&str, fn(Arc<[Span]>) -> Condition); 3] = [
-            ("as_path_contains", Condition::AsPathContains),
-            ("neighbor_as", Condition::NeighborAs),
-            ("origin_as", Condition::OriginAs),
-        ];
-        for (key, condition) in spans {
-            list.extend(self.items(key, asns).map(|spans| condition(spans.into())));
-        }
+        let contains = self.items("as_path_contains", asns);
+        list.extend(contains.map(|spans| Condition::AsPathContains(spans.into())));
+        list.extend(self.items("neighbor_as", asns).map(|spans| Condition::NeighborAs(spans.into())));
+        list.extend(self.items("origin_as", asns).map(|spans| Condition::OriginAs(spans.into())));
         list.extend(self.get("as_path_length", span).map(Condition::AsPathLength));
     }
 
