@@ -99,6 +99,10 @@ async fn tell_warning(daemon: &Daemon, warning: Warning) {
             let peer = name_of(daemon, peer).await;
             warn!(peer, %family, limit, "the peer sends more prefixes than it may: its session is closed");
         }
+        Warning::PathsRefused { peer, prefix, limit } => {
+            let peer = name_of(daemon, peer).await;
+            warn!(peer, %prefix, limit, "the peer announces more paths of a prefix than it may: some are refused");
+        }
         Warning::AttributesTooLong { prefix } => {
             warn!(%prefix, "a route is not sent: its attributes do not fit into a message");
         }

@@ -46,9 +46,9 @@ pub(super) struct Chunk<P> {
 
 /// Messages up to `end`, which everybody gets but `except`.
 #[derive(Clone, Copy, Debug)]
-struct Run {
-    end: usize,
-    except: Option<PeerId>,
+pub(super) struct Run {
+    pub(super) end: usize,
+    pub(super) except: Option<PeerId>,
 }
 
 /// Routes collected for one chunk, by outgoing attributes.
@@ -59,10 +59,11 @@ struct Gathered<P> {
     withdrawn: Vec<(RouteId, P)>,
 }
 
-struct Set {
-    path: Path,
-    attributes: AttributesId,
-    modifying: Modifying,
+/// One set of outgoing attributes.
+pub(super) struct Set {
+    pub(super) path: Path,
+    pub(super) attributes: AttributesId,
+    pub(super) modifying: Modifying,
 }
 
 impl<P: Net> FamilyRib<P> {
@@ -195,7 +196,8 @@ impl<P: Net> Gathered<P> {
         for routes in self.routes.chunk_by(|a, b| a.0 == b.0) {
             let Some(set) = routes.first().and_then(|(set, ..)| self.sets.get(*set)) else { continue };
             let source = set.path.peer;
-            if !set.encode(shared, settings, routes, &mut messages) {
+            let nlri = routes.iter().map(|(.., prefix)| Nlri::from(*prefix));
+            if !set.encode(shared, settings, nlri, &mut messages) {
                 self.withdrawn.extend(routes.iter().map(|(_, route, prefix)| (*route, *prefix)));
                 continue;
             }
@@ -210,21 +212,20 @@ impl<P: Net> Gathered<P> {
 
 impl Set {
     /// Appends the UPDATEs for these routes; whether they can be sent.
-    fn encode<P: Net>(
+    pub(super) fn encode<P: Net>(
         &self,
         shared: &mut Shared,
         settings: &ExportSettings,
-        routes: &[(usize, RouteId, P)],
+        nlri: impl Iterator<Item = Nlri<P>> + Clone,
         messages: &mut BytesMut,
     ) -> bool {
         let outgoing = settings.outgoing::<P>(shared, &self.path, self.attributes, &self.modifying);
         let Some(outgoing) = outgoing else { return false };
-        let nlri = routes.iter().map(|(.., prefix)| Nlri::from(*prefix));
-        if packer::reach(&outgoing, nlri, &settings.encode, messages).is_ok() {
+        if packer::reach(&outgoing, nlri.clone(), &settings.encode, messages).is_ok() {
             return true;
         }
-        if let Some((.., prefix)) = routes.first() {
-            let warning = Warning::AttributesTooLong { prefix: (*prefix).into() };
+        if let Some(Nlri { prefix, .. }) = nlri.into_iter().next() {
+            let warning = Warning::AttributesTooLong { prefix: prefix.into() };
             shared.actions.push_back(Action::Warn(warning));
         }
         false
@@ -232,7 +233,7 @@ impl Set {
 }
 
 /// Says who gets the messages up to `end`.
-fn extend(runs: &mut Vec<Run>, end: usize, source: PeerId) {
+pub(super) fn extend(runs: &mut Vec<Run>, end: usize, source: PeerId) {
     match runs.last_mut() {
         Some(run) if run.except == Some(source) => run.end = end,
         _ => runs.push(Run { end, except: Some(source) }),

@@ -79,6 +79,15 @@ pub enum Warning {
         /// The limit.
         limit: u32,
     },
+    /// A peer announces more paths of a prefix than it may (ADD-PATH); those beyond the limit are refused.
+    PathsRefused {
+        /// Whose.
+        peer: PeerId,
+        /// The first prefix concerned.
+        prefix: IpNet,
+        /// The limit.
+        limit: u16,
+    },
     /// A route cannot be sent: its attributes do not fit the longest message the peer takes.
     AttributesTooLong {
         /// The first prefix concerned.
@@ -188,6 +197,8 @@ pub enum Freshness {
 pub struct AdvertisedRoute {
     /// The prefix.
     pub prefix: IpNet,
+    /// The path identifier it is sent with (RFC 7911); 0 without ADD-PATH.
+    pub path_id: u32,
     /// The attributes as sent; `None`: the route is to be withdrawn by what is [pending](Delivery::Pending).
     pub attributes: Option<Arc<PathAttributes>>,
     /// Whether a newer state waits for the peer's socket.
@@ -299,7 +310,9 @@ pub struct RouteCounts {
     pub rejected: u32,
     /// Of the received, those kept from an earlier session.
     pub stale: u32,
-    /// Prefixes in Adj-RIB-Out.
+    /// Paths refused over the present session because there were too many of their prefix; not among the received.
+    pub refused_paths: u32,
+    /// Prefixes in Adj-RIB-Out; paths, where several may be sent (RFC 7911).
     pub advertised: u32,
 }
 

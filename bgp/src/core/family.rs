@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::{
     best::BestReader,
     event::Work,
+    paths::{PathExports, PathNames},
     shared::{Peer, Shared},
     transmit::Exports,
     watch::Watchers,
@@ -37,6 +38,9 @@ pub(super) struct FamilyRib<P: Net> {
     pub(super) best: BestReader<P>,
     pub(super) exports: Exports<P>,
     pub(super) watchers: Watchers<P>,
+    /// Towards peers that take several paths for one prefix.
+    pub(super) paths: PathExports<P>,
+    pub(super) names: PathNames,
 }
 
 /// A walk over all routes that carries out what concerns many of them.
@@ -61,6 +65,16 @@ struct Standing {
     best: Identity,
     /// The paths beside the best one that packets take; always none while a route has one next hop.
     legs: SmallVec<[(PeerId, u32, AttributesId); 2]>,
+    /// All paths, where somebody is told of all.
+    paths: Vec<PathState>,
+}
+
+/// What makes a path another one for those who are sent every path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PathState {
+    name: (PeerId, u32),
+    serial: u32,
+    reason: u8,
 }
 
 /// What the import policy said.
@@ -79,6 +93,8 @@ impl<P: Net> Default for FamilyRib<P> {
             best: BestReader::default(),
             exports: Exports::default(),
             watchers: Watchers::default(),
+            paths: PathExports::default(),
+            names: PathNames::default(),
         }
     }
 }
@@ -99,9 +115,14 @@ impl<P: Net> FamilyRib<P> {
             return;
         };
         let refused = shared.loop_in(kind, attributes);
+        let most = shared.most_paths(peer, P::FAMILY);
         let id = shared.attributes.intern(attributes, &mut shared.next_hops);
         let learned = seconds(now);
         for nlri in prefixes {
+            if most.is_some_and(|most| self.is_full(nlri, peer, epoch, most)) {
+                super::limit::refuse_path(shared, peer, nlri.prefix);
+                continue;
+            }
             let route = self.table.obtain(nlri.prefix);
             let path = Path {
                 attributes: id,
@@ -121,11 +142,19 @@ impl<P: Net> FamilyRib<P> {
         shared.release(id);
     }
 
+    /// Whether a peer has announced so many paths of a prefix over its session that one of another name is too many.
+    fn is_full(&self, nlri: &Nlri<P>, peer: PeerId, epoch: u8, most: usize) -> bool {
+        let entry = self.table.find(nlri.prefix).and_then(|route| self.table.get(route));
+        let Some(paths) = entry.map(|e| e.paths()).filter(|paths| paths.len() >= most) else { return false };
+        let fresh = || paths.iter().filter(|p| p.peer == peer && p.epoch == epoch);
+        fresh().count() >= most && !fresh().any(|p| p.path_id == nlri.path_id)
+    }
+
     /// Withdraws routes of a peer.
     pub(super) fn unreach(&mut self, shared: &mut Shared, peer: PeerId, prefixes: &[Nlri<P>]) {
         for nlri in prefixes {
             let Some(route) = self.table.find(nlri.prefix) else { continue };
-            let before = self.standing(route);
+            let before = self.standing(shared, route);
             self.take(shared, route, |_, path| path.is(peer, nlri.path_id));
             self.settle(shared, route, before);
         }
@@ -156,7 +185,7 @@ impl<P: Net> FamilyRib<P> {
 
     /// Puts a path in place of the one of its name, with a reference of its own on its attributes.
     fn put(&mut self, shared: &mut Shared, route: RouteId, mut path: Path, policy: &Policy) {
-        let before = self.standing(route);
+        let before = self.standing(shared, route);
         if self.confirm(shared, route, &path) {
             return;
         }
@@ -179,7 +208,10 @@ impl<P: Net> FamilyRib<P> {
         if let Some(entry) = self.table.get_mut(route) {
             match entry.paths_mut().iter_mut().find(|p| p.is(path.peer, path.path_id)) {
                 Some(slot) => *slot = path,
-                None => entry.push(path),
+                None => {
+                    self.names.acquire(&path);
+                    entry.push(path);
+                }
             }
         }
         self.settle(shared, route, before);
@@ -250,12 +282,27 @@ impl<P: Net> FamilyRib<P> {
         }
     }
 
-    fn standing(&self, route: RouteId) -> Standing {
+    fn standing(&self, shared: &Shared, route: RouteId) -> Standing {
         let paths = self.table.get(route).map_or(&[][..], |e| e.paths());
         let legs = paths.iter().filter(|p| p.reason == Reason::Multipath.code());
         let mut legs: SmallVec<_> = legs.map(|p| (p.peer, p.path_id, self.effective(route, p))).collect();
         legs.sort_unstable();
-        Standing { best: self.identity(route), legs }
+        let paths = if self.paths.is_active() { self.path_states(shared, route) } else { Vec::new() };
+        Standing { best: self.identity(route), legs, paths }
+    }
+
+    /// Everything about the paths that what is sent of them depends on, but for what concerns many routes at once.
+    fn path_states(&self, shared: &Shared, route: RouteId) -> Vec<PathState> {
+        let paths = self.table.get(route).map_or(&[][..], |e| e.paths());
+        let state = |path: &Path| {
+            let id = self.effective(route, path);
+            PathState {
+                name: (path.peer, path.path_id),
+                serial: shared.attributes.serial(id),
+                reason: path.reason,
+            }
+        };
+        paths.iter().map(state).collect()
     }
 
     /// Takes paths out of an entry and gives up what they hold.
@@ -267,6 +314,7 @@ impl<P: Net> FamilyRib<P> {
                 continue;
             }
             if let Some(path) = entry.remove(index) {
+                self.names.release(&path);
                 self.disown(shared, route, &path);
             }
         }
@@ -291,7 +339,12 @@ impl<P: Net> FamilyRib<P> {
             self.take(shared, route, dead);
         }
         self.decide(shared, route);
-        let now = self.standing(route);
+        let now = self.standing(shared, route);
+        if before.paths != now.paths
+            && let Some(entry) = self.table.get(route)
+        {
+            self.paths.note(entry.prefix);
+        }
         match (before.best, now.best) {
             (Identity::None, Identity::Undecided) => {}
             (before, now) if before != now => self.touch(route),
@@ -369,9 +422,14 @@ impl<P: Net> FamilyRib<P> {
         if self.table.get(route).is_none_or(|e| e.paths().is_empty()) {
             return;
         }
-        let before = self.standing(route);
+        let before = self.standing(shared, route);
         self.reimport(shared, route);
         self.settle(shared, route, before);
+        // The paths may be the same, and yet their order another one.
+        let several = self.table.get(route).filter(|e| self.paths.is_active() && e.paths().len() > 1);
+        if let Some(entry) = several {
+            self.paths.note(entry.prefix);
+        }
     }
 
     /// Asks changed import policies once more.

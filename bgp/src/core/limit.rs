@@ -10,6 +10,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
+    rib::Net,
     types::{Family, PeerId},
     wire::{ErrorKind, Notification},
 };
@@ -36,6 +37,19 @@ pub(super) fn check(shared: &mut Shared, id: PeerId, family: Family) -> bool {
         shared.actions.push_back(Action::Warn(Warning::PrefixesNearLimit { peer: id, family, limit }));
     }
     true
+}
+
+/// Counts a path that is one too many of its prefix (RFC 7911 sets no limit; memory does), and says so once.
+pub(super) fn refuse_path<P: Net>(shared: &mut Shared, id: PeerId, prefix: P) {
+    let Some(peer) = shared.peer_mut(id) else { return };
+    let input = peer.input_mut(P::FAMILY);
+    input.refused_paths = input.refused_paths.saturating_add(1);
+    if !peer.warned_of_paths.contains(P::FAMILY) {
+        peer.warned_of_paths.insert(P::FAMILY);
+        let limit = peer.config.capabilities.add_path.receive_limit.get();
+        let warning = Warning::PathsRefused { peer: id, prefix: prefix.into(), limit };
+        shared.actions.push_back(Action::Warn(warning));
+    }
 }
 
 /// Cease with family and limit (RFC 4486 section 4).

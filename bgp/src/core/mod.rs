@@ -16,7 +16,9 @@ mod event;
 mod export;
 mod family;
 mod limit;
+mod paths;
 mod peers;
+mod progress;
 mod query;
 mod restart;
 mod sessions;
@@ -355,6 +357,7 @@ impl Core {
             accepted,
             rejected,
             stale: input.stale.total(),
+            refused_paths: input.refused_paths,
             advertised: in_family!(ref self, family, rib => rib.advertised(peer)),
         }
     }

@@ -83,7 +83,12 @@ impl<P: Net> FamilyRib<P> {
         after: Option<IpNet>,
         max: usize,
     ) -> Page<AdvertisedRoute> {
-        self.page(after, max, |entry| self.advertisement(shared, peer, entry))
+        if self.paths.settings(peer).is_none() {
+            return self.page(after, max, |entry| self.advertisement(shared, peer, entry));
+        }
+        let paths = |entry: &Entry<P>| self.advertised_paths(shared, peer, entry);
+        let page = self.page(after, max, |entry| Some(paths(entry)).filter(|paths| !paths.is_empty()));
+        Page { items: page.items.into_iter().flatten().collect(), next: page.next }
     }
 
     fn advertisement(&self, shared: &Shared, peer: PeerId, entry: &Entry<P>) -> Option<AdvertisedRoute> {
@@ -99,7 +104,7 @@ impl<P: Net> FamilyRib<P> {
             return None;
         }
         let delivery = if awaited { Delivery::Pending } else { Delivery::Sent };
-        Some(AdvertisedRoute { prefix: entry.prefix.into(), attributes, delivery })
+        Some(AdvertisedRoute { prefix: entry.prefix.into(), path_id: 0, attributes, delivery })
     }
 
     /// A route with those of its paths that are wanted; `None` when there is none.
@@ -149,7 +154,7 @@ impl<P: Net> FamilyRib<P> {
         peer: PeerId,
         prefix: IpNet,
     ) -> Option<Result<Arc<PathAttributes>, Withheld>> {
-        let (settings, _) = self.member(peer)?;
+        let settings = self.member(peer).map(|(settings, _)| settings).or(self.paths.settings(peer))?;
         let route = self.table.find(P::of(prefix)?)?;
         let entry = self.table.get(route)?;
         let best = entry.best()?;

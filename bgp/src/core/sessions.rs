@@ -4,6 +4,7 @@ use super::{
     Core,
     event::{PeerChange, Work},
     in_family, limit, peers,
+    progress::Markers,
     restart::{resumed, retention},
     shared::{Peer, Session},
 };
@@ -52,6 +53,7 @@ impl Core {
         let Some(session) = peer.session.take() else { return };
         peer.closing = false;
         peer.warned = Families::NONE;
+        peer.warned_of_paths = Families::NONE;
         let (kept, deadline) = retention(now, &session.negotiated, how);
         let (mut died, mut wrapped) = (Families::NONE, false);
         for family in Family::ALL {
@@ -72,10 +74,15 @@ impl Core {
         self.own_addresses_changed();
     }
 
-    /// The peer wants the whole table again (RFC 2918).
+    /// The peer wants the whole table again: between marks where both know them (RFC 7313).
     pub fn route_refresh(&mut self, now: Now, peer: PeerId, family: Family) {
         self.now = now;
-        in_family!(self, family, rib => rib.resend(peer));
+        let session = self.shared.peer(peer).and_then(|p| p.session.as_ref());
+        let markers = match session.is_some_and(|s| s.negotiated.extensions.enhanced_refresh) {
+            true => Markers::Sent,
+            false => Markers::None,
+        };
+        in_family!(self, family, rib => rib.resend(peer, markers));
     }
 
     /// Puts a new configuration in force and says what each peer's task must do; peers not named go on.

@@ -44,6 +44,8 @@ pub(super) struct Peer {
     /// As of the latest session, which stale paths outlive.
     pub(super) router_id: RouterId,
     pub(super) warned: Families,
+    /// Families of which paths were refused, and that was said.
+    pub(super) warned_of_paths: Families,
     /// It passed its limit: what still comes over the session is ignored.
     pub(super) closing: bool,
     inputs: [Input; 2],
@@ -70,6 +72,8 @@ pub(super) struct Input {
     pub(super) complete: bool,
     /// Whether the import policy changed under the paths.
     pub(super) reimport: bool,
+    /// Paths refused over the present session because there were too many of their prefix.
+    pub(super) refused_paths: u32,
     pub(super) fresh: Tally,
     pub(super) stale: Tally,
 }
@@ -123,6 +127,7 @@ impl Input {
         }
         self.epoch = self.epoch.wrapping_add(1);
         self.complete = false;
+        self.refused_paths = 0;
         died
     }
 }
@@ -134,6 +139,7 @@ impl Peer {
             session: None,
             router_id: RouterId([0; 4].into()),
             warned: Families::NONE,
+            warned_of_paths: Families::NONE,
             closing: false,
             inputs: Default::default(),
         }
@@ -340,6 +346,13 @@ impl Shared {
         };
         let session = SessionContext { peer: sender, local_asn: self.asn, local_next_hop: None, family };
         RouteContext { prefix, attributes, session, source: RouteSource::Learned(sender) }
+    }
+
+    /// The most paths of one prefix that a peer may announce; `None`: it names none, so that it has one.
+    pub(super) fn most_paths(&self, peer: PeerId, family: Family) -> Option<usize> {
+        let peer = self.peer(peer)?;
+        let several = peer.session.as_ref()?.negotiated.extensions.paths_received.contains(family);
+        several.then_some(peer.config.capabilities.add_path.receive_limit.get().into())
     }
 
     /// Whether the sender of an internal path is a client of ours (RFC 4456).

@@ -2,6 +2,7 @@ mod harness;
 mod limits;
 mod model;
 mod multipath;
+mod paths;
 mod reading;
 mod reconfiguration;
 mod reflection;

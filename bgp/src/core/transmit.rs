@@ -2,13 +2,20 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::{chunk::Chunk, event::Work, export::ExportSettings, family::FamilyRib, shared::Shared};
+use super::{
+    chunk::Chunk,
+    event::Work,
+    export::ExportSettings,
+    family::FamilyRib,
+    progress::{Markers, Progress, Surroundings},
+    shared::Shared,
+};
 use crate::{
     rib::{Bits, Net, RouteId},
     types::PeerId,
-    wire::{EncodeContext, packer},
+    wire::EncodeContext,
 };
 
 /// Octets of encoded chunks a group keeps for members that are behind; beyond it they are encoded for anew.
@@ -59,40 +66,27 @@ impl<P> Default for Cache<P> {
 #[derive(Debug)]
 pub(super) struct Member {
     group: usize,
-    /// The next route of the walk through the whole table, which comes before the log.
-    walk: Option<RouteId>,
-    /// The last change seen.
-    cursor: u64,
+    progress: Progress,
     /// Routes it has been sent and not told the end of.
     sent: Bits,
-    end_of_rib: EndOfRib,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum EndOfRib {
-    Due,
-    Sent,
-}
-
-impl Member {
-    fn is_due(&self, deferring: bool) -> bool {
-        self.end_of_rib == EndOfRib::Due && !deferring
-    }
 }
 
 impl<P: Net> FamilyRib<P> {
     /// A session began: the peer is sent the whole table, then End-of-RIB, then changes.
     pub(super) fn join(&mut self, shared: &Shared, peer: PeerId) {
         let Some(settings) = settings::<P>(shared, peer) else { return };
+        if settings.encode.add_path.contains(P::FAMILY) {
+            return self.paths.join(shared, peer, settings);
+        }
         let cursor = self.table.head();
         let group = self.exports.enter(settings, cursor);
-        let end_of_rib = EndOfRib::Due;
-        let member = Member { group, walk: Some(0), cursor, sent: Bits::default(), end_of_rib };
+        let member = Member { group, progress: Progress::new(cursor), sent: Bits::default() };
         self.exports.members.insert(peer, member);
     }
 
     /// A session ended.
     pub(super) fn leave(&mut self, peer: PeerId) {
+        self.paths.leave(peer);
         if let Some(member) = self.exports.members.remove(&peer) {
             self.exports.exit(member.group);
         }
@@ -101,44 +95,47 @@ impl<P: Net> FamilyRib<P> {
     /// A session goes on under other settings: whatever they change is sent or withdrawn.
     pub(super) fn regroup(&mut self, shared: &Shared, peer: PeerId) {
         let Some(settings) = settings::<P>(shared, peer) else { return };
-        let Some(mut member) = self.exports.members.remove(&peer) else { return };
+        let Some(mut member) = self.exports.members.remove(&peer) else {
+            return self.paths.regroup(shared, peer, settings);
+        };
         self.exports.exit(member.group);
         member.group = self.exports.enter(settings, self.table.head());
         if let Some(group) = self.exports.groups.get_mut(member.group) {
             group.known.union(&member.sent);
             group.cache = Cache::default();
         }
-        member.walk = Some(0);
+        member.progress.restart();
         self.exports.members.insert(peer, member);
     }
 
-    /// Sends the whole table once more (RFC 2918).
-    pub(super) fn resend(&mut self, peer: PeerId) {
+    /// Sends the whole table once more (RFC 2918, RFC 7313).
+    pub(super) fn resend(&mut self, peer: PeerId, markers: Markers) {
+        self.paths.resend(peer, markers);
         if let Some(member) = self.exports.members.get_mut(&peer) {
-            member.walk = Some(0);
+            member.progress.refresh(markers);
         }
     }
 
     /// Sends everybody the whole table once more: what may be exported has changed.
     pub(super) fn exports_changed(&mut self) {
         self.exports.groups.iter_mut().for_each(|g| g.cache = Cache::default());
-        self.exports.members.values_mut().for_each(|m| m.walk = Some(0));
+        self.exports.members.values_mut().for_each(|m| m.progress.restart());
+        self.paths.exports_changed();
     }
 
-    /// Peers for which something waits, ascending.
+    /// Peers for which something waits.
     pub(super) fn with_output(&self, shared: &Shared) -> impl Iterator<Item = PeerId> {
         let (head, deferring) = (self.table.head(), shared.deferring.contains(P::FAMILY));
-        let waits = move |m: &Member| m.walk.is_some() || m.cursor < head || m.is_due(deferring);
-        self.exports.members.iter().filter(move |(_, m)| waits(m)).map(|(id, _)| *id)
+        let waiting = self.exports.members.iter().filter(move |(_, m)| m.progress.waits(head, deferring));
+        waiting.map(|(id, _)| *id).chain(self.paths.with_output(deferring))
     }
 
     /// Whether something waits for this peer.
     pub(super) fn has_output(&self, shared: &Shared, peer: PeerId) -> bool {
         let deferring = shared.deferring.contains(P::FAMILY);
-        self.exports
-            .members
-            .get(&peer)
-            .is_some_and(|m| m.walk.is_some() || m.cursor < self.table.head() || m.is_due(deferring))
+        let member = self.exports.members.get(&peer);
+        member.is_some_and(|m| m.progress.waits(self.table.head(), deferring))
+            || self.paths.has_output(peer, deferring)
     }
 
     /// Appends messages for a peer until there are `budget` octets or no more.
@@ -149,7 +146,9 @@ impl<P: Net> FamilyRib<P> {
         budget: usize,
         messages: &mut Vec<Bytes>,
     ) -> Work {
-        let Some(mut member) = self.exports.members.remove(&peer) else { return Work::Done };
+        let Some(mut member) = self.exports.members.remove(&peer) else {
+            return self.transmit_paths(shared, peer, budget, messages);
+        };
         let work = self.advance(shared, peer, &mut member, budget, messages);
         self.exports.members.insert(peer, member);
         work
@@ -165,15 +164,12 @@ impl<P: Net> FamilyRib<P> {
     ) -> Work {
         let (mut octets, mut barren) = (0, 0);
         while octets < budget && barren < BARREN {
-            if member.walk.is_some_and(|next| next >= self.table.bound()) {
-                member.walk = None;
-            }
-            if member.walk.is_none() && member.is_due(shared.deferring.contains(P::FAMILY)) {
-                member.end_of_rib = EndOfRib::Sent;
-                octets += push_end_of_rib::<P>(messages);
+            let around = self.surroundings(shared, self.table.head());
+            if let Some(length) = member.progress.mark(around, messages) {
+                octets += length;
                 continue;
             }
-            if member.walk.is_none() && member.cursor >= self.table.head() {
+            if member.progress.is_done(around.head) {
                 return Work::Done;
             }
             let Some(chunk) = self.next_chunk(shared, member) else { return Work::Done };
@@ -181,12 +177,15 @@ impl<P: Net> FamilyRib<P> {
             let appended = chunk.deliver(&group.settings, peer, &mut member.sent, messages);
             octets += appended;
             barren += usize::from(appended == 0);
-            match &mut member.walk {
-                Some(next) => *next = chunk.until.try_into().unwrap_or(RouteId::MAX),
-                None => member.cursor = chunk.until,
-            }
+            member.progress.pass(chunk.until);
         }
         Work::Pending
+    }
+
+    /// What the progress of a member depends on; `head` is that of its log.
+    pub(super) fn surroundings(&self, shared: &Shared, head: u64) -> Surroundings {
+        let deferring = shared.deferring.contains(P::FAMILY);
+        Surroundings { family: P::FAMILY, bound: self.table.bound(), head, deferring }
     }
 
     /// The chunk at a member's place: kept, or encoded now.
@@ -196,11 +195,12 @@ impl<P: Net> FamilyRib<P> {
             return Some(kept);
         }
         let (settings, known) = (&group.settings, &group.known);
-        let chunk = Arc::new(match member.walk {
+        let chunk = Arc::new(match member.progress.walk {
             Some(next) => self.encode_walk(shared, settings, known, next),
             None => {
-                let stop = group.cache.log.range(member.cursor + 1..).next().map(|(start, _)| *start);
-                self.encode_changes(shared, settings, known, member.cursor, stop)
+                let stop =
+                    group.cache.log.range(member.progress.cursor + 1..).next().map(|(start, _)| *start);
+                self.encode_changes(shared, settings, known, member.progress.cursor, stop)
             }
         });
         let group = self.exports.groups.get_mut(member.group)?;
@@ -219,7 +219,7 @@ impl<P: Net> FamilyRib<P> {
         let mut tips = vec![0; self.exports.groups.len()];
         for member in self.exports.members.values() {
             if let Some(tip) = tips.get_mut(member.group) {
-                *tip = member.cursor.max(*tip);
+                *tip = member.progress.cursor.max(*tip);
             }
         }
         let reached: Vec<_> = tips
@@ -228,8 +228,8 @@ impl<P: Net> FamilyRib<P> {
             .map(|(group, tip)| self.scan_barren(shared, group, *tip, budget))
             .collect();
         for member in self.exports.members.values_mut() {
-            if tips.get(member.group) == Some(&member.cursor) {
-                member.cursor = reached.get(member.group).copied().unwrap_or(member.cursor);
+            if tips.get(member.group) == Some(&member.progress.cursor) {
+                member.progress.cursor = reached.get(member.group).copied().unwrap_or(member.progress.cursor);
             }
         }
         if *budget == 0 { Work::Pending } else { Work::Done }
@@ -258,10 +258,11 @@ impl<P: Net> FamilyRib<P> {
 
     /// Lets go of what every reader has passed.
     pub(super) fn trim(&mut self) {
+        self.trim_paths();
         if self.table.is_quiet() && self.exports.groups.iter().all(|g| g.cache.size == 0) {
             return;
         }
-        let cursors = self.exports.members.values().map(|m| m.cursor).chain(self.best.cursor());
+        let cursors = self.exports.members.values().map(|m| m.progress.cursor).chain(self.best.cursor());
         let passed = cursors.min().unwrap_or(self.table.head());
         let mut freed = self.table.trim(passed);
         let (members, installed) = (&self.exports.members, &self.best);
@@ -283,9 +284,10 @@ impl<P: Net> FamilyRib<P> {
         }
     }
 
-    /// How many routes a peer has been sent.
+    /// How many routes a peer has been sent; each of their paths counts, where it takes several.
     pub(super) fn advertised(&self, peer: PeerId) -> u32 {
-        self.exports.members.get(&peer).map_or(0, |m| m.sent.len() as u32)
+        let sent = self.exports.members.get(&peer).map(|m| m.sent.len() as u32);
+        sent.unwrap_or_else(|| self.paths.advertised(peer))
     }
 
     /// The settings of a peer's group, what the peer has been sent, and where it stands.
@@ -303,7 +305,7 @@ impl Member {
 
     /// Whether news of this route, last changed at `position` of the log if that is still there, wait.
     pub(super) fn awaits(&self, route: RouteId, position: Option<u64>) -> bool {
-        self.walk.is_some_and(|next| next <= route) || position.is_some_and(|p| p > self.cursor)
+        self.progress.awaits(route, position)
     }
 }
 
@@ -346,10 +348,10 @@ impl<P> Exports<P> {
 
 impl<P: Net> Cache<P> {
     fn find(&self, member: &Member) -> Option<Arc<Chunk<P>>> {
-        match member.walk {
+        match member.progress.walk {
             // Its table may be older than what the member will hear of from the log.
-            Some(next) => self.walk.get(&next).filter(|c| c.as_of >= member.cursor).cloned(),
-            None => self.log.get(&member.cursor).cloned(),
+            Some(next) => self.walk.get(&next).filter(|c| c.as_of >= member.progress.cursor).cloned(),
+            None => self.log.get(&member.progress.cursor).cloned(),
         }
     }
 
@@ -358,9 +360,9 @@ impl<P: Net> Cache<P> {
             *self = Self::default();
         }
         self.size += chunk.size();
-        let replaced = match member.walk {
+        let replaced = match member.progress.walk {
             Some(next) => self.walk.insert(next, chunk),
-            None => self.log.insert(member.cursor, chunk),
+            None => self.log.insert(member.progress.cursor, chunk),
         };
         self.size -= replaced.map_or(0, |c| c.size());
     }
@@ -369,8 +371,8 @@ impl<P: Net> Cache<P> {
     fn trim<'a>(&mut self, members: impl Iterator<Item = &'a Member>) {
         let (mut walk, mut log) = (RouteId::MAX, u64::MAX);
         for member in members {
-            walk = walk.min(member.walk.unwrap_or(RouteId::MAX));
-            log = log.min(member.cursor);
+            walk = walk.min(member.progress.walk.unwrap_or(RouteId::MAX));
+            log = log.min(member.progress.cursor);
         }
         self.walk.retain(|start, _| *start >= walk);
         self.log.retain(|start, _| *start >= log);
@@ -392,12 +394,4 @@ fn settings<P: Net>(shared: &Shared, id: PeerId) -> Option<ExportSettings> {
         asn: shared.asn,
         encode: EncodeContext::new(&session.negotiated, session.kind),
     })
-}
-
-fn push_end_of_rib<P: Net>(messages: &mut Vec<Bytes>) -> usize {
-    let mut out = BytesMut::new();
-    packer::end_of_rib(P::FAMILY, &mut out);
-    let length = out.len();
-    messages.push(out.freeze());
-    length
 }

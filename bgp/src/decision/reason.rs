@@ -176,6 +176,12 @@ impl Reason {
         }
     }
 
+    /// Whether the path took part in the decision: it may be used.
+    pub const fn is_eligible(self) -> bool {
+        !self.is_rejected()
+            && !matches!(self, Self::NextHopPending | Self::NextHopUnreachable | Self::NextHopOwn)
+    }
+
     /// Whether the path is in Adj-RIB-In only: refused before the decision.
     pub const fn is_rejected(self) -> bool {
         matches!(self, Self::AsLoop | Self::OriginatorLoop | Self::ClusterLoop | Self::Rejected(_))

@@ -21,6 +21,8 @@ struct Interned {
     hash: u32,
     references: u32,
     next_hop: NextHopId,
+    /// Another one for every set, though its key be used again.
+    serial: u32,
 }
 
 /// All attribute sets in use.
@@ -28,6 +30,7 @@ struct Interned {
 pub(crate) struct AttributesTable {
     sets: Chunked<Interned>,
     index: HashTable<u32>,
+    serial: u32,
 }
 
 /// hashbrown takes its control bits from the top and its bucket from the bottom.
@@ -54,7 +57,9 @@ impl AttributesTable {
             return AttributesId(key);
         }
         let next_hop = next_hops.acquire(attributes.next_hop.hop());
-        let set = Interned { attributes: Some(attributes.clone()), hash, references: 1, next_hop };
+        self.serial = self.serial.wrapping_add(1);
+        let serial = self.serial;
+        let set = Interned { attributes: Some(attributes.clone()), hash, references: 1, next_hop, serial };
         let key = self.sets.insert(set);
         let sets = &self.sets;
         self.index.insert_unique(spread(hash), key, |k| spread(sets.get(*k).map_or(0, |s| s.hash)));
@@ -94,6 +99,11 @@ impl AttributesTable {
     /// The next hop of an id in use.
     pub(crate) fn next_hop(&self, id: AttributesId) -> NextHopId {
         self.sets.get(id.0).map_or(NextHopId::NONE, |s| s.next_hop)
+    }
+
+    /// Tells whether a set is the one that had this id at another time.
+    pub(crate) fn serial(&self, id: AttributesId) -> u32 {
+        self.sets.get(id.0).map_or(0, |s| s.serial)
     }
 
     /// How many sets there are.

@@ -88,6 +88,16 @@ impl RouteRefresh {
         Self { afi: family.afi(), safi: family.safi(), subtype: 0 }
     }
 
+    /// The mark before the routes of a family that is sent anew (BoRR, RFC 7313 section 3.2).
+    pub fn beginning(family: Family) -> Self {
+        Self { subtype: 1, ..Self::request(family) }
+    }
+
+    /// The mark behind them (EoRR).
+    pub fn end(family: Family) -> Self {
+        Self { subtype: 2, ..Self::request(family) }
+    }
+
     /// The family, when the message asks for the routes of one that we carry.
     pub fn requested_family(&self) -> Option<Family> {
         Family::from_codes(self.afi, self.safi).filter(|_| self.subtype == 0)

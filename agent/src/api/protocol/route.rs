@@ -41,6 +41,9 @@ pub struct RouteRow {
     /// The NEXT_HOP; none for our own blocks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_hop: Option<String>,
+    /// The path identifier, received or sent (RFC 7911); none without ADD-PATH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_id: Option<u32>,
     /// The peer it was learned from; none: our own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<String>,

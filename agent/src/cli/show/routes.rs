@@ -29,7 +29,7 @@ pub fn add(table: &mut Table, out: &mut impl Write, route: &RouteRow) -> io::Res
             mark.to_owned(),
             route.prefix.clone(),
             route.next_hop.clone().unwrap_or_else(|| "-".to_owned()),
-            route.peer.clone().unwrap_or_else(|| "own".to_owned()),
+            peer(route),
             duration(route.age),
             number(route.local_pref),
             number(route.med),
@@ -38,6 +38,12 @@ pub fn add(table: &mut Table, out: &mut impl Write, route: &RouteRow) -> io::Res
             why(route),
         ],
     )
+}
+
+/// The peer, with the path identifier where it names several paths.
+fn peer(route: &RouteRow) -> String {
+    let peer = route.peer.as_deref().unwrap_or("own");
+    route.path_id.map_or_else(|| peer.to_owned(), |id| format!("{peer} #{id}"))
 }
 
 fn mark(route: &RouteRow) -> (&'static str, Tone) {

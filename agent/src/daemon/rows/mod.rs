@@ -1,6 +1,7 @@
 //! From what the libraries know to the rows of the API. Pure.
 
 pub(super) mod bfd;
+mod capabilities;
 pub(super) mod explain;
 pub(super) mod fib;
 pub(super) mod peer;

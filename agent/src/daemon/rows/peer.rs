@@ -3,13 +3,12 @@
 use bgp::{
     config::{AdminState, PeerConfig, Reflection, SpeakerConfig},
     core::RouteCounts,
-    event::Negotiated,
     fsm::State,
     net::{MessageTally, PeerSnapshot, SessionSnapshot},
     types::PeerType,
 };
 
-use super::words;
+use super::{capabilities::capabilities, words};
 use crate::{
     api::protocol::peer::{Admin, Counters, Messages, PeerKind, PeerRow, SessionDetails},
     config::Intent,
@@ -53,7 +52,7 @@ fn row(
         state: words::name(peer.state),
         since: peer.state_age.as_secs(),
         established_count: peer.sessions,
-        info: info(peer, stale),
+        info: info(peer, stale, sum(|c| c.refused_paths)),
         received: sum(|c| c.received),
         accepted: sum(|c| c.accepted),
         advertised: sum(|c| c.advertised),
@@ -90,7 +89,7 @@ fn kind(peer: &PeerSnapshot, config: Option<&PeerConfig>, intent: &Intent) -> Pe
     }
 }
 
-fn info(peer: &PeerSnapshot, stale: u64) -> String {
+fn info(peer: &PeerSnapshot, stale: u64, refused: u64) -> String {
     let mut parts = Vec::new();
     if peer.state != State::Established {
         parts.extend(peer.down.as_ref().map(ToString::to_string));
@@ -98,6 +97,9 @@ fn info(peer: &PeerSnapshot, stale: u64) -> String {
     if stale > 0 {
         let noun = if stale == 1 { "route" } else { "routes" };
         parts.push(format!("{stale} {noun} kept while it restarts"));
+    }
+    if refused > 0 {
+        parts.push(format!("{refused} paths refused: too many of one prefix"));
     }
     parts.join("; ")
 }
@@ -112,19 +114,4 @@ fn session(session: &SessionSnapshot) -> SessionDetails {
         capabilities: capabilities(n),
         restart_time: n.graceful_restart.as_ref().map(|r| r.restart_time.as_secs()),
     }
-}
-
-fn capabilities(n: &Negotiated) -> Vec<String> {
-    let notification = n.graceful_restart.as_ref().is_some_and(|r| r.notification);
-    [
-        (n.four_octet_asn, "4-octet AS"),
-        (n.route_refresh, "route refresh"),
-        (n.max_message > 4096, "extended message"),
-        (n.graceful_restart.is_some(), "graceful restart"),
-        (notification, "graceful restart with NOTIFICATION"),
-    ]
-    .into_iter()
-    .filter(|(agreed, _)| *agreed)
-    .map(|(_, name)| name.to_owned())
-    .collect()
 }

@@ -43,7 +43,8 @@ fn row(route: &RouteView, path: &PathView, shown: Shown, context: &Context) -> R
         Shown::Accepted => &path.attributes,
     };
     RouteRow {
-        next_hop: path.peer.map(|_| attributes.next_hop.address().to_string()),
+        next_hop: path.peer.map(|_| attributes.next_hop.hop().to_string()),
+        path_id: Some(path.path_id).filter(|id| *id != 0),
         peer: path.peer.map(context.peer_name),
         state: state(path.reason).to_owned(),
         reason: path.reason.name().to_owned(),
@@ -64,12 +65,13 @@ pub(crate) fn advertised(route: &AdvertisedRoute, peer: &str) -> RouteRow {
     };
     let base = match &route.attributes {
         Some(attributes) => RouteRow {
-            next_hop: Some(attributes.next_hop.address().to_string()),
+            next_hop: Some(attributes.next_hop.hop().to_string()),
             ..with_attributes(route.prefix, attributes)
         },
         None => RouteRow { prefix: route.prefix.to_string(), ..RouteRow::default() },
     };
     RouteRow {
+        path_id: Some(route.path_id).filter(|id| *id != 0),
         peer: Some(peer.to_owned()),
         state: "advertised".to_owned(),
         reason: if pending.is_empty() { "sent" } else { "pending" }.to_owned(),

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
+    num::NonZeroU16,
     sync::Arc,
     time::Duration,
 };
@@ -12,9 +13,9 @@ use ipnet::IpNet;
 
 use super::super::*;
 use crate::{
-    config::Reflection,
-    event::{Negotiated, PeerRestart, Retention, SessionAddresses},
-    types::{Asn, PeerType, RouterId},
+    config::{Offer, Reflection},
+    event::{Extensions, Negotiated, PeerRestart, Retention, SessionAddresses},
+    types::{Asn, PeerType, PerFamily, RouterId},
     wire::{
         self, DecodeContext, Message,
         as_path::AsPath,
@@ -80,10 +81,34 @@ fn list(prefixes: &[IpNet]) -> NlriList {
     }
 }
 
+/// What is agreed with a peer that offers, the other way round, whatever we do.
+fn extensions(config: &PeerConfig) -> Extensions {
+    let offered = &config.capabilities;
+    let directions = offered.add_path.directions;
+    Extensions {
+        paths_received: if directions.receives() { config.families } else { Families::NONE },
+        paths_sent: PerFamily::from_fn(|_| directions.sends().then_some(NonZeroU16::MAX)),
+        enhanced_refresh: offered.enhanced_refresh == Offer::Announced,
+        ipv6_next_hops: Families::NONE,
+        long_lived: None,
+    }
+}
+
+fn named(nlri: &NlriList) -> Vec<(IpNet, u32)> {
+    match nlri {
+        NlriList::V4(list) => list.iter().map(|n| (n.prefix.into(), n.path_id)).collect(),
+        NlriList::V6(list) => list.iter().map(|n| (n.prefix.into(), n.path_id)).collect(),
+    }
+}
+
 /// What a peer has learned from us over its session.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
     pub(super) routes: BTreeMap<IpNet, PathAttributes>,
+    /// The same by path identifier too.
+    pub(super) paths: BTreeMap<(IpNet, u32), PathAttributes>,
+    /// Subtypes of ROUTE-REFRESHs.
+    pub(super) markers: Vec<u8>,
     pub(super) end_of_rib: Families,
     /// UPDATEs received.
     pub(super) messages: usize,
@@ -132,7 +157,7 @@ impl Lab {
             hold_time: Duration::from_secs(90),
             max_message: 4096,
             graceful_restart: restart,
-            extensions: Default::default(),
+            extensions: extensions(config),
         }
     }
 
@@ -160,6 +185,22 @@ impl Lab {
         let prefixes: Vec<_> = prefixes.iter().map(|p| net(p)).collect();
         let attributes = Arc::new(attributes.clone());
         self.item(index, RouteItem::Reach { attributes, nlri: list(&prefixes) });
+    }
+
+    pub(super) fn announce_path(
+        &mut self,
+        index: u32,
+        attributes: &PathAttributes,
+        prefix: &str,
+        path_id: u32,
+    ) {
+        let nlri = NlriList::V4(vec![Nlri { prefix: prefix.parse().unwrap(), path_id }]);
+        self.item(index, RouteItem::Reach { attributes: Arc::new(attributes.clone()), nlri });
+    }
+
+    pub(super) fn withdraw_path(&mut self, index: u32, prefix: &str, path_id: u32) {
+        let nlri = NlriList::V4(vec![Nlri { prefix: prefix.parse().unwrap(), path_id }]);
+        self.item(index, RouteItem::Unreach(nlri));
     }
 
     pub(super) fn withdraw(&mut self, index: u32, prefixes: &[&str]) {
@@ -226,18 +267,25 @@ impl Lab {
 
     fn receive(&mut self, peer: PeerId, mut bytes: &[u8]) {
         let config = self.core.peers().find(|(id, _)| *id == peer).unwrap().1;
-        let context = DecodeContext::new(&self.negotiated(peer.0, None), PeerType::of(OWN_AS, config.asn));
+        let negotiated = self.negotiated(peer.0, None);
+        let context = DecodeContext {
+            add_path: negotiated.extensions.families_sent_with_paths(),
+            ..DecodeContext::new(&negotiated, PeerType::of(OWN_AS, config.asn))
+        };
         let learned = self.learned.get_mut(&peer).expect("a peer without session was sent something");
         while !bytes.is_empty() {
             let length = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
             let (message, rest) = bytes.split_at(length);
             bytes = rest;
-            let Ok(Message::Update(update)) = wire::decode(message, &context) else {
-                panic!("not an UPDATE: {message:?}");
-            };
-            assert_eq!(update.malformed, []);
-            learned.messages += 1;
-            update.items.into_iter().for_each(|item| learned.take(item));
+            match wire::decode(message, &context) {
+                Ok(Message::Update(update)) => {
+                    assert_eq!(update.malformed, []);
+                    learned.messages += 1;
+                    update.items.into_iter().for_each(|item| learned.take(item));
+                }
+                Ok(Message::RouteRefresh(refresh)) => learned.markers.push(refresh.subtype),
+                _ => panic!("not an UPDATE: {message:?}"),
+            }
         }
     }
 
@@ -294,11 +342,15 @@ impl Lab {
 impl Learned {
     fn take(&mut self, item: RouteItem) {
         match item {
-            RouteItem::Reach { attributes, nlri } => nlri.iter().for_each(|prefix| {
-                self.routes.insert(prefix, (*attributes).clone());
+            RouteItem::Reach { attributes, nlri } => named(&nlri).into_iter().for_each(|name| {
+                self.routes.insert(name.0, (*attributes).clone());
+                self.paths.insert(name, (*attributes).clone());
             }),
-            RouteItem::Unreach(nlri) => nlri.iter().for_each(|prefix| {
-                assert!(self.routes.remove(&prefix).is_some(), "withdrawn but never had: {prefix}");
+            RouteItem::Unreach(nlri) => named(&nlri).into_iter().for_each(|name| {
+                assert!(self.paths.remove(&name).is_some(), "withdrawn but never had: {name:?}");
+                if !self.paths.keys().any(|(prefix, _)| *prefix == name.0) {
+                    self.routes.remove(&name.0);
+                }
             }),
             RouteItem::EndOfRib(family) => self.end_of_rib.insert(family),
         }

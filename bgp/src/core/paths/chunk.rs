@@ -1,0 +1,265 @@
+//! A stretch of the table or of the log, encoded for members that have been sent the same.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
+use super::{Member, PathSettings, Sent, SentPaths, select::OutgoingPath};
+use crate::{
+    core::{
+        chunk::{Run, Set, extend},
+        export::ExportSettings,
+        family::FamilyRib,
+        shared::Shared,
+    },
+    policy::Modifying,
+    rib::{AttributesId, Net, RouteId},
+    types::PeerId,
+    wire::{nlri::Nlri, packer},
+};
+
+/// Most paths announced in one chunk, but for those of the last prefix.
+const MAX_PATHS: usize = 2048;
+/// Most prefixes looked at for one chunk.
+const MAX_SCAN: usize = 8 * 1024;
+
+/// One encoded stretch.
+#[derive(Debug)]
+pub(super) struct PathChunk<P> {
+    /// Where the stretch ends: a position in the log, or a route id in the walk.
+    pub(super) until: u64,
+    /// The newest change it can have seen.
+    as_of: u64,
+    extent: Extent,
+    prefixes: Vec<Change<P>>,
+    messages: Bytes,
+    runs: Vec<Run>,
+}
+
+/// Whether a chunk says everything about its prefixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// It does: it suits everybody.
+    Whole,
+    /// It says what differs from what was sent before.
+    Difference,
+}
+
+/// What becomes of one prefix.
+#[derive(Debug)]
+struct Change<P> {
+    prefix: P,
+    before: Option<SentPaths>,
+    now: Option<SentPaths>,
+}
+
+/// Paths collected for one chunk, by outgoing attributes.
+struct Gathered<P> {
+    sets: Vec<Set>,
+    index: HashMap<(AttributesId, PeerId, Modifying), usize, FxBuildHasher>,
+    announced: Vec<(usize, Nlri<P>)>,
+    prefixes: Vec<(P, Option<SentPaths>, Vec<Sent>)>,
+}
+
+impl<P: Net> FamilyRib<P> {
+    /// Encodes what comes at a member's place.
+    pub(super) fn encode_paths(
+        &self,
+        shared: &mut Shared,
+        settings: &PathSettings,
+        member: &Member<P>,
+    ) -> PathChunk<P> {
+        let as_of = self.paths.log.head();
+        let mut gathered = Gathered::new();
+        let (until, extent) = match member.progress.walk {
+            Some(next) => {
+                let bound = self.table.bound();
+                let ids = next..bound;
+                let prefix = |route: RouteId| {
+                    self.table.get(route).filter(|e| !e.paths().is_empty()).map(|e| e.prefix)
+                };
+                let routes = ids.map(|route| (u64::from(route) + 1, prefix(route)));
+                let until = self.gather_all(shared, settings, None, routes, &mut gathered);
+                (until.unwrap_or(bound.into()), Extent::Whole)
+            }
+            None => {
+                let changes = self.paths.log.after(member.progress.cursor).map(|(at, p)| (at, Some(p)));
+                let until = self.gather_all(shared, settings, Some(member), changes, &mut gathered);
+                (until.unwrap_or(as_of), Extent::Difference)
+            }
+        };
+        gathered.encode(shared, settings, until, as_of, extent)
+    }
+
+    /// Collects until a chunk is full; where that was, if it was.
+    fn gather_all(
+        &self,
+        shared: &Shared,
+        settings: &PathSettings,
+        member: Option<&Member<P>>,
+        prefixes: impl Iterator<Item = (u64, Option<P>)>,
+        gathered: &mut Gathered<P>,
+    ) -> Option<u64> {
+        for (scanned, (position, prefix)) in prefixes.enumerate() {
+            if let Some(prefix) = prefix {
+                let before = member.and_then(|m| m.sent.get(&prefix)).cloned();
+                self.gather_paths(shared, settings, prefix, before, gathered);
+            }
+            if scanned >= MAX_SCAN || gathered.announced.len() >= MAX_PATHS {
+                return Some(position);
+            }
+        }
+        None
+    }
+
+    fn gather_paths(
+        &self,
+        shared: &Shared,
+        settings: &PathSettings,
+        prefix: P,
+        before: Option<SentPaths>,
+        gathered: &mut Gathered<P>,
+    ) {
+        let route = self.table.find(prefix);
+        let outgoing = route.map(|route| self.outgoing_paths(shared, settings, route)).unwrap_or_default();
+        let mut now = self.undecided(route, before.as_deref().unwrap_or_default());
+        for path in outgoing {
+            let serial = shared.attributes.serial(path.attributes);
+            let sent = Sent { id: self.names.id(&path.path), source: path.path.peer, serial };
+            now.push(sent);
+            if before.as_ref().is_none_or(|before| !before.contains(&sent)) {
+                gathered.announce(path, Nlri { prefix, path_id: sent.id });
+            }
+        }
+        now.sort_unstable_by_key(|sent| sent.id);
+        gathered.prefixes.push((prefix, before, now));
+    }
+
+    /// Paths sent before that cannot be decided over now: they stay as they were sent.
+    fn undecided(&self, route: Option<RouteId>, before: &[Sent]) -> Vec<Sent> {
+        use crate::decision::Reason::NextHopPending;
+        let paths = route.and_then(|route| self.table.get(route)).map_or(&[][..], |e| e.paths());
+        let pending = paths.iter().filter(|p| p.reason() == NextHopPending).map(|p| self.names.id(p));
+        pending.filter_map(|id| before.iter().find(|sent| sent.id == id)).copied().collect()
+    }
+}
+
+impl<P: Net> Gathered<P> {
+    fn new() -> Self {
+        Self { sets: Vec::new(), index: HashMap::default(), announced: Vec::new(), prefixes: Vec::new() }
+    }
+
+    fn announce(&mut self, path: OutgoingPath, nlri: Nlri<P>) {
+        let OutgoingPath { path, attributes, modifying } = path;
+        let set = *self.index.entry((attributes, path.peer, modifying.clone())).or_insert_with(|| {
+            self.sets.push(Set { path, attributes, modifying });
+            self.sets.len() - 1
+        });
+        self.announced.push((set, nlri));
+    }
+
+    fn encode(
+        mut self,
+        shared: &mut Shared,
+        settings: &PathSettings,
+        until: u64,
+        as_of: u64,
+        extent: Extent,
+    ) -> PathChunk<P> {
+        self.announced.sort_by_key(|(set, _)| *set);
+        let (mut messages, mut runs, mut unfit) = (BytesMut::new(), Vec::new(), Vec::new());
+        for paths in self.announced.chunk_by(|a, b| a.0 == b.0) {
+            let Some(set) = paths.first().and_then(|(set, _)| self.sets.get(*set)) else { continue };
+            let nlri = paths.iter().map(|(_, nlri)| *nlri);
+            if set.encode(shared, &settings.export, nlri.clone(), &mut messages) {
+                extend(&mut runs, messages.len(), set.path.peer);
+            } else {
+                unfit.extend(nlri.map(|n| (n.prefix, n.path_id)));
+            }
+        }
+        unfit.sort_unstable();
+        let fits = |prefix: P, sent: &Sent| unfit.binary_search(&(prefix, sent.id)).is_err();
+        let change = |(prefix, before, mut now): (P, Option<SentPaths>, Vec<Sent>)| {
+            now.retain(|sent| fits(prefix, sent));
+            let now = (!now.is_empty()).then(|| SentPaths::from(now));
+            Change { prefix, now: same(&before, now), before }
+        };
+        let prefixes = self.prefixes.into_iter().map(change).collect();
+        PathChunk { until, as_of, extent, prefixes, messages: messages.freeze(), runs }
+    }
+}
+
+/// What is equal to what was there before is the same, so that members go on sharing it.
+fn same(before: &Option<SentPaths>, now: Option<SentPaths>) -> Option<SentPaths> {
+    if *before == now { before.clone() } else { now }
+}
+
+impl<P: Net> PathChunk<P> {
+    /// Whether it brings a member of its group, which stands where it starts, up to date.
+    pub(super) fn fits(&self, member: &Member<P>) -> bool {
+        let has = |change: &Change<P>| match (member.sent.get(&change.prefix), &change.before) {
+            (None, None) => true,
+            (Some(sent), Some(before)) => Arc::ptr_eq(sent, before),
+            _ => false,
+        };
+        match self.extent {
+            // Its table may be older than what the member will hear of from the log.
+            Extent::Whole => self.as_of >= member.progress.cursor,
+            Extent::Difference => self.prefixes.iter().all(has),
+        }
+    }
+
+    /// Appends what this member gets, and notes what it then has. Returns the octets appended.
+    pub(super) fn deliver(
+        &self,
+        settings: &ExportSettings,
+        to: PeerId,
+        member: &mut Member<P>,
+        messages: &mut Vec<Bytes>,
+    ) -> usize {
+        let before = messages.len();
+        let gone = self.note(to, member);
+        let mut withdrawals = BytesMut::new();
+        packer::unreach(gone, &settings.encode, &mut withdrawals);
+        messages.extend(Some(withdrawals.freeze()).filter(|w| !w.is_empty()));
+        let mut start = 0;
+        for run in &self.runs {
+            if run.except != Some(to) {
+                messages.push(self.messages.slice(start..run.end));
+            }
+            start = run.end;
+        }
+        messages.iter().skip(before).map(Bytes::len).sum()
+    }
+
+    /// Notes what the member will have; the paths it is to forget.
+    fn note(&self, to: PeerId, member: &mut Member<P>) -> Vec<Nlri<P>> {
+        let mut gone = Vec::new();
+        for Change { prefix, now, .. } in &self.prefixes {
+            let visible = |sent: &&Sent| sent.source != to;
+            let had = match now {
+                Some(now) => member.sent.insert(*prefix, now.clone()),
+                None => member.sent.remove(prefix),
+            };
+            let had = had.as_deref().unwrap_or_default().iter().filter(visible);
+            let now = now.as_deref().unwrap_or_default();
+            member.paths += now.iter().filter(visible).count() as u32;
+            for old in had {
+                member.paths -= 1;
+                if !now.iter().filter(visible).any(|sent| sent.id == old.id) {
+                    gone.push(Nlri { prefix: *prefix, path_id: old.id });
+                }
+            }
+        }
+        gone
+    }
+
+    /// Octets held.
+    pub(super) fn size(&self) -> usize {
+        let paths = self.prefixes.iter().map(|c| c.now.as_ref().map_or(0, |now| now.len()));
+        let kept = self.prefixes.len() * size_of::<Change<P>>() + paths.sum::<usize>() * size_of::<Sent>();
+        self.messages.len() + kept
+    }
+}

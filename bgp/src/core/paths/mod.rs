@@ -1,0 +1,299 @@
+//! Adj-RIB-Out of peers that take several paths for one prefix (RFC 7911).
+//!
+//! They have a log of their own, which any change of a route's paths is written to, so that peers that are sent the
+//! best path only neither pay for it nor hear of it. A member remembers by prefix which paths it has been sent:
+//! what is withdrawn is the difference. Members that stand at the same place and have been sent the same, which is
+//! the rule, share what is encoded.
+
+mod chunk;
+mod log;
+mod names;
+mod reading;
+mod select;
+
+use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc};
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
+pub(super) use self::names::PathNames;
+use self::{chunk::PathChunk, log::PrefixLog};
+use super::{
+    event::Work,
+    export::ExportSettings,
+    family::FamilyRib,
+    progress::{Markers, Progress},
+    shared::Shared,
+};
+use crate::{
+    rib::{Net, RouteId},
+    types::PeerId,
+};
+
+/// Octets of encoded chunks a group keeps for members that are behind.
+const CACHE: usize = 1 << 20;
+/// Chunks without output gone through in one call.
+const BARREN: usize = 8;
+
+/// A path as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sent {
+    /// The path identifier we gave it.
+    id: u32,
+    /// Who sent it to us; it does not go back there.
+    source: PeerId,
+    /// The serial number of its attributes.
+    serial: u32,
+}
+
+/// The paths of one prefix that are sent, ascending by identifier; those from the receiver itself included.
+type SentPaths = Arc<[Sent]>;
+
+/// What the members of a group have in common.
+#[derive(Debug, PartialEq)]
+struct PathSettings {
+    export: ExportSettings,
+    /// The most paths of each prefix.
+    limit: NonZeroU16,
+}
+
+#[derive(Debug)]
+struct Group<P> {
+    settings: PathSettings,
+    members: usize,
+    cache: BTreeMap<Place, Arc<PathChunk<P>>>,
+    /// Octets in it.
+    size: usize,
+}
+
+/// Where a chunk starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Walk(RouteId),
+    Log(u64),
+}
+
+#[derive(Debug)]
+struct Member<P> {
+    group: u32,
+    progress: Progress,
+    sent: HashMap<P, SentPaths, FxBuildHasher>,
+    /// Paths it has: of those in `sent`, the ones that are not its own.
+    paths: u32,
+}
+
+impl<P> Member<P> {
+    fn place(&self) -> Place {
+        match self.progress.walk {
+            Some(next) => Place::Walk(next),
+            None => Place::Log(self.progress.cursor),
+        }
+    }
+}
+
+/// All groups and members of a family.
+#[derive(Debug)]
+pub(super) struct PathExports<P: Net> {
+    groups: BTreeMap<u32, Group<P>>,
+    members: BTreeMap<PeerId, Member<P>>,
+    log: PrefixLog<P>,
+}
+
+impl<P: Net> Default for PathExports<P> {
+    fn default() -> Self {
+        Self { groups: BTreeMap::new(), members: BTreeMap::new(), log: PrefixLog::default() }
+    }
+}
+
+impl<P: Net> PathExports<P> {
+    /// Whether anybody is to be told of every path.
+    pub(super) fn is_active(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    /// Writes down that paths of this prefix have changed.
+    pub(super) fn note(&mut self, prefix: P) {
+        self.log.note(prefix);
+    }
+
+    pub(super) fn join(&mut self, shared: &Shared, peer: PeerId, export: ExportSettings) {
+        let group = self.enter(settings::<P>(shared, peer, export));
+        let progress = Progress::new(self.log.head());
+        self.members.insert(peer, Member { group, progress, sent: HashMap::default(), paths: 0 });
+    }
+
+    pub(super) fn leave(&mut self, peer: PeerId) {
+        if let Some(member) = self.members.remove(&peer) {
+            self.exit(member.group);
+        }
+        if self.members.is_empty() {
+            self.log = PrefixLog::default();
+        }
+    }
+
+    pub(super) fn regroup(&mut self, shared: &Shared, peer: PeerId, export: ExportSettings) {
+        let Some(mut member) = self.members.remove(&peer) else { return };
+        self.exit(member.group);
+        member.group = self.enter(settings::<P>(shared, peer, export));
+        member.progress.restart();
+        self.members.insert(peer, member);
+    }
+
+    pub(super) fn resend(&mut self, peer: PeerId, markers: Markers) {
+        if let Some(member) = self.members.get_mut(&peer) {
+            member.progress.refresh(markers);
+        }
+    }
+
+    pub(super) fn exports_changed(&mut self) {
+        self.groups.values_mut().for_each(Group::clear);
+        self.members.values_mut().for_each(|m| m.progress.restart());
+    }
+
+    pub(super) fn with_output(&self, deferring: bool) -> impl Iterator<Item = PeerId> {
+        let head = self.log.head();
+        self.members.iter().filter(move |(_, m)| m.progress.waits(head, deferring)).map(|(id, _)| *id)
+    }
+
+    pub(super) fn has_output(&self, peer: PeerId, deferring: bool) -> bool {
+        self.members.get(&peer).is_some_and(|m| m.progress.waits(self.log.head(), deferring))
+    }
+
+    /// What a peer is sent by.
+    pub(super) fn settings(&self, peer: PeerId) -> Option<&ExportSettings> {
+        let member = self.members.get(&peer)?;
+        Some(&self.groups.get(&member.group)?.settings.export)
+    }
+
+    /// How many paths a peer has been sent.
+    pub(super) fn advertised(&self, peer: PeerId) -> u32 {
+        self.members.get(&peer).map_or(0, |m| m.paths)
+    }
+
+    fn enter(&mut self, settings: PathSettings) -> u32 {
+        let found = self.groups.iter_mut().find(|(_, g)| g.settings == settings);
+        if let Some((index, group)) = found {
+            group.members += 1;
+            return *index;
+        }
+        let index = self.groups.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.groups.insert(index, Group { settings, members: 1, cache: BTreeMap::new(), size: 0 });
+        index
+    }
+
+    fn exit(&mut self, index: u32) {
+        if let Some(group) = self.groups.get_mut(&index) {
+            group.members -= 1;
+            if group.members == 0 {
+                self.groups.remove(&index);
+            }
+        }
+    }
+}
+
+impl<P: Net> Group<P> {
+    fn clear(&mut self) {
+        self.cache.clear();
+        self.size = 0;
+    }
+
+    fn keep(&mut self, place: Place, chunk: Arc<PathChunk<P>>) {
+        if self.size + chunk.size() > CACHE {
+            self.clear();
+        }
+        self.size += chunk.size();
+        self.size -= self.cache.insert(place, chunk).map_or(0, |replaced| replaced.size());
+    }
+}
+
+impl<P: Net> FamilyRib<P> {
+    /// Appends messages for a peer that takes several paths.
+    pub(super) fn transmit_paths(
+        &mut self,
+        shared: &mut Shared,
+        peer: PeerId,
+        budget: usize,
+        messages: &mut Vec<Bytes>,
+    ) -> Work {
+        let Some(mut member) = self.paths.members.remove(&peer) else { return Work::Done };
+        let work = self.advance_paths(shared, peer, &mut member, budget, messages);
+        self.paths.members.insert(peer, member);
+        work
+    }
+
+    fn advance_paths(
+        &mut self,
+        shared: &mut Shared,
+        peer: PeerId,
+        member: &mut Member<P>,
+        budget: usize,
+        messages: &mut Vec<Bytes>,
+    ) -> Work {
+        let (mut octets, mut barren) = (0, 0);
+        while octets < budget && barren < BARREN {
+            let around = self.surroundings(shared, self.paths.log.head());
+            if let Some(length) = member.progress.mark(around, messages) {
+                octets += length;
+                continue;
+            }
+            if member.progress.is_done(around.head) {
+                return Work::Done;
+            }
+            let Some(chunk) = self.next_path_chunk(shared, member) else { return Work::Done };
+            let Some(group) = self.paths.groups.get(&member.group) else { return Work::Done };
+            let appended = chunk.deliver(&group.settings.export, peer, member, messages);
+            octets += appended;
+            barren += usize::from(appended == 0);
+            member.progress.pass(chunk.until);
+        }
+        Work::Pending
+    }
+
+    /// The chunk at a member's place: kept, or encoded now.
+    fn next_path_chunk(&mut self, shared: &mut Shared, member: &Member<P>) -> Option<Arc<PathChunk<P>>> {
+        let group = self.paths.groups.get(&member.group)?;
+        let place = member.place();
+        if let Some(kept) = group.cache.get(&place).filter(|chunk| chunk.fits(member)) {
+            return Some(kept.clone());
+        }
+        let chunk = Arc::new(self.encode_paths(shared, &group.settings, member));
+        let group = self.paths.groups.get_mut(&member.group)?;
+        if group.members > 1 {
+            group.keep(place, chunk.clone());
+        }
+        Some(chunk)
+    }
+
+    /// Lets go of what every member has passed, and of prefixes that came and went while one was behind.
+    pub(super) fn trim_paths(&mut self) {
+        let paths = &mut self.paths;
+        let cursors = paths.members.values().map(|m| m.progress.cursor);
+        if let Some(passed) = cursors.min() {
+            paths.log.trim(passed);
+        }
+        let (table, members) = (&self.table, &paths.members);
+        paths.log.review(|prefix| {
+            table.find(*prefix).is_some() || members.values().any(|m| m.sent.contains_key(prefix))
+        });
+        for (index, group) in paths.groups.iter_mut().filter(|(_, g)| g.size > 0) {
+            let members = || paths.members.values().filter(|m| m.group == *index);
+            let walk = members().filter_map(|m| m.progress.walk).min().unwrap_or(RouteId::MAX);
+            let log = members().map(|m| m.progress.cursor).min().unwrap_or(u64::MAX);
+            group.cache.retain(|place, _| match place {
+                Place::Walk(next) => *next >= walk,
+                Place::Log(cursor) => *cursor >= log,
+            });
+            group.size = group.cache.values().map(|chunk| chunk.size()).sum();
+        }
+    }
+}
+
+fn settings<P: Net>(shared: &Shared, id: PeerId, export: ExportSettings) -> PathSettings {
+    let peer = shared.peer(id);
+    let theirs =
+        peer.and_then(|p| p.session.as_ref()?.negotiated.extensions.paths_sent.get(P::FAMILY).as_ref());
+    let ours = peer.and_then(|p| p.config.capabilities.add_path.send_limit);
+    let limit = theirs.copied().unwrap_or(NonZeroU16::MAX).min(ours.unwrap_or(NonZeroU16::MAX));
+    PathSettings { export, limit }
+}

@@ -1,0 +1,133 @@
+//! How far a peer has come in being told a table: the walk through all of it, the log of changes, and the markers.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{
+    rib::RouteId,
+    types::Family,
+    wire::{RouteRefresh, encode, packer},
+};
+
+/// One peer's place.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// The next route of the walk through the whole table, which comes before the log.
+    pub(super) walk: Option<RouteId>,
+    /// The last change seen.
+    pub(super) cursor: u64,
+    end_of_rib: EndOfRib,
+    refresh: Refresh,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EndOfRib {
+    Due,
+    Sent,
+}
+
+/// A walk between Beginning and End of Route Refresh (RFC 7313).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refresh {
+    None,
+    Asked,
+    Begun,
+}
+
+/// Whether a refresh is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Markers {
+    /// By BoRR and EoRR: both sides know them (RFC 7313).
+    Sent,
+    /// Not at all (RFC 2918).
+    None,
+}
+
+/// What the markers depend on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surroundings {
+    pub(super) family: Family,
+    /// The lowest number above every route.
+    pub(super) bound: RouteId,
+    /// The newest change.
+    pub(super) head: u64,
+    /// Whether route selection is deferred.
+    pub(super) deferring: bool,
+}
+
+impl Progress {
+    /// The place of a new session: the whole table, End-of-RIB, then what changes from `cursor` on.
+    pub(super) fn new(cursor: u64) -> Self {
+        Self { walk: Some(0), cursor, end_of_rib: EndOfRib::Due, refresh: Refresh::None }
+    }
+
+    /// Goes through the whole table again.
+    pub(super) fn restart(&mut self) {
+        self.walk = Some(0);
+    }
+
+    /// Goes through the whole table again because the peer has asked.
+    pub(super) fn refresh(&mut self, markers: Markers) {
+        match markers {
+            Markers::Sent => self.refresh = Refresh::Asked,
+            Markers::None => self.restart(),
+        }
+    }
+
+    /// Whether something waits.
+    pub(super) fn waits(&self, head: u64, deferring: bool) -> bool {
+        self.walk.is_some() || self.cursor < head || self.end_of_rib_due(deferring) || self.refresh_due()
+    }
+
+    fn end_of_rib_due(&self, deferring: bool) -> bool {
+        self.end_of_rib == EndOfRib::Due && !deferring
+    }
+
+    /// RFC 7313 section 4: no refresh begins before End-of-RIB.
+    fn refresh_due(&self) -> bool {
+        self.refresh == Refresh::Asked && self.end_of_rib == EndOfRib::Sent
+    }
+
+    /// Appends the marker that stands here, if one does; its octets.
+    pub(super) fn mark(&mut self, around: Surroundings, messages: &mut Vec<Bytes>) -> Option<usize> {
+        let mut out = BytesMut::new();
+        if self.walk.is_some_and(|next| next >= around.bound) {
+            self.walk = None;
+        }
+        if self.refresh_due() {
+            self.refresh = Refresh::Begun;
+            self.restart();
+            encode::route_refresh(RouteRefresh::beginning(around.family), &mut out);
+        } else if self.walk.is_some() {
+            return None;
+        } else if self.end_of_rib_due(around.deferring) {
+            self.end_of_rib = EndOfRib::Sent;
+            packer::end_of_rib(around.family, &mut out);
+        } else if self.refresh == Refresh::Begun {
+            self.refresh = Refresh::None;
+            encode::route_refresh(RouteRefresh::end(around.family), &mut out);
+        } else {
+            return None;
+        }
+        let length = out.len();
+        messages.push(out.freeze());
+        Some(length)
+    }
+
+    /// Whether nothing is left but what will change.
+    pub(super) fn is_done(&self, head: u64) -> bool {
+        self.walk.is_none() && self.cursor >= head
+    }
+
+    /// Goes on behind a stretch that ends at `until`.
+    pub(super) fn pass(&mut self, until: u64) {
+        match &mut self.walk {
+            Some(next) => *next = until.try_into().unwrap_or(RouteId::MAX),
+            None => self.cursor = until,
+        }
+    }
+
+    /// Whether news of this route, last changed at `position` of the log if that is still there, wait.
+    pub(super) fn awaits(&self, route: RouteId, position: Option<u64>) -> bool {
+        self.walk.is_some_and(|next| next <= route) || position.is_some_and(|p| p > self.cursor)
+    }
+}
