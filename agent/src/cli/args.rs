@@ -84,6 +84,12 @@ pub enum Command {
         #[arg(long)]
         soft: bool,
     },
+    /// Write MRT files (RFC 6396)
+    Mrt {
+        /// What to do.
+        #[command(subcommand)]
+        command: MrtCommand,
+    },
     /// Stop the daemon; the kernel keeps forwarding
     Stop {
         /// Say goodbye to the peers, let them take other paths, then remove our routes
@@ -179,6 +185,19 @@ pub struct SideArgs {
     /// What it was sent
     #[arg(long, requires = "peer")]
     pub advertised: bool,
+}
+
+/// `siskin mrt`.
+#[derive(Debug, Subcommand)]
+pub enum MrtCommand {
+    /// Dump the tables now: the accepted paths of every prefix
+    #[command(
+        after_help = "The daemon writes the file, with its rights and on its host; it appears when it is whole."
+    )]
+    Dump {
+        /// The file
+        file: PathBuf,
+    },
 }
 
 /// `siskin config`.

@@ -11,7 +11,9 @@ use serde_json::value::RawValue;
 
 use super::{
     EXIT_FAILED, EXIT_INVALID, EXIT_NO_DAEMON,
-    args::{Cli, Command, ConfigArgs, ConfigCommand, DEFAULT_SOCKET, RoutesArgs, SideArgs, Target},
+    args::{
+        Cli, Command, ConfigArgs, ConfigCommand, DEFAULT_SOCKET, MrtCommand, RoutesArgs, SideArgs, Target,
+    },
     output::{Stdout, count},
     show,
 };
@@ -97,6 +99,10 @@ pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
         Command::Clear { peer, soft } => {
             let mode = if *soft { ClearMode::Soft } else { ClearMode::Hard };
             remote.act(out, &Request::Clear { peer: peer.clone(), mode })
+        }
+        Command::Mrt { command: MrtCommand::Dump { file } } => {
+            let file = std::path::absolute(file).map_err(|e| Failure::Other(EXIT_FAILED, e.to_string()))?;
+            remote.act(out, &Request::MrtDump { file })
         }
         Command::Stop { drain } => remote.stop(out, if *drain { StopMode::Drain } else { StopMode::Keep }),
         Command::Version => remote.version(out),

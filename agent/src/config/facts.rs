@@ -1,6 +1,7 @@
 //! An [`Intent`] as a flat list of keys and values, so that two can be compared in words.
 
 mod bfd;
+mod monitoring;
 
 use std::{collections::BTreeMap, fmt::Display};
 
@@ -64,6 +65,7 @@ pub(super) fn facts(intent: &Intent) -> Facts {
     facts.add("kernel.protocol", intent.kernel.protocol);
     facts.add("kernel.table", intent.kernel.table);
     facts.add("kernel.metric", intent.kernel.metric);
+    monitoring::facts(&mut facts, &intent.monitoring);
     facts.add("api.socket", intent.api.socket.display());
     facts.add("api.http", intent.api.http.map_or("off".to_owned(), |http| http.to_string()));
     facts.add("log.level", word(intent.log.level));

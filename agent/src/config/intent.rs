@@ -14,8 +14,8 @@ use std::{
 use bgp::{
     bfd::{BfdConfig, Parameters},
     config::{
-        AdminState, Auth, CapabilityConfig, DecisionConfig, Install, NextHopMode, Reflection, TimerConfig,
-        TransportConfig,
+        AdminState, Auth, CapabilityConfig, DecisionConfig, Install, MonitoringConfig, NextHopMode,
+        Reflection, TimerConfig, TransportConfig,
     },
     policy::Section,
     types::{Asn, Families, RouterId},
@@ -48,6 +48,8 @@ pub struct Intent {
     pub tunnel: Tunnel,
     /// How our routes look in the kernel.
     pub kernel: Kernel,
+    /// Who is told what is heard.
+    pub monitoring: MonitoringConfig,
     /// The daemon's own interface.
     pub api: Api,
     /// Logging.

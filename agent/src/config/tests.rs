@@ -17,6 +17,7 @@ mod docs;
 mod errors;
 mod intents;
 mod layers;
+mod monitoring;
 mod policies;
 mod reloads;
 

@@ -1,6 +1,9 @@
 //! The words of values that are one of a few, for reading and for showing them.
 
-use bgp::config::{AsPathMatch, MedCompare, MedMissing, TieBreak};
+use bgp::{
+    config::{AsPathMatch, MedCompare, MedMissing, TieBreak},
+    core::WatchedTable,
+};
 
 /// `bgp.med_missing`.
 pub(super) const MED_MISSING: [(&str, MedMissing); 2] =
@@ -17,6 +20,13 @@ pub(super) const TIE_BREAK: [(&str, TieBreak); 2] =
 /// `bgp.multipath_as_path`.
 pub(super) const AS_PATHS: [(&str, AsPathMatch); 2] =
     [("same", AsPathMatch::Same), ("relax", AsPathMatch::SameLength)];
+
+/// `bmp.tables`.
+pub(super) const TABLES: [(&str, WatchedTable); 3] = [
+    ("received", WatchedTable::Received),
+    ("accepted", WatchedTable::Accepted),
+    ("loc-rib", WatchedTable::LocRib),
+];
 
 /// The word of a value.
 pub(super) fn spelled<T: Copy + PartialEq>(value: T, words: &[(&'static str, T)]) -> &'static str {

@@ -5,7 +5,7 @@ use fib::decide::Decider;
 use tracing::info;
 
 use super::{
-    plan,
+    monitoring, plan,
     rows::{
         bfd,
         explain::{Story, tell},
@@ -43,6 +43,7 @@ impl Backend for Daemon {
             Request::Explain { target } => Page::of([self.explain(target).await?]),
             Request::Monitor => Err(ApiError::new(ErrorCode::BadRequest, "events are no table")),
             Request::Clear { peer, mode } => Page::of([self.clear(peer, *mode).await?]),
+            Request::MrtDump { file } => Page::of([monitoring::dump(self, file).await?]),
             Request::Stop { mode } => Page::of([self.stop(*mode)?]),
             Request::Config => Page::of([config_view(&self.loaded())]),
             Request::Version => {

@@ -24,6 +24,7 @@ mod flows;
 pub mod flush;
 mod known;
 mod logging;
+mod monitoring;
 mod panics;
 mod plan;
 mod problems;

@@ -14,6 +14,7 @@ use fib::{
 use ipip::{Need, TunnelState, TunnelStatus};
 
 use super::{
+    monitoring,
     problems::{self, error, warning},
     rows::words,
     state::{Board, Daemon},
@@ -49,6 +50,8 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         .map_err(internal)?;
     let fib = daemon.fib.status().await.ok();
     let bfd = daemon.speaker.bfd().await;
+    let bmp = monitoring::collectors(daemon).await?;
+    let mrt = monitoring::mrt(daemon).await?;
     let tunnel = daemon.tunnel.as_ref().map(ipip::TunnelHandle::status);
     let board = daemon.board();
     let sessions = sessions(&peers, &board);
@@ -56,6 +59,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
     let established =
         |name: &str| peers.iter().any(|p| p.name == name && p.state == SessionState::Established);
     problems.extend(problems::of_bfd(&bfd, established));
+    problems.extend(monitoring::problems(&bmp, mrt.as_ref()));
     problems.sort();
     let fib_counts = fib.as_ref().map(fib_counts).unwrap_or_default();
     let node = &board.loaded.intent.node;
@@ -78,6 +82,8 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         kernel: KernelStatus { protocol: kernel.protocol, table: kernel.table, metric: kernel.metric },
         tunnel: tunnel.as_deref().map_or_else(|| absent_tunnel(daemon.mode), tunnel_view),
         graceful_restart: restart(wait, &peers, fib_counts.stale),
+        bmp,
+        mrt,
         problems,
     })
 }

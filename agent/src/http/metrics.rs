@@ -57,6 +57,7 @@ impl Collector for Snapshot {
         self.general(&mut encoder)?;
         self.peers(&mut encoder)?;
         self.paths(&mut encoder)?;
+        self.monitoring(&mut encoder)?;
         self.kernel(&mut encoder)
     }
 }
@@ -148,6 +149,27 @@ impl Snapshot {
             reasons.map(move |(reason, number)| ([("peer", peer), ("reason", reason.as_str())], *number))
         });
         counters(e, "bfd_discarded_packets", "BFD packets of a peer discarded, by reason.", discarded)
+    }
+
+    fn monitoring(&self, e: &mut DescriptorEncoder) -> fmt::Result {
+        let each = || self.status.bmp.iter().map(|c| ([("collector", c.address.as_str())], c));
+        let up = each().map(|(collector, c)| (collector, i64::from(c.state == "up")));
+        gauges(e, "bmp_collector_up", "1 while the BMP collector is connected.", up)?;
+        let waiting = each().map(|(collector, c)| (collector, signed(c.waiting)));
+        gauges(e, "bmp_waiting_paths", "Changed paths that wait to be told to the collector.", waiting)?;
+        let messages = each().map(|(collector, c)| (collector, c.messages));
+        counters(e, "bmp_messages", "BMP messages written to the collector.", messages)?;
+        let octets = each().map(|(collector, c)| (collector, c.octets));
+        counters(e, "bmp_bytes", "Octets written to the BMP collector.", octets)?;
+        let help = "BMP connections given up because the collector was too slow.";
+        counters(e, "bmp_overtaken", help, each().map(|(collector, c)| (collector, c.overtaken)))?;
+        let mrt = || self.status.mrt.iter();
+        let records = mrt().flat_map(|m| {
+            [("written", m.records), ("dropped", m.dropped)].map(|(outcome, n)| ([("outcome", outcome)], n))
+        });
+        counters(e, "mrt_records", "MRT records of what was heard, by what became of them.", records)?;
+        let failing = mrt().map(|m| (NO_LABELS, i64::from(m.last_failure.is_some())));
+        gauges(e, "mrt_failing", "1 while MRT files cannot be written.", failing)
     }
 
     fn kernel(&self, e: &mut DescriptorEncoder) -> fmt::Result {

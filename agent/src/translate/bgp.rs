@@ -35,7 +35,7 @@ pub(super) fn speaker(intent: &Intent) -> SpeakerConfig {
         graceful_restart_time: intent.bgp.graceful_restart_time,
         selection_deferral: intent.bgp.selection_deferral,
         decision: intent.bgp.decision,
-        monitoring: Default::default(),
+        monitoring: intent.monitoring.clone(),
         peers,
     }
 }

@@ -60,6 +60,11 @@ pub enum Request {
         #[serde(default)]
         mode: ClearMode,
     },
+    /// Dumps the tables as MRT into a file of the daemon's host; one [`Done`].
+    MrtDump {
+        /// An absolute path.
+        file: std::path::PathBuf,
+    },
     /// Stops the daemon; one [`Done`], after which the connection ends when the daemon has.
     Stop {
         /// What becomes of the routes.

@@ -38,8 +38,63 @@ pub struct Status {
     pub tunnel: TunnelStatus,
     /// Graceful restart of this daemon.
     pub graceful_restart: RestartStatus,
+    /// BMP collectors, sorted by address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bmp: Vec<CollectorStatus>,
+    /// MRT files, when any are written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mrt: Option<MrtStatus>,
     /// What needs attention, gravest first.
     pub problems: Vec<Problem>,
+}
+
+/// A BMP collector.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectorStatus {
+    /// Its address, as configured.
+    pub address: String,
+    /// `up`, `connecting`, or `waiting` for the next attempt.
+    pub state: String,
+    /// Seconds in this state.
+    pub age: u64,
+    /// Seconds until the next attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_in: Option<u64>,
+    /// What ended the last connection or attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
+    /// Connections so far.
+    pub connections: u64,
+    /// Messages written so far.
+    pub messages: u64,
+    /// Octets written so far.
+    pub octets: u64,
+    /// Changed paths that wait to be told.
+    pub waiting: u64,
+    /// Changes told together with a later one of the same path, over this connection.
+    pub coalesced: u64,
+    /// Connections given up because the collector was too slow.
+    pub overtaken: u64,
+}
+
+/// MRT files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MrtStatus {
+    /// The file of what is heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates_file: Option<String>,
+    /// Records written to it and its predecessors.
+    pub records: u64,
+    /// Records left out: the disk was too slow, or could not be written to.
+    pub dropped: u64,
+    /// The last dump of the tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_file: Option<String>,
+    /// Dumps so far.
+    pub dumps: u64,
+    /// What failed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
 }
 
 /// Whether the daemon acts.

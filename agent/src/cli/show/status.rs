@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use super::field;
 use crate::{
     api::protocol::status::{
-        ConfigStatus, FibCounts, Problem, RestartState, RestartStatus, RunMode, Severity, Status,
-        TunnelStatus,
+        CollectorStatus, ConfigStatus, FibCounts, Problem, RestartState, RestartStatus, RunMode, Severity,
+        Status, TunnelStatus,
     },
     cli::output::{Tone, count, duration},
 };
@@ -33,6 +33,7 @@ pub fn write(out: &mut impl Write, s: &Status) -> io::Result<()> {
     field(out, "Kernel", Tone::Plain, &[kernel(s)])?;
     field(out, "Tunnel", Tone::Plain, &tunnel(&s.tunnel))?;
     field(out, "Restart", Tone::Plain, &[restart(&s.graceful_restart)])?;
+    monitoring(out, s)?;
     problems(out, &s.problems)
 }
 
@@ -126,6 +127,40 @@ fn restart(r: &RestartStatus) -> String {
         text.push_str(&format!(", at most {}", duration(left)));
     }
     text
+}
+
+/// Only where something is configured.
+fn monitoring(out: &mut impl Write, s: &Status) -> io::Result<()> {
+    let collectors: Vec<String> = s.bmp.iter().map(collector).collect();
+    if !collectors.is_empty() {
+        field(out, "BMP", Tone::Plain, &collectors)?;
+    }
+    let Some(mrt) = &s.mrt else { return Ok(()) };
+    let mut lines = Vec::new();
+    if let Some(file) = &mrt.updates_file {
+        lines.push(format!("{file}, {} written, {} dropped", count(mrt.records, "record"), mrt.dropped));
+    }
+    if let Some(file) = &mrt.table_file {
+        lines.push(format!("{file}, {}", count(mrt.dumps, "dump")));
+    }
+    if lines.is_empty() {
+        lines.push("nothing written yet".to_owned());
+    }
+    field(out, "MRT", Tone::Plain, &lines)
+}
+
+fn collector(c: &CollectorStatus) -> String {
+    let mut line = format!("{} {} for {}", c.address, c.state, duration(c.age));
+    if let Some(left) = c.retry_in {
+        line.push_str(&format!(", next attempt in {}", duration(left)));
+    }
+    let sent = count(c.messages, "message");
+    let waiting = count(c.waiting, "path");
+    line.push_str(&format!(", {sent} sent, {waiting} waiting, {} coalesced", c.coalesced));
+    if c.overtaken > 0 {
+        line.push_str(&format!(", overtaken {}", count(c.overtaken, "time")));
+    }
+    line
 }
 
 fn problems(out: &mut impl Write, problems: &[Problem]) -> io::Result<()> {

@@ -7,6 +7,7 @@ mod bgp;
 pub(super) mod capabilities;
 mod decision;
 mod kernel;
+mod monitoring;
 mod node;
 mod peers;
 mod policies;
@@ -38,6 +39,7 @@ pub(super) fn intent(reader: &mut Reader, host: &dyn Host) -> (Intent, Vec<PathB
     policies.warn_unused(reader);
     let tunnel = tunnel::tunnel(reader, &node, &pools);
     let kernel = kernel::kernel(reader);
+    let monitoring = monitoring::monitoring(reader, &node.name);
     let intent = Intent {
         node,
         bgp,
@@ -50,6 +52,7 @@ pub(super) fn intent(reader: &mut Reader, host: &dyn Host) -> (Intent, Vec<PathB
         blocks,
         tunnel,
         kernel,
+        monitoring,
         api: api(reader),
         log: log(reader),
     };

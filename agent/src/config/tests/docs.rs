@@ -36,7 +36,7 @@ fn the_example_is_valid_with_every_key_it_shows() {
     let bare = read("siskin.toml")
         .lines()
         .map(|line| match line.strip_prefix('#') {
-            Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => format!("{key}\n"),
+            Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => format!("{key}\n"),
             _ => format!("{line}\n"),
         })
         .collect::<String>();

@@ -1,0 +1,99 @@
+//! BMP collectors and MRT files, as clients see them.
+
+use std::path::Path;
+
+use bgp::net::{CollectorSnapshot, CollectorState, DumpError};
+
+use super::{problems::warning, state::Daemon, tables::internal};
+use crate::api::protocol::{
+    ApiError, Done, ErrorCode,
+    status::{CollectorStatus, MrtStatus, Problem},
+};
+
+/// The collectors, sorted by address.
+///
+/// # Errors
+///
+/// When the speaker has ended.
+pub(super) async fn collectors(daemon: &Daemon) -> Result<Vec<CollectorStatus>, ApiError> {
+    let collectors = daemon.speaker.collectors().await.map_err(internal)?;
+    Ok(collectors.into_iter().map(collector).collect())
+}
+
+fn collector(snapshot: CollectorSnapshot) -> CollectorStatus {
+    let (state, retry_in) = match snapshot.state {
+        CollectorState::Up => ("up", None),
+        CollectorState::Connecting => ("connecting", None),
+        CollectorState::Waiting { retry_in } => ("waiting", Some(retry_in.as_secs())),
+    };
+    CollectorStatus {
+        address: snapshot.address,
+        state: state.to_owned(),
+        age: snapshot.state_age.as_secs(),
+        retry_in,
+        last_failure: snapshot.last_failure,
+        connections: snapshot.connections,
+        messages: snapshot.messages,
+        octets: snapshot.octets,
+        waiting: snapshot.waiting as u64,
+        coalesced: snapshot.coalesced,
+        overtaken: snapshot.overtaken,
+    }
+}
+
+/// The MRT files, when any are configured or have been written.
+///
+/// # Errors
+///
+/// When the speaker has ended.
+pub(super) async fn mrt(daemon: &Daemon) -> Result<Option<MrtStatus>, ApiError> {
+    let snapshot = daemon.speaker.mrt().await.map_err(internal)?;
+    let configured = {
+        let mrt = &daemon.board().loaded.intent.monitoring.mrt;
+        mrt.table.is_some() || mrt.updates.is_some()
+    };
+    let path = |path: Option<std::path::PathBuf>| path.map(|path| path.display().to_string());
+    Ok(configured.then(|| MrtStatus {
+        updates_file: path(snapshot.updates_file),
+        records: snapshot.records,
+        dropped: snapshot.dropped,
+        table_file: path(snapshot.table_file),
+        dumps: snapshot.dumps,
+        last_failure: snapshot.last_failure,
+    }))
+}
+
+/// What needs attention.
+#[must_use]
+pub(super) fn problems(collectors: &[CollectorStatus], mrt: Option<&MrtStatus>) -> Vec<Problem> {
+    let down = collectors.iter().filter(|c| c.state == "waiting").map(|c| {
+        let reason = c.last_failure.as_deref().unwrap_or("no connection");
+        let message = format!("the BMP collector {} is not reached: {reason}", c.address);
+        warning("bmp_collector_down", message, "see whether it listens there; attempts go on")
+    });
+    let failing = mrt.and_then(|mrt| mrt.last_failure.as_ref()).map(|failure| {
+        let remedy = "make room or give the daemon the right to write there; attempts go on";
+        warning("mrt_failing", format!("MRT files are not written: {failure}"), remedy)
+    });
+    down.chain(failing).collect()
+}
+
+/// Dumps the tables.
+///
+/// # Errors
+///
+/// When the file cannot be written, or the speaker has ended.
+pub(super) async fn dump(daemon: &Daemon, file: &Path) -> Result<Done, ApiError> {
+    if !file.is_absolute() {
+        return Err(ApiError::new(ErrorCode::BadRequest, "the file's path is not absolute"));
+    }
+    match daemon.speaker.dump_tables(file.to_owned()).await {
+        Ok(routes) => Ok(Done { message: format!("{}: {routes} routes dumped", file.display()) }),
+        Err(DumpError::Speaker(error)) => Err(internal(error)),
+        Err(error) => {
+            let message = format!("{}: {error}", file.display());
+            Err(ApiError::new(ErrorCode::BadRequest, message)
+                .remedy("the daemon writes the file, with its rights"))
+        }
+    }
+}
