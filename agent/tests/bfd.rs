@@ -297,6 +297,32 @@ fn a_killed_bird_is_noticed_and_one_that_comes_back_is_watched_again() {
     lab.up();
 }
 
+#[test]
+fn bfd_does_not_spoil_a_graceful_restart_and_a_graceful_restart_does_not_hide_a_dead_path() {
+    if !can_run() {
+        return;
+    }
+    let options = format!("{EXTERNAL} graceful restart on; graceful restart time 60;");
+    let mut lab = Lab::bird(&options, &format!("address = \"{PEER}\"\nasn = 64600"));
+    lab.up();
+    let known = |lab: &Lab| lab.host.says("routes").contains("10.9.0.0/24");
+    eventually("BIRD's route is here", || known(&lab));
+
+    // Its BFD dies with it, which tells nothing of the path (RFC 5882 section 4.3.2).
+    lab.others.remove(0).signal(rustix::process::Signal::KILL);
+    eventually("BFD is down", || lab.path()["state"] == "down");
+    assert!(known(&lab), "the route went although BIRD restarts");
+    let config = fs::read_to_string(lab.neighbour.dir.join("bird.conf")).expect("its configuration");
+    lab.others.push(lab.neighbour.bird(&config));
+    lab.up();
+    assert!(known(&lab));
+
+    let cut = lab.cut();
+    eventually("the route goes with the path", || !known(&lab));
+    let gone = now() - cut;
+    assert!(gone <= 1500, "gone after {gone} ms, far from the restart time of 60 s");
+}
+
 /// FRR's daemons, in the neighbour's namespace.
 struct Frr<'a>(&'a Host);
 

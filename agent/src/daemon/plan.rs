@@ -22,6 +22,7 @@ pub(super) fn speaker(intent: &Intent, mode: RunMode) -> SpeakerConfig {
         let silent = Arc::new(Policy::reject_all(RejectReason::ExportNone));
         for peer in &mut config.peers {
             peer.transport.mode = ConnectMode::Passive;
+            peer.bfd = None;
             peer.export = Arc::clone(&silent);
         }
     }
