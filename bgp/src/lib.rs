@@ -19,6 +19,7 @@
 //! | [`types`], [`event`], [`config`] | values that the others share | no |
 //! | [`wire`] | messages, capabilities, attributes: octets to values and back | no |
 //! | [`fsm`] | one peer's finite state machine (RFC 4271 section 8) | no |
+//! | [`bfd`] | whether the path to a peer carries packets (RFC 5880) | no |
 //! | [`policy`], [`decision`] | one route's import and export; the decision process, with its reasons | no |
 //! | [`core`] | all RIBs, next hops, export groups, graceful restart | no |
 //! | [`net`] | sockets, tasks, [`net::SpeakerHandle`]: start here to embed a speaker | yes |
