@@ -29,6 +29,8 @@ pub struct FibConfig {
     pub metric: u32,
     /// The tunnel device.
     pub tunnel: Tunnel,
+    /// Whether routes refer to next-hop objects of the kernel.
+    pub objects: ObjectUse,
     /// Whether the kernel is written to.
     pub programming: Programming,
 }
@@ -43,6 +45,7 @@ impl Default for FibConfig {
             table: TABLE_MAIN,
             metric: 0,
             tunnel: Tunnel::default(),
+            objects: ObjectUse::default(),
             programming: Programming::On,
         }
     }
@@ -97,6 +100,23 @@ impl Default for Tunnel {
         Self { device: TUNNEL_DEVICE.into(), permission: TunnelPermission::Granted }
     }
 }
+
+/// Whether routes refer to next-hop objects of the kernel, where it has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectUse {
+    /// Once there are [`AUTO_OBJECTS`] routes, from then on.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// From how many routes on [`ObjectUse::Auto`] uses objects: what they save grows with the routes that share one. Fewer
+/// routes stay plain, which every tool knows how to show, and which outlive a loss of carrier while the daemon is down.
+pub const AUTO_OBJECTS: usize = 16_384;
 
 /// Whether tunnelled routes may be written. While withheld, those already in the kernel stay as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,6 +20,7 @@ pub mod event;
 pub mod kernel;
 pub mod lock;
 pub mod metrics;
+pub mod object;
 pub mod resolve;
 pub mod route;
 pub mod service;

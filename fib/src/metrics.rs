@@ -38,6 +38,7 @@ pub struct FibMetrics {
     pub(crate) created: AtomicU64,
     pub(crate) replaced: AtomicU64,
     pub(crate) deleted: AtomicU64,
+    pub(crate) objects: AtomicU64,
     pub(crate) repaired: AtomicU64,
     pub(crate) adopted: AtomicU64,
     pub(crate) batches: AtomicU64,
@@ -61,6 +62,8 @@ pub struct MetricsSnapshot {
     pub replaced: u64,
     /// Routes deleted.
     pub deleted: u64,
+    /// Next-hop objects created, replaced or deleted.
+    pub objects: u64,
     /// Routes somebody else had deleted or altered, put right.
     pub repaired: u64,
     /// Routes taken over at start without a message, because they were right.
@@ -85,6 +88,7 @@ impl FibMetrics {
             created: self.created.load(Relaxed),
             replaced: self.replaced.load(Relaxed),
             deleted: self.deleted.load(Relaxed),
+            objects: self.objects.load(Relaxed),
             repaired: self.repaired.load(Relaxed),
             adopted: self.adopted.load(Relaxed),
             batches: self.batches.load(Relaxed),

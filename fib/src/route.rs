@@ -6,6 +6,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::object::ObjectId;
+
 /// One next hop of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NextHop {
@@ -55,16 +57,26 @@ pub enum Path {
     Unreachable,
     /// Send them on through one of these legs, at least one, sorted.
     Unicast(SmallVec<[Leg; 1]>),
+    /// Send them on as this next-hop object says.
+    Object(ObjectId),
     /// Something we never ask for: only ever found in the kernel.
     Other,
 }
 
 impl Path {
-    /// The legs; none for a route that leads nowhere.
+    /// The object, if the route refers to one.
+    pub fn object(&self) -> Option<ObjectId> {
+        match self {
+            Self::Object(id) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The legs of the route itself; none for one that leads nowhere or refers to an object.
     pub fn legs(&self) -> &[Leg] {
         match self {
             Self::Unicast(legs) => legs,
-            Self::Blackhole | Self::Unreachable | Self::Other => &[],
+            Self::Blackhole | Self::Unreachable | Self::Object(_) | Self::Other => &[],
         }
     }
 }

@@ -6,10 +6,11 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Programming, RestartKey},
+    config::{ObjectUse, Programming, RestartKey},
     decide::{Decision, Fact, Reason, Verdict},
     error::Errno,
     event::{Reachability, TunnelState},
+    object::ObjectId,
     route::Onlink,
 };
 
@@ -66,6 +67,9 @@ pub struct RouteView {
     pub reason: Option<Reason>,
     /// The legs in the kernel if installed, else those wanted.
     pub legs: Vec<LegView>,
+    /// The next-hop object it refers to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectId>,
     /// Where it stands.
     pub state: State,
     /// Why it is not installed.
@@ -88,6 +92,20 @@ pub struct LegView {
     pub onlink: Onlink,
     /// Its share of the traffic.
     pub weight: u8,
+    /// Whether its device can be sent through.
+    pub link: LinkState,
+}
+
+/// Whether a leg's device can be sent through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkState {
+    /// It can.
+    Up,
+    /// It has no carrier.
+    NoCarrier,
+    /// It is down, or gone.
+    Down,
 }
 
 /// A page of routes, sorted by prefix.
@@ -151,6 +169,9 @@ pub struct KernelRouteView {
     pub protocol: u8,
     /// The metric.
     pub metric: u32,
+    /// The next-hop object it refers to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectId>,
     /// The legs.
     pub legs: Vec<LegView>,
 }
@@ -231,6 +252,8 @@ pub struct FibStatus {
     pub bytes: u64,
     /// Next hops followed, for whomever.
     pub next_hops: u64,
+    /// How routes refer to their next hops.
+    pub objects: ObjectsView,
     /// The tunnel device.
     pub tunnel: TunnelState,
     /// Whether adopted routes still wait for their sweep.
@@ -239,6 +262,29 @@ pub struct FibStatus {
     pub programming: Programming,
     /// Changed keys that take effect at the next start only.
     pub restart_required: Vec<RestartKey>,
+}
+
+/// How routes refer to their next hops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ObjectsView {
+    /// What was asked for.
+    pub setting: ObjectUse,
+    /// What is done.
+    pub form: Form,
+    /// Objects of ours in the kernel.
+    pub held: u64,
+}
+
+/// The form of our routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// Each names its next hops itself.
+    Plain,
+    /// The same, since this kernel has no next-hop objects.
+    Unsupported,
+    /// They refer to next-hop objects.
+    Objects,
 }
 
 /// Where a restart stands.

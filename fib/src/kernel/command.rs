@@ -17,9 +17,11 @@ use rustix::net::sockopt;
 use super::{
     Target, decode,
     encode::{self, Encoder, Inexpressible, family},
+    object,
 };
 use crate::{
     error::Errno,
+    object::{KernelObject, ObjectRequest},
     resolve::Lookup,
     route::Path,
     table::{Request, intern::Interner},
@@ -69,13 +71,54 @@ impl CommandSocket {
         batch: &[Request],
         refused: &mut Vec<(usize, Errno)>,
     ) -> io::Result<()> {
+        self.send(batch, refused, |encoder, request, sequence, out| {
+            encoder.append(paths, request, sequence, out)
+        })
+    }
+
+    pub(super) fn program_objects(
+        &mut self,
+        batch: &[ObjectRequest],
+        refused: &mut Vec<(usize, Errno)>,
+    ) -> io::Result<()> {
+        self.send(batch, refused, |encoder, request, sequence, out| {
+            object::append(encoder.protocol(), request, sequence, out)
+        })
+    }
+
+    /// Reads every next-hop object; `None`: the kernel knows of no such thing.
+    pub(super) fn objects(&mut self) -> io::Result<Option<Vec<KernelObject>>> {
+        let sequence = self.next_sequence();
+        self.socket.send(&object::dump_request(sequence), 0)?;
+        let mut objects = Vec::new();
+        loop {
+            let length = self.socket.recv(&mut &mut *self.inward, 0)?;
+            for message in messages(self.inward.get(..length).unwrap_or_default()) {
+                if sequence_of(message) != Some(sequence) {
+                    continue;
+                }
+                match object::object(message) {
+                    Some(object) => objects.push(object),
+                    None => return end_of_objects(message).map(|known| known.then_some(objects)),
+                }
+            }
+        }
+    }
+
+    /// Sends a batch and reads its results.
+    fn send<T>(
+        &mut self,
+        batch: &[T],
+        refused: &mut Vec<(usize, Errno)>,
+        append: impl Fn(&mut Encoder, &T, u32, &mut Vec<u8>) -> Result<(), Inexpressible>,
+    ) -> io::Result<()> {
         refused.clear();
         self.out.clear();
         let first = self.sequence.wrapping_add(1);
         let mut last = None;
         for (index, request) in batch.iter().enumerate() {
             let (start, sequence) = (self.out.len(), self.next_sequence());
-            match self.encoder.append(paths, request, sequence, &mut self.out) {
+            match append(&mut self.encoder, request, sequence, &mut self.out) {
                 Ok(()) => last = Some((start, sequence)),
                 Err(Inexpressible) => {
                     self.out.truncate(start);
@@ -179,6 +222,19 @@ pub(super) fn messages(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn message_length(bytes: &[u8]) -> Option<usize> {
     let length = u32::from_ne_bytes(*bytes.first_chunk()?) as usize;
     (16..=bytes.len()).contains(&length).then_some(length)
+}
+
+fn sequence_of(message: &[u8]) -> Option<u32> {
+    message.get(8..)?.first_chunk().map(|sequence| u32::from_ne_bytes(*sequence))
+}
+
+/// Whether what ended a dump was its end; not so when the kernel does not know the request.
+fn end_of_objects(message: &[u8]) -> io::Result<bool> {
+    match answer(message)? {
+        Answer::Result { errno: Some(Errno(libc::EOPNOTSUPP | libc::EINVAL)), .. } => Ok(false),
+        Answer::Result { errno: Some(errno), .. } => Err(io::Error::from_raw_os_error(errno.0)),
+        _ => Ok(true),
+    }
 }
 
 fn no_route(errno: Option<Errno>) -> io::Result<Option<Lookup>> {

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 use super::{Admin, Carrier, Link, Notice};
 use crate::{
+    object::ObjectId,
     resolve::Lookup,
     route::{KernelRoute, Leg, Onlink, Path},
     table::RouteNotice,
@@ -32,7 +33,11 @@ pub(super) fn route(message: &RouteMessage) -> Option<KernelRoute> {
     let path = match header.kind {
         RouteType::BlackHole => Path::Blackhole,
         RouteType::Unreachable => Path::Unreachable,
-        RouteType::Unicast if !attributes.unusual && !legs.is_empty() => Path::Unicast(legs),
+        RouteType::Unicast if !attributes.unusual => match attributes.object {
+            Some(id) => Path::Object(id),
+            None if legs.is_empty() => Path::Other,
+            None => Path::Unicast(legs),
+        },
         _ => Path::Other,
     };
     Some(KernelRoute {
@@ -137,6 +142,7 @@ struct Attributes<'a> {
     multipath: &'a [RouteNextHop],
     table: Option<u32>,
     metric: u32,
+    object: Option<ObjectId>,
     /// Whether there is one that we never set and that changes what the route does.
     unusual: bool,
 }
@@ -151,6 +157,7 @@ impl<'a> Attributes<'a> {
                 RouteAttribute::Via(via) => read.gateway = via_ip(via),
                 RouteAttribute::Oif(index) => read.device = Some(*index),
                 RouteAttribute::MultiPath(hops) => read.multipath = hops,
+                RouteAttribute::NhId(id) => read.object = Some(ObjectId(*id)),
                 RouteAttribute::Table(table) => read.table = Some(*table),
                 RouteAttribute::Priority(metric) => read.metric = *metric,
                 RouteAttribute::Metrics(_)
@@ -159,7 +166,6 @@ impl<'a> Attributes<'a> {
                 | RouteAttribute::Encap(_)
                 | RouteAttribute::EncapType(_)
                 | RouteAttribute::Realm(_)
-                | RouteAttribute::NhId(_)
                 | RouteAttribute::Expires(_) => read.unusual = true,
                 _ => {}
             }

@@ -61,6 +61,11 @@ impl Encoder {
         Self { target, v4: Templates::default(), v6: Templates::default(), generation: 0 }
     }
 
+    /// The protocol number that marks what is ours.
+    pub(super) fn protocol(&self) -> u8 {
+        self.target.protocol
+    }
+
     /// Appends the message of a request.
     pub(super) fn append(
         &mut self,
@@ -172,7 +177,9 @@ fn new_route(target: &Target, slot: Slot, path: &Path) -> Result<RouteMessage, I
 /// A deletion names our protocol always, the scope never, and the kind and the legs only if they matter.
 fn delete_route(target: &Target, slot: Slot, path: Option<&Path>) -> Result<RouteMessage, Inexpressible> {
     let mut message = match path {
-        Some(path @ (Path::Blackhole | Path::Unreachable | Path::Unicast(_))) => route(target, slot, path)?,
+        Some(path @ (Path::Blackhole | Path::Unreachable | Path::Unicast(_) | Path::Object(_))) => {
+            route(target, slot, path)?
+        }
         Some(Path::Other) | None => route(target, slot, &Path::Blackhole)?.kind(RouteType::Unspec),
     };
     message = message.scope(RouteScope::NoWhere).tos(slot.tos);
@@ -201,6 +208,7 @@ fn route(target: &Target, slot: Slot, path: &Path) -> Result<RouteMessageBuilder
                 Ok(message.kind(RouteType::Unicast).multipath(legs))
             }
         },
+        Path::Object(id) => Ok(message.kind(RouteType::Unicast).nhid(id.0)),
         Path::Other => Err(Inexpressible),
     }
 }
@@ -274,7 +282,7 @@ mod tests {
     use smallvec::smallvec;
 
     use super::*;
-    use crate::kernel::decode;
+    use crate::{kernel::decode, object::ObjectId};
 
     const TARGET: Target = Target { protocol: 179, table: 254, metric: 0 };
 
@@ -298,7 +306,8 @@ mod tests {
 
     #[test]
     fn a_path_comes_back_as_it_went_in() {
-        let v4: [Path; 6] = [
+        let v4: [Path; 7] = [
+            Path::Object(ObjectId(0xb3fe_0001)),
             Path::Blackhole,
             Path::Unreachable,
             Path::Unicast(smallvec![leg("192.168.92.129", 3, Onlink::Yes, 1)]),

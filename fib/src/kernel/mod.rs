@@ -8,6 +8,7 @@ mod decode;
 mod encode;
 mod monitor;
 mod netlink;
+mod object;
 
 #[cfg(test)]
 pub(crate) mod simulated;
@@ -17,6 +18,7 @@ use std::{future::Future, io, net::IpAddr};
 pub use self::{monitor::Monitor, netlink::Netlink};
 use crate::{
     error::Errno,
+    object::{KernelObject, ObjectNotice, ObjectRequest},
     resolve::Lookup,
     route::{KernelRoute, Path},
     table::{Request, RouteNotice, intern::Interner},
@@ -78,6 +80,8 @@ pub enum Notice {
     LinkGone(u32),
     /// An address of this device came or went.
     Address(u32),
+    /// A next-hop object of anybody but us, or changed by anybody but us.
+    Object(ObjectNotice),
     /// A rule of routing policy changed.
     Rule,
     /// Something about a link, an address or a rule that could not be read.
@@ -99,6 +103,24 @@ pub trait Kernel {
         batch: &[Request],
         refused: &mut Vec<(usize, Errno)>,
     ) -> io::Result<()>;
+
+    /// The same for next-hop objects.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::program`].
+    fn program_objects(
+        &mut self,
+        batch: &[ObjectRequest],
+        refused: &mut Vec<(usize, Errno)>,
+    ) -> io::Result<()>;
+
+    /// Reads every next-hop object, whoever owns it; `None`: this kernel has none.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not let itself be read.
+    fn objects(&mut self) -> io::Result<Option<Vec<KernelObject>>>;
 
     /// Asks which route leads to an address; `None`: none does.
     ///

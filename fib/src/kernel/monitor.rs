@@ -8,7 +8,7 @@ use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocol
 use rtnetlink::MulticastGroup;
 use socket2::{SockFilter, SockRef};
 
-use super::{Notice, command, decode};
+use super::{Notice, command, decode, object};
 
 const GROUPS: [MulticastGroup; 7] = [
     MulticastGroup::Link,
@@ -43,6 +43,8 @@ impl Monitor {
         for group in GROUPS {
             socket.socket_mut().add_membership(group as u32)?;
         }
+        // A kernel without next-hop objects has no such group.
+        let _ = socket.socket_mut().add_membership(object::NOTIFICATIONS);
         Ok(Self { socket, buffer: vec![0; 64 << 10].into_boxed_slice() })
     }
 
@@ -78,6 +80,9 @@ impl Monitor {
 
 fn read(bytes: &[u8]) -> impl Iterator<Item = Notice> {
     command::messages(bytes).filter_map(|bytes| {
+        if let Some(notice) = object::notice(bytes) {
+            return Some(Notice::Object(notice));
+        }
         match NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) {
             Ok(message) => decode::notice(message),
             Err(_) => Some(unreadable(bytes)),

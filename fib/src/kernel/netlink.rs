@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     error::Errno,
+    object::{KernelObject, ObjectRequest},
     resolve::Lookup,
     route::{KernelRoute, Path},
     table::{Request, intern::Interner},
@@ -61,6 +62,18 @@ impl Kernel for Netlink {
         refused: &mut Vec<(usize, Errno)>,
     ) -> io::Result<()> {
         self.commands.program(paths, batch, refused)
+    }
+
+    fn program_objects(
+        &mut self,
+        batch: &[ObjectRequest],
+        refused: &mut Vec<(usize, Errno)>,
+    ) -> io::Result<()> {
+        self.commands.program_objects(batch, refused)
+    }
+
+    fn objects(&mut self) -> io::Result<Option<Vec<KernelObject>>> {
+        self.commands.objects()
     }
 
     fn lookup(&mut self, address: IpAddr) -> io::Result<Option<Lookup>> {

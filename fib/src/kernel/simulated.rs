@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use super::{Admin, Carrier, Kernel, Link, Target};
 use crate::{
     error::Errno,
+    object::{KernelObject, ObjectId, ObjectRequest, Shape},
     resolve::Lookup,
     route::{KernelRoute, Path},
     table::{Action, Request, Slot, intern::Interner},
@@ -32,6 +33,12 @@ pub(crate) enum Fault {
 pub(crate) struct World {
     /// Slots with their routes in the order of their coming.
     pub(crate) slots: BTreeMap<Slot, Vec<KernelRoute>>,
+    /// Whether there are next-hop objects at all.
+    pub(crate) has_objects: bool,
+    /// Next-hop objects.
+    pub(crate) objects: BTreeMap<ObjectId, KernelObject>,
+    /// Requests about objects carried out.
+    pub(crate) object_requests: usize,
     /// Answers to lookups.
     pub(crate) lookups: BTreeMap<IpAddr, Lookup>,
     /// Devices.
@@ -47,6 +54,49 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Removes an object as the kernel does: with it go the groups it was the last leg of, and every route of theirs.
+    pub(crate) fn remove_object(&mut self, id: ObjectId) {
+        self.objects.remove(&id);
+        let mut emptied = Vec::new();
+        for object in self.objects.values_mut() {
+            if let Shape::Group(members) = &mut object.shape {
+                members.retain(|member| member.id != id);
+                emptied.extend(members.is_empty().then_some(object.id));
+            }
+        }
+        self.slots.values_mut().for_each(|routes| routes.retain(|route| route.path != Path::Object(id)));
+        emptied.into_iter().for_each(|id| self.remove_object(id));
+    }
+
+    fn change_object(&mut self, protocol: u8, request: &ObjectRequest) -> Result<(), Errno> {
+        let id = request.id();
+        let there = self.objects.contains_key(&id);
+        match request {
+            ObjectRequest::Create(..) if there => return Err(Errno(libc::EEXIST)),
+            ObjectRequest::Replace(..) | ObjectRequest::Delete(_) if !there => {
+                return Err(Errno(libc::ENOENT));
+            }
+            ObjectRequest::Create(_, shape) | ObjectRequest::Replace(_, shape) => {
+                if let Shape::Group(members) = shape
+                    && !members.iter().all(|member| self.objects.contains_key(&member.id))
+                {
+                    return Err(Errno(libc::EINVAL));
+                }
+                let object = KernelObject { id, protocol, shape: shape.clone() };
+                let before = self.objects.insert(id, object);
+                let group = |shape: &Shape| matches!(shape, Shape::Group(_));
+                assert!(before.is_none_or(|b| group(&b.shape) == group(shape)), "{id} changed its kind");
+            }
+            ObjectRequest::Delete(_) => {
+                let users = self.routes().iter().filter(|route| route.path == Path::Object(id)).count();
+                assert_eq!(users, 0, "{id} was deleted in use");
+                self.remove_object(id);
+            }
+        }
+        self.object_requests += 1;
+        Ok(())
+    }
+
     /// Every route, sorted by slot.
     pub(crate) fn routes(&self) -> Vec<KernelRoute> {
         self.slots.values().flatten().cloned().collect()
@@ -66,12 +116,18 @@ impl Simulated {
             Link { index: 2, name: "eth0".into(), admin: Admin::Up, carrier: Carrier::Present },
             Link { index: 9, name: "tunl0".into(), admin: Admin::Up, carrier: Carrier::Present },
         ];
-        Self { target, world: Rc::new(RefCell::new(World { links, ..World::default() })) }
+        Self { target, world: Rc::new(RefCell::new(World { links, has_objects: true, ..World::default() })) }
     }
 
     fn carry_out(&self, paths: &Interner<Path>, request: &Request) -> Result<(), Errno> {
         let mut world = self.world.borrow_mut();
         let path = request.path.and_then(|path| paths.get(path)).cloned();
+        if let Some(Path::Object(id)) = path
+            && request.action != Action::Delete
+            && !world.objects.contains_key(&id)
+        {
+            return Err(Errno(libc::EINVAL));
+        }
         let routes = world.slots.entry(request.slot).or_default();
         let ours = |route: &KernelRoute| {
             route.protocol == self.target.protocol && path.as_ref().is_none_or(|path| *path == route.path)
@@ -131,6 +187,28 @@ impl Kernel for Simulated {
             refused.extend(result.err().map(|errno| (index, errno)));
         }
         Ok(())
+    }
+
+    fn program_objects(
+        &mut self,
+        batch: &[ObjectRequest],
+        refused: &mut Vec<(usize, Errno)>,
+    ) -> io::Result<()> {
+        refused.clear();
+        for (index, request) in batch.iter().enumerate() {
+            let result = match self.fault() {
+                Some(Fault::Silence) => return Err(io::ErrorKind::TimedOut.into()),
+                Some(Fault::Refuse(errno)) => Err(Errno(errno)),
+                None => self.world.borrow_mut().change_object(self.target.protocol, request),
+            };
+            refused.extend(result.err().map(|errno| (index, errno)));
+        }
+        Ok(())
+    }
+
+    fn objects(&mut self) -> io::Result<Option<Vec<KernelObject>>> {
+        let world = self.world.borrow();
+        Ok(world.has_objects.then(|| world.objects.values().cloned().collect()))
     }
 
     fn lookup(&mut self, address: IpAddr) -> io::Result<Option<Lookup>> {

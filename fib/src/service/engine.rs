@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     links::Links,
+    objects::ObjectTurn,
     pace::{Pace, Sight},
 };
 use crate::{
@@ -38,19 +39,20 @@ const OUTCOMES: usize = 1024;
 
 /// The FIB layer without its thread.
 pub(crate) struct Engine<K> {
-    kernel: K,
+    pub(super) kernel: K,
     config: FibConfig,
     configured: Configured,
-    table: Table,
-    resolver: Resolver,
+    pub(super) table: Table,
+    pub(super) resolver: Resolver,
+    pub(super) objects: ObjectTurn,
     links: Links,
-    pace: Pace,
+    pub(super) pace: Pace,
     lookups_due: Option<Instant>,
     told_tunnel: Option<TunnelState>,
     sweep_at: usize,
     batch: Vec<Request>,
     refused: Vec<(usize, Errno)>,
-    metrics: Arc<FibMetrics>,
+    pub(super) metrics: Arc<FibMetrics>,
 }
 
 impl<K: Kernel> Engine<K> {
@@ -72,6 +74,7 @@ impl<K: Kernel> Engine<K> {
             configured: Configured::default(),
             table,
             resolver,
+            objects: ObjectTurn::default(),
             links,
             pace: Pace::new(now),
             lookups_due: None,
@@ -153,6 +156,7 @@ impl<K: Kernel> Engine<K> {
             }
             Notice::Address(index) if self.is_relevant(index) => self.underlay_changed(now),
             Notice::Address(_) => {}
+            Notice::Object(object) => self.object_notice(now, object),
             Notice::Rule => self.doubt_all(now),
             Notice::Unreadable => self.underlay_changed(now),
             Notice::Overrun => self.overrun(now),
@@ -165,7 +169,12 @@ impl<K: Kernel> Engine<K> {
             self.lookups(now);
         }
         if self.pace.sight() == Sight::Clear {
+            self.objects(now);
+        }
+        // An unanswered batch blinds us.
+        if self.pace.sight() == Sight::Clear {
             self.program(now);
+            self.sweep_objects(now);
         }
         if let Some(reason) = self.pace.due(now) {
             self.resync(now, reason).await;
@@ -177,21 +186,27 @@ impl<K: Kernel> Engine<K> {
 
     /// Whether another turn has something to do at once.
     pub(crate) fn has_work(&self, now: Instant) -> bool {
-        let times = [Some(self.pace.next()), self.lookups_due];
+        let objects = self.objects.next().filter(|_| self.pace.sight() == Sight::Clear);
+        let times = [Some(self.pace.next()), self.lookups_due, objects];
         let due = times.into_iter().flatten().any(|time| time <= now);
-        due || self.pace.sight() == Sight::Clear && self.table.has_work(now)
+        let work = self.table.has_work(now) || self.table.has_object_work() || self.table.form_is_due();
+        due || self.pace.sight() == Sight::Clear && work
     }
 
     /// Whether everything known has been done; refusals that wait for their time do not count.
     pub(crate) fn is_settled(&self, now: Instant) -> bool {
         let suspicious = self.pace.next() <= now + Duration::from_millis(500);
-        !self.table.has_work(now) && self.lookups_due.is_none() && !suspicious
+        !self.table.has_work(now)
+            && !self.table.has_object_work()
+            && self.lookups_due.is_none()
+            && !suspicious
     }
 
     /// When [`Self::turn`] has something to do again, work aside.
     pub(crate) fn next_time(&self) -> Instant {
-        let retry = self.table.next_retry().filter(|_| self.pace.sight() == Sight::Clear);
-        let times = [Some(self.pace.next()), self.lookups_due, retry];
+        let ours = [self.table.next_retry(), self.objects.next()].into_iter().flatten().min();
+        let ours = ours.filter(|_| self.pace.sight() == Sight::Clear);
+        let times = [Some(self.pace.next()), self.lookups_due, ours];
         times.into_iter().flatten().min().unwrap_or_else(|| self.pace.next())
     }
 
@@ -229,6 +244,7 @@ impl<K: Kernel> Engine<K> {
                 break;
             }
         }
+        self.sweep_objects_now(now);
         let removed = self.metrics.deleted.load(Relaxed) - before;
         Ok(FlushReport { removed, failed: self.table.leftovers() })
     }
@@ -257,6 +273,7 @@ impl<K: Kernel> Engine<K> {
             queued: self.table.queued() as u64,
             bytes: self.table.mem_size() as u64,
             next_hops: self.resolver.len() as u64,
+            objects: self.table.objects_view(),
             tunnel: self.table.tunnel(),
             restart: self.table.restart(),
             programming: self.table.programming(),
@@ -287,7 +304,7 @@ impl<K: Kernel> Engine<K> {
         self.pace.suspect(now, ResyncReason::Overrun);
     }
 
-    fn doubt_all(&mut self, now: Instant) {
+    pub(super) fn doubt_all(&mut self, now: Instant) {
         self.resolver.all_changed();
         self.plan_lookups(now);
     }
@@ -428,9 +445,10 @@ impl<K: Kernel> Engine<K> {
             self.links.replace(links);
             self.tunnel_device(now);
         }
+        let objects = self.compare_objects()?;
         let dump = self.kernel.dump().await?;
         let comparison = self.table.compare(dump);
-        self.metrics.repaired.fetch_add(comparison.differences, Relaxed);
+        self.metrics.repaired.fetch_add(comparison.differences + objects, Relaxed);
         if reason == ResyncReason::LinkChange {
             self.table.retry_all();
         }

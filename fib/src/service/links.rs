@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    kernel::{Admin, Link},
-    table::DeviceNames,
+    kernel::{Admin, Carrier, Link},
+    table::Devices,
+    view::LinkState,
 };
 
 /// The devices by index.
@@ -36,8 +37,16 @@ impl Links {
     }
 }
 
-impl DeviceNames for Links {
+impl Devices for Links {
     fn name(&self, index: u32) -> Option<&str> {
         self.0.get(&index).map(|link| link.name.as_str())
+    }
+
+    fn state(&self, index: u32) -> LinkState {
+        match self.0.get(&index).map(|link| (link.admin, link.carrier)) {
+            Some((Admin::Up, Carrier::Present)) => LinkState::Up,
+            Some((Admin::Up, Carrier::Lost)) => LinkState::NoCarrier,
+            Some((Admin::Down, _)) | None => LinkState::Down,
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod engine;
 mod handle;
 mod links;
+mod objects;
 mod pace;
 mod thread;
 

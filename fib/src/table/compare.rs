@@ -65,6 +65,7 @@ impl Table {
         let mut comparison = Comparison::default();
         self.foreign.clear();
         self.strays.clear();
+        self.objects.forget_lent();
         let table = self.table;
         for route in dump.into_iter().filter(|route| route.table == table) {
             self.found(route, &mut comparison);
@@ -108,6 +109,7 @@ impl Table {
         let (slot, prefix) = (slot_of(&route), route.prefix);
         let in_use = slot == self.slot(prefix);
         if route.protocol != self.protocol {
+            route.path.object().into_iter().for_each(|id| self.objects.lend(id));
             if in_use {
                 self.foreign.entry(prefix).or_default().push(route.protocol);
             }

@@ -9,7 +9,9 @@
 
 mod compare;
 mod entry;
+mod forms;
 pub mod intern;
+mod objects;
 mod prefixes;
 mod retry;
 mod sync;
@@ -27,22 +29,25 @@ use smallvec::SmallVec;
 
 pub use self::{
     compare::{Comparison, RouteNotice, Touch},
+    objects::ObjectOutcome,
     sync::{Action, Completion, Request, Slot},
-    views::DeviceNames,
+    views::Devices,
 };
 use self::{
     entry::{Entry, Todo},
     intern::Interner,
+    objects::Objects,
     prefixes::Prefixes,
     retry::Retries,
 };
 use crate::{
-    config::{FibConfig, Programming, TunnelPermission},
+    config::{FibConfig, ObjectUse, Programming, TunnelPermission},
     decide::Decider,
     event::TunnelState,
+    object::IdRange,
     resolve::{Exclusion, Resolver},
     route::{NextHopSet, Path, RouteChange},
-    view::RestartPhase,
+    view::{Form, RestartPhase},
 };
 
 /// The metric the kernel gives an IPv6 route that asks for none (`IP6_RT_PRIO_USER`).
@@ -55,6 +60,9 @@ pub struct Table {
     table: u32,
     metric: u32,
     programming: Programming,
+    setting: ObjectUse,
+    support: forms::Support,
+    form: Form,
     decider: Decider,
     blocks: BTreeSet<IpNet>,
     tunnel: TunnelState,
@@ -62,6 +70,7 @@ pub struct Table {
     entries: Prefixes<Entry>,
     sets: Interner<NextHopSet>,
     paths: Interner<Path>,
+    objects: Objects,
     /// Protocol numbers of the routes of others in slots that we use or would use.
     foreign: FxHashMap<IpNet, SmallVec<[u8; 4]>>,
     /// Routes of ours in slots that we do not use: swept when the restart is over.
@@ -80,6 +89,9 @@ impl Table {
             table: config.table,
             metric: config.metric,
             programming: config.programming,
+            setting: config.objects,
+            support: forms::Support::Unknown,
+            form: Form::Plain,
             decider: Decider::default(),
             blocks: BTreeSet::new(),
             tunnel: TunnelState { device: None, permission: config.tunnel.permission },
@@ -87,6 +99,7 @@ impl Table {
             entries: Prefixes::default(),
             sets: Interner::default(),
             paths: Interner::default(),
+            objects: Objects::new(IdRange::new(config.protocol, config.table)),
             foreign: FxHashMap::default(),
             strays: Vec::new(),
             queue: VecDeque::new(),
@@ -102,6 +115,7 @@ impl Table {
     pub fn configure(&mut self, config: &FibConfig, resolver: &Resolver) {
         self.decider = Decider::new(config);
         self.programming = config.programming;
+        self.setting = config.objects;
         self.tunnel.permission = config.tunnel.permission;
         let blocks: BTreeSet<_> = config.local_blocks.iter().map(IpNet::trunc).collect();
         for gone in self.blocks.difference(&blocks) {
@@ -113,6 +127,9 @@ impl Table {
             self.entries.entry(*block).marks.block = true;
         }
         self.blocks = blocks;
+        if self.form_is_due() {
+            return self.take_form(resolver);
+        }
         self.refresh_all(resolver);
     }
 
@@ -145,6 +162,7 @@ impl Table {
 
     /// The way to some next hops changed.
     pub fn next_hops_changed(&mut self, changed: &BTreeSet<IpAddr>, resolver: &Resolver) {
+        self.objects.release(changed);
         let mut affected = self.sets.marks();
         let concerned = |set: &NextHopSet| set.iter().any(|next_hop| changed.contains(&next_hop.address));
         self.sets.iter().filter(|(_, set)| concerned(set)).for_each(|(id, _)| affected.insert(id));
@@ -205,7 +223,8 @@ impl Table {
 
     /// Whether any route of ours, held or wanted, leads through this device.
     pub fn uses_device(&self, device: u32) -> bool {
-        self.paths.iter().flat_map(|(_, path)| path.legs()).any(|leg| leg.device == device)
+        let plain = self.paths.iter().flat_map(|(_, path)| path.legs()).any(|leg| leg.device == device);
+        plain || self.objects.uses_device(device)
     }
 
     /// Forgets paths and sets that no route has any more. Returns the next hops that routes have.
@@ -222,6 +241,7 @@ impl Table {
     }
 
     fn refresh_all(&mut self, resolver: &Resolver) {
+        self.objects.release_all();
         let prefixes: Vec<_> = self.entries.iter().map(|(prefix, _)| prefix).collect();
         prefixes.into_iter().for_each(|prefix| self.refresh(prefix, resolver));
     }

@@ -86,6 +86,11 @@ impl<T> Prefixes<T> {
         v4.chain(self.v6.iter_mut().map(|(prefix, value)| (IpNet::V6(prefix), value)))
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.v4.len() + self.v6.len()
+    }
+
     /// Bytes used.
     pub(super) fn mem_size(&self) -> usize {
         self.v4.mem_size() + self.v6.mem_size()

@@ -205,8 +205,9 @@ impl Table {
         if request.is_stray() {
             return;
         }
-        entry.actual = request.path;
+        let before = std::mem::replace(&mut entry.actual, request.path);
         (entry.cause, entry.errno) = (None, None);
+        self.loosen(before.filter(|before| Some(*before) != request.path));
         self.enqueue(prefix);
     }
 

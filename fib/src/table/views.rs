@@ -15,22 +15,25 @@ use crate::{
     route::{KernelRoute, Leg, Path},
     view::{
         Cause, DecisionView, DiffAction, DiffEntry, DiffPage, Explanation, KernelRouteView, LegView,
-        ResolutionView, RestartPhase, RouteCount, RoutePage, RouteView, State,
+        LinkState, ResolutionView, RestartPhase, RouteCount, RoutePage, RouteView, State,
     },
 };
 
-/// Names of devices by index.
-pub trait DeviceNames {
+/// Devices by index.
+pub trait Devices {
     /// The name, when it is known.
     fn name(&self, index: u32) -> Option<&str>;
+
+    /// Whether it can be sent through.
+    fn state(&self, index: u32) -> LinkState;
 }
 
 impl Table {
     /// At most `limit` routes from a prefix on.
-    pub fn routes(&self, from: Option<IpNet>, limit: usize, names: &impl DeviceNames) -> RoutePage {
+    pub fn routes(&self, from: Option<IpNet>, limit: usize, devices: &impl Devices) -> RoutePage {
         let mut entries = self.entries.iter_from(from);
         let routes =
-            entries.by_ref().take(limit).map(|(prefix, entry)| self.view(prefix, entry, names)).collect();
+            entries.by_ref().take(limit).map(|(prefix, entry)| self.view(prefix, entry, devices)).collect();
         RoutePage { routes, next: entries.next().map(|(prefix, _)| prefix) }
     }
 
@@ -54,7 +57,7 @@ impl Table {
         from: Option<IpNet>,
         limit: usize,
         dump: &[KernelRoute],
-        names: &impl DeviceNames,
+        devices: &impl Devices,
     ) -> DiffPage {
         let mut held: BTreeMap<IpNet, Vec<&KernelRoute>> = BTreeMap::new();
         for route in dump.iter().filter(|route| self.concerns_us(route)) {
@@ -65,7 +68,7 @@ impl Table {
         prefixes.extend(held.iter().filter(|(_, routes)| ours(routes)).map(|(prefix, _)| *prefix));
         let due = prefixes.into_iter().filter(|prefix| from.is_none_or(|from| *prefix >= from));
         let mut differences = due.filter_map(|prefix| {
-            self.difference(prefix, held.get(&prefix).map(Vec::as_slice).unwrap_or_default(), names)
+            self.difference(prefix, held.get(&prefix).map(Vec::as_slice).unwrap_or_default(), devices)
         });
         let entries = differences.by_ref().take(limit).collect();
         DiffPage { entries, next: differences.next().map(|entry| entry.prefix) }
@@ -77,16 +80,16 @@ impl Table {
         prefix: IpNet,
         resolver: &Resolver,
         dump: &[KernelRoute],
-        names: &impl DeviceNames,
+        devices: &impl Devices,
     ) -> Explanation {
         let found = self.entries.longest_match(prefix.trunc());
         let slot = self.slot(found.map_or(prefix.trunc(), |(prefix, _)| prefix));
         let in_slot = dump.iter().filter(|route| route.table == self.table && slot_of(route) == slot);
         Explanation {
-            route: found.map(|(prefix, entry)| self.view(prefix, entry, names)),
+            route: found.map(|(prefix, entry)| self.view(prefix, entry, devices)),
             decisions: found
-                .map_or_else(Vec::new, |(prefix, entry)| self.decisions(prefix, entry, resolver, names)),
-            kernel: in_slot.map(|route| kernel_view(route, names)).collect(),
+                .map_or_else(Vec::new, |(prefix, entry)| self.decisions(prefix, entry, resolver, devices)),
+            kernel: in_slot.map(|route| self.kernel_view(route, devices)).collect(),
         }
     }
 
@@ -95,7 +98,7 @@ impl Table {
         prefix: IpNet,
         entry: &Entry,
         resolver: &Resolver,
-        names: &impl DeviceNames,
+        devices: &impl Devices,
     ) -> Vec<DecisionView> {
         if entry.marks.block {
             let mut facts = Vec::new();
@@ -106,20 +109,21 @@ impl Table {
         let decided = next_hops.map(|next_hop| {
             let mut facts: Vec<Fact> = Vec::new();
             let decision = self.decider.route(prefix, next_hop.address, &mut facts);
-            let resolution = resolution(next_hop.address, resolver, names);
+            let resolution = resolution(next_hop.address, resolver, devices);
             DecisionView { next_hop: Some(next_hop.address), decision, facts, resolution: Some(resolution) }
         });
         decided.collect()
     }
 
-    fn view(&self, prefix: IpNet, entry: &Entry, names: &impl DeviceNames) -> RouteView {
+    fn view(&self, prefix: IpNet, entry: &Entry, devices: &impl Devices) -> RouteView {
         let path = entry.actual.or(entry.wanted).and_then(|path| self.paths.get(path));
         let state = entry.state();
         RouteView {
             prefix,
             path: entry.decision.map(|decision: Decision| decision.verdict),
             reason: entry.decision.map(|decision| decision.reason),
-            legs: path.map_or_else(Vec::new, |path| legs(path.legs(), names)),
+            legs: path.map_or_else(Vec::new, |path| self.legs_of(path, devices)),
+            object: path.and_then(Path::object),
             state,
             cause: self.cause(entry, state),
             errno: entry.errno(),
@@ -138,12 +142,7 @@ impl Table {
         }
     }
 
-    fn difference(
-        &self,
-        prefix: IpNet,
-        held: &[&KernelRoute],
-        names: &impl DeviceNames,
-    ) -> Option<DiffEntry> {
+    fn difference(&self, prefix: IpNet, held: &[&KernelRoute], devices: &impl Devices) -> Option<DiffEntry> {
         let slot = self.slot(prefix);
         let entry = self.entries.get(prefix);
         let wanted = entry.and_then(|entry| entry.wanted).and_then(|path| self.paths.get(path));
@@ -168,8 +167,8 @@ impl Table {
         Some(DiffEntry {
             prefix,
             action,
-            wanted: wanted.map(|path| self.wanted_view(prefix, path, names)),
-            held: held.iter().map(|route| kernel_view(route, names)).collect(),
+            wanted: wanted.map(|path| self.wanted_view(prefix, path, devices)),
+            held: held.iter().map(|route| self.kernel_view(route, devices)).collect(),
             cause: self.diff_cause(action, entry),
         })
     }
@@ -183,13 +182,33 @@ impl Table {
         }
     }
 
-    fn wanted_view(&self, prefix: IpNet, path: &Path, names: &impl DeviceNames) -> KernelRouteView {
+    fn wanted_view(&self, prefix: IpNet, path: &Path, devices: &impl Devices) -> KernelRouteView {
         KernelRouteView {
             kind: kind(path, 0),
             dst: prefix,
             protocol: self.protocol,
             metric: self.slot(prefix).metric,
-            legs: legs(path.legs(), names),
+            object: path.object(),
+            legs: self.legs_of(path, devices),
+        }
+    }
+
+    fn kernel_view(&self, route: &KernelRoute, devices: &impl Devices) -> KernelRouteView {
+        KernelRouteView {
+            kind: kind(&route.path, route.kind),
+            dst: route.prefix,
+            protocol: route.protocol,
+            metric: route.metric,
+            object: route.path.object(),
+            legs: self.legs_of(&route.path, devices),
+        }
+    }
+
+    /// The legs of a path, those of its object included.
+    fn legs_of(&self, path: &Path, devices: &impl Devices) -> Vec<LegView> {
+        match path {
+            Path::Object(id) => legs(&self.objects.legs(*id), devices),
+            path => legs(path.legs(), devices),
         }
     }
 
@@ -203,23 +222,13 @@ fn left_alone(entry: &Entry) -> bool {
     entry.decision.is_some_and(|decision| decision.verdict == Verdict::NotOurs)
 }
 
-fn resolution(address: IpAddr, resolver: &Resolver, names: &impl DeviceNames) -> ResolutionView {
+fn resolution(address: IpAddr, resolver: &Resolver, devices: &impl Devices) -> ResolutionView {
     let lookup: Option<&Lookup> = resolver.lookup(address);
     ResolutionView {
         reachability: resolver.reachability(address),
         by: lookup.map(|lookup| lookup.by),
         protocol: lookup.map(|lookup| lookup.protocol),
-        legs: lookup.map_or_else(Vec::new, |lookup| legs(&lookup.legs, names)),
-    }
-}
-
-fn kernel_view(route: &KernelRoute, names: &impl DeviceNames) -> KernelRouteView {
-    KernelRouteView {
-        kind: kind(&route.path, route.kind),
-        dst: route.prefix,
-        protocol: route.protocol,
-        metric: route.metric,
-        legs: legs(route.path.legs(), names),
+        legs: lookup.map_or_else(Vec::new, |lookup| legs(&lookup.legs, devices)),
     }
 }
 
@@ -227,18 +236,19 @@ fn kind(path: &Path, number: u8) -> String {
     match path {
         Path::Blackhole => "blackhole".into(),
         Path::Unreachable => "unreachable".into(),
-        Path::Unicast(_) => "unicast".into(),
+        Path::Unicast(_) | Path::Object(_) => "unicast".into(),
         Path::Other if number == libc::RTN_UNICAST => "unicast".into(),
         Path::Other => number.to_string(),
     }
 }
 
-fn legs(legs: &[Leg], names: &impl DeviceNames) -> Vec<LegView> {
+fn legs(legs: &[Leg], devices: &impl Devices) -> Vec<LegView> {
     let view = |leg: &Leg| LegView {
         gateway: leg.gateway,
-        device: names.name(leg.device).map_or_else(|| leg.device.to_string(), Into::into),
+        device: devices.name(leg.device).map_or_else(|| leg.device.to_string(), Into::into),
         onlink: leg.onlink,
         weight: leg.weight,
+        link: devices.state(leg.device),
     };
     legs.iter().map(view).collect()
 }

@@ -5,13 +5,17 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use smallvec::SmallVec;
 
-use super::{Table, intern::Id};
+use super::{
+    Table,
+    intern::Id,
+    objects::{Class, Hop},
+};
 use crate::{
     config::TunnelPermission,
     decide::{Decision, Verdict},
     resolve::Resolver,
     route::{Leg, NextHop, Onlink, Path},
-    view::Cause,
+    view::{Cause, Form},
 };
 
 /// What follows from the configuration and the next hops' answers.
@@ -37,9 +41,11 @@ impl Table {
         if same && entry.cause == Some(Cause::KernelError) && self.retries.is_waiting(prefix) {
             return;
         }
+        let left = entry.wanted.filter(|before| Some(*before) != want.path);
         (entry.wanted, entry.decision, entry.cause) = (want.path, want.decision, want.cause);
         entry.marks.unreachable = want.unreachable;
         entry.errno = None;
+        self.loosen(left);
         self.retries.forget(prefix);
         self.enqueue(prefix);
     }
@@ -54,34 +60,53 @@ impl Table {
         }
         match entry.next_hops.and_then(|set| self.sets.get(set)) {
             Some(set) => {
-                let (decision, legs, cause) = self.legs(prefix, set, resolver);
-                let unreachable = legs.is_empty() && refuses(prefix, cause);
-                let path = if unreachable { Path::Unreachable } else { Path::Unicast(legs) };
-                if path.legs().is_empty() && !unreachable {
+                let (decision, hops, cause) = self.hops(prefix, set, resolver);
+                let unreachable = hops.is_empty() && refuses(prefix, cause);
+                if hops.is_empty() && !unreachable {
                     return Want::nothing(decision, cause);
                 }
+                let path = if unreachable { Path::Unreachable } else { self.path_of(prefix, &hops) };
                 Want { path: Some(self.paths.intern(&path)), unreachable, ..Want::nothing(decision, None) }
             }
             None => nothing,
         }
     }
 
-    /// The legs that can be used now, the decision over the first next hop, and why a leg is missing if one is.
-    fn legs(
+    /// The path through these hops, in the form that routes have now.
+    fn path_of(&mut self, prefix: IpNet, hops: &[Hop]) -> Path {
+        let plain = || Path::Unicast(normal(hops.iter().map(|hop| hop.leg).collect()));
+        if self.form != Form::Objects {
+            return plain();
+        }
+        let entry = self.entries.get(prefix);
+        let held = entry.and_then(|entry| entry.actual).and_then(|path| self.paths.get(path)?.object());
+        let Some(set) = entry.and_then(|entry| entry.next_hops).and_then(|set| self.sets.get(set)) else {
+            return plain();
+        };
+        let class = match (self.decider.pool(prefix), prefix) {
+            (Some(pool), _) => Class::Pool(pool.cidr),
+            (None, IpNet::V4(_)) => Class::V4,
+            (None, IpNet::V6(_)) => Class::V6,
+        };
+        self.objects.of_route(set, class, hops, held).map_or_else(plain, Path::Object)
+    }
+
+    /// The hops that can be used now, the decision over the first next hop, and why a leg is missing if one is.
+    fn hops(
         &self,
         prefix: IpNet,
         next_hops: &[NextHop],
         resolver: &Resolver,
-    ) -> (Option<Decision>, SmallVec<[Leg; 1]>, Option<Cause>) {
-        let (mut first, mut legs, mut missing) = (None, SmallVec::new(), None);
+    ) -> (Option<Decision>, SmallVec<[Hop; 1]>, Option<Cause>) {
+        let (mut first, mut hops, mut missing) = (None, SmallVec::new(), None);
         for next_hop in next_hops {
             let decision = self.decider.route(prefix, next_hop.address, &mut ());
             first.get_or_insert(decision);
             match decision.verdict {
-                Verdict::Direct => missing = direct(prefix, *next_hop, resolver, &mut legs).or(missing),
+                Verdict::Direct => missing = direct(prefix, *next_hop, resolver, &mut hops).or(missing),
                 Verdict::Tunnel => match self.tunnel_device_for_use() {
                     Ok(device) if resolver.is_reachable(next_hop.address) => {
-                        legs.push(tunnelled(*next_hop, device));
+                        hops.push(tunnelled(*next_hop, device));
                     }
                     Ok(_) => missing = Some(no_way(next_hop.address, resolver)),
                     Err(cause) => missing = Some(cause),
@@ -89,7 +114,7 @@ impl Table {
                 Verdict::Blackhole | Verdict::NotOurs => {}
             }
         }
-        (first, normal(legs), missing)
+        (first, hops, missing)
     }
 
     fn tunnel_device_for_use(&self) -> Result<u32, Cause> {
@@ -106,13 +131,14 @@ fn direct(
     prefix: IpNet,
     next_hop: NextHop,
     resolver: &Resolver,
-    legs: &mut SmallVec<[Leg; 1]>,
+    hops: &mut SmallVec<[Hop; 1]>,
 ) -> Option<Cause> {
-    let before = legs.len();
+    let before = hops.len();
     let fits = |leg: &Leg| !matches!((prefix, leg.gateway), (IpNet::V6(_), Some(IpAddr::V4(_))));
     let weighted = |leg: Leg| Leg { weight: next_hop.weight.max(1).saturating_mul(leg.weight.max(1)), ..leg };
-    legs.extend(resolver.legs(next_hop.address).filter(fits).map(weighted));
-    (legs.len() == before).then(|| no_way(next_hop.address, resolver))
+    let legs = resolver.legs(next_hop.address).filter(fits).map(weighted);
+    hops.extend(legs.map(|leg| Hop { next_hop: next_hop.address, leg }));
+    (hops.len() == before).then(|| no_way(next_hop.address, resolver))
 }
 
 /// Why there is no way to a next hop: the kernel knows none, or could not be asked yet.
@@ -127,8 +153,10 @@ fn refuses(prefix: IpNet, cause: Option<Cause>) -> bool {
 }
 
 /// A tunnelled route's gateway is the next hop itself, not what leads to it.
-fn tunnelled(next_hop: NextHop, device: u32) -> Leg {
-    Leg { gateway: Some(next_hop.address), device, onlink: Onlink::Yes, weight: next_hop.weight.max(1) }
+fn tunnelled(next_hop: NextHop, device: u32) -> Hop {
+    let gateway = Some(next_hop.address);
+    let leg = Leg { gateway, device, onlink: Onlink::Yes, weight: next_hop.weight.max(1) };
+    Hop { next_hop: next_hop.address, leg }
 }
 
 /// Sorted, each way once (its weights added), and an only leg of weight 1.

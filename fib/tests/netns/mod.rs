@@ -119,8 +119,6 @@ impl RouteMonitor {
     /// What was heard so far about prefixes that begin so.
     pub(crate) fn lines(mut self, prefix: &str) -> Vec<String> {
         let heard = self.canary();
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
         heard.into_iter().filter(|line| line.contains(prefix)).map(|line| line.trim().to_string()).collect()
     }
 
@@ -140,5 +138,12 @@ impl RouteMonitor {
             }
         }
         panic!("ip monitor hears nothing");
+    }
+}
+
+impl Drop for RouteMonitor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

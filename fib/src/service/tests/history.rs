@@ -6,14 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::view::RestartPhase;
+use crate::{
+    config::ObjectUse,
+    object::{IdRange, KernelObject, ObjectNotice, Shape},
+    view::RestartPhase,
+};
 
 /// Something that happens in a random history.
 #[derive(Clone, Debug)]
 enum Step {
-    Apply { prefix: u8, next_hop: u8 },
+    Apply { prefix: u8, next_hops: BTreeSet<u8> },
     Withdraw { prefix: u8 },
     Mode(PoolMode),
+    Objects(ObjectUse),
+    ObjectGone { which: u8, heard: bool },
+    IdTaken { number: u8 },
     EndRestart,
     Flush,
     Foreign { prefix: u8, heard: bool },
@@ -36,9 +43,13 @@ fn step() -> impl Strategy<Value = Step> {
         Just(PoolMode::Vxlan)
     ];
     prop_oneof![
-        6 => (prefix.clone(), next_hop.clone()).prop_map(|(prefix, next_hop)| Step::Apply { prefix, next_hop }),
+        6 => (prefix.clone(), proptest::collection::btree_set(next_hop.clone(), 1..3))
+            .prop_map(|(prefix, next_hops)| Step::Apply { prefix, next_hops }),
         2 => prefix.clone().prop_map(|prefix| Step::Withdraw { prefix }),
         2 => mode.prop_map(Step::Mode),
+        2 => prop_oneof![Just(ObjectUse::On), Just(ObjectUse::Off)].prop_map(Step::Objects),
+        2 => (0u8..8, heard.clone()).prop_map(|(which, heard)| Step::ObjectGone { which, heard }),
+        1 => (0u8..8).prop_map(|number| Step::IdTaken { number }),
         1 => Just(Step::EndRestart),
         1 => Just(Step::Flush),
         2 => (prefix.clone(), heard).prop_map(|(prefix, heard)| Step::Foreign { prefix, heard }),
@@ -68,27 +79,37 @@ fn nth_next_hop(n: u8) -> IpAddr {
 /// What the naive model knows: who asked for what, and which routes others have put where.
 #[derive(Default)]
 struct Model {
-    asked: BTreeMap<IpNet, IpAddr>,
+    asked: BTreeMap<IpNet, Vec<IpAddr>>,
     foreign: BTreeSet<IpNet>,
     unreachable: BTreeSet<IpAddr>,
     adopted: BTreeSet<IpNet>,
     mode: Option<PoolMode>,
+    objects: ObjectUse,
     flushed: bool,
 }
 
 impl Model {
-    fn path(&self, next_hop: IpAddr) -> Option<Path> {
-        let near = next_hop.to_string().starts_with("192.168.92.");
+    fn path(&self, next_hops: &[IpAddr]) -> Option<Path> {
+        if self.mode == Some(PoolMode::Vxlan) {
+            return None;
+        }
+        let reached = next_hops.iter().filter(|next_hop| !self.unreachable.contains(*next_hop));
+        let legs: Vec<_> = reached.flat_map(|next_hop| self.leg(*next_hop).legs().to_vec()).collect();
+        Some(if legs.is_empty() { Path::Unreachable } else { merged(&legs) })
+    }
+
+    fn leg(&self, next_hop: IpAddr) -> Path {
         let text = next_hop.to_string();
-        if self.unreachable.contains(&next_hop) && self.mode != Some(PoolMode::Vxlan) {
-            return Some(Path::Unreachable);
-        }
+        let near = text.starts_with("192.168.92.");
         match (self.mode.unwrap_or(PoolMode::Always), near) {
-            (PoolMode::Vxlan, _) => None,
-            (PoolMode::Always, _) | (PoolMode::CrossSubnet, false) => Some(tunnelled(&text)),
-            (_, true) => Some(direct(&text)),
-            (_, false) => Some(direct("192.168.92.1")),
+            (PoolMode::Always, _) | (PoolMode::CrossSubnet, false) => tunnelled(&text),
+            (_, true) => direct(&text),
+            (_, false) => direct("192.168.92.1"),
         }
+    }
+
+    fn config(&self) -> FibConfig {
+        FibConfig { objects: self.objects, ..config(self.mode.unwrap_or(PoolMode::Always)) }
     }
 
     fn wants(&self, prefix: IpNet) -> bool {
@@ -116,10 +137,12 @@ fn meddle(
 
 fn perform(bench: &mut Bench, model: &mut Model, step: Step) {
     match step {
-        Step::Apply { prefix, next_hop } => {
-            let change = RouteChange::via(nth_prefix(prefix), nth_next_hop(next_hop));
-            model.asked.insert(change.prefix, nth_next_hop(next_hop));
-            bench.engine.apply(bench.now, &[change]);
+        Step::Apply { prefix, next_hops } => {
+            let prefix = nth_prefix(prefix);
+            let addresses: Vec<_> = next_hops.into_iter().map(nth_next_hop).collect();
+            let next_hops = addresses.iter().copied().map(NextHop::new).collect();
+            model.asked.insert(prefix, addresses);
+            bench.engine.apply(bench.now, &[RouteChange { prefix, next_hops }]);
         }
         Step::Withdraw { prefix } => {
             model.asked.remove(&nth_prefix(prefix));
@@ -127,7 +150,23 @@ fn perform(bench: &mut Bench, model: &mut Model, step: Step) {
         }
         Step::Mode(mode) => {
             (model.mode, model.flushed) = (Some(mode), false);
-            bench.engine.configure(bench.now, config(mode));
+            bench.engine.configure(bench.now, model.config());
+        }
+        Step::Objects(objects) => {
+            (model.objects, model.flushed) = (objects, false);
+            bench.engine.configure(bench.now, model.config());
+        }
+        Step::ObjectGone { which, heard } => {
+            let id = bench.kernel.world.borrow().objects.keys().nth(which.into()).copied();
+            let Some(id) = id else { return };
+            bench.kernel.world.borrow_mut().remove_object(id);
+            let notice = if heard { Notice::Object(ObjectNotice::Removed(id)) } else { Notice::Overrun };
+            bench.engine.notice(bench.now, notice);
+        }
+        Step::IdTaken { number } => {
+            let id = IdRange::new(179, 254).id(number.into());
+            let object = KernelObject { id, protocol: 11, shape: Shape::Other };
+            bench.kernel.world.borrow_mut().objects.entry(id).or_insert(object);
         }
         Step::EndRestart => {
             bench.engine.end_restart();
@@ -209,7 +248,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 0..40),
     ) {
         let adopted = found.iter().map(|(prefix, _)| nth_prefix(*prefix)).collect();
-        let mut model = Model { adopted, ..Model::default() };
+        let mut model = Model { adopted, objects: ObjectUse::Off, ..Model::default() };
         let mut bench = Bench::new(PoolMode::Always, |kernel| {
             for (prefix, next_hop) in found {
                 let next_hop = nth_next_hop(next_hop).to_string();
@@ -222,11 +261,15 @@ proptest! {
         bench.pass(Duration::from_secs(130));
         for prefix in (0..6).map(nth_prefix) {
             let held = bench.held(&prefix.to_string());
+            let objects = held.iter().any(|route| route.path.object().is_some());
+            let held: Vec<_> = held.into_iter().map(|route| bench.spelled_out(route)).collect();
             let (ours, foreign): (Vec<_>, Vec<_>) = held.into_iter().partition(|route| route.protocol == 179);
             prop_assert_eq!(foreign.len(), usize::from(model.foreign.contains(&prefix)));
             let asked = model.asked.get(&prefix);
-            match asked.and_then(|next_hop| model.path(*next_hop)) {
+            match asked.and_then(|next_hops| model.path(next_hops)) {
                 Some(path) if foreign.is_empty() => {
+                    let form = model.objects == ObjectUse::On && path != Path::Unreachable;
+                    prop_assert_eq!(objects, form);
                     prop_assert_eq!(ours, vec![kernel_route(&prefix.to_string(), 179, path)]);
                 }
                 Some(_) => prop_assert!(ours.len() <= 1),
@@ -236,5 +279,15 @@ proptest! {
         let blocks = bench.held("172.16.241.64/26").len();
         prop_assert_eq!(blocks, usize::from(!model.flushed && model.mode != Some(PoolMode::Vxlan)));
         prop_assert_eq!(bench.engine.status().restart, RestartPhase::Over);
+        // No object is left that nothing needs.
+        let world = bench.kernel.world.borrow();
+        let routes = |id| world.routes().iter().any(|route| route.path == Path::Object(id));
+        let holds = |group: &KernelObject, id| match &group.shape {
+            Shape::Group(members) => routes(group.id) && members.iter().any(|member| member.id == id),
+            _ => false,
+        };
+        let users = |id| routes(id) || world.objects.values().any(|group| holds(group, id));
+        let ours = world.objects.values().filter(|object| object.protocol == 179);
+        prop_assert!(!model.foreign.is_empty() || ours.into_iter().all(|object| users(object.id)));
     }
 }

@@ -17,8 +17,9 @@ use crate::{
         simulated::{Fault, Simulated},
     },
     metrics::FibMetrics,
+    object::Shape,
     resolve::{Lookup, on_link},
-    route::{KernelRoute, Leg, Onlink, Path, RouteChange},
+    route::{KernelRoute, Leg, NextHop, Onlink, Path, RouteChange},
     table::{Action, RouteNotice, Slot},
     view::{Cause, State},
 };
@@ -112,6 +113,27 @@ impl Bench {
         self.kernel.world.borrow().routes().into_iter().filter(|route| route.prefix == prefix).collect()
     }
 
+    /// A route with the legs of its object in place of the object.
+    fn spelled_out(&self, mut route: KernelRoute) -> KernelRoute {
+        let world = self.kernel.world.borrow();
+        let shape = |id| world.objects.get(&id).map(|object| object.shape.clone());
+        if let Path::Object(id) = route.path {
+            let legs: Vec<Leg> = match shape(id) {
+                Some(Shape::Leg(leg)) => vec![leg],
+                Some(Shape::Group(members)) => members
+                    .iter()
+                    .filter_map(|m| match shape(m.id) {
+                        Some(Shape::Leg(leg)) => Some(Leg { weight: m.weight, ..leg }),
+                        _ => None,
+                    })
+                    .collect(),
+                shape => panic!("{route:?} refers to {shape:?}"),
+            };
+            route.path = merged(&legs);
+        }
+        route
+    }
+
     fn state(&self, prefix: &str) -> (State, Option<Cause>) {
         let route = self.engine.routes(prefix.parse().ok(), 1).routes.remove(0);
         assert_eq!(route.prefix.to_string(), prefix);
@@ -147,6 +169,16 @@ fn direct(gateway: &str) -> Path {
 fn tunnelled(gateway: &str) -> Path {
     let leg = Leg { gateway: Some(ip(gateway)), device: 9, onlink: Onlink::Yes, weight: 1 };
     Path::Unicast(smallvec::smallvec![leg])
+}
+
+/// A path through these legs: each way once, with the sum of its weights.
+fn merged(legs: &[Leg]) -> Path {
+    let mut ways = std::collections::BTreeMap::new();
+    for leg in legs {
+        *ways.entry(Leg { weight: 0, ..*leg }).or_insert(0) += leg.weight;
+    }
+    let only = ways.len() == 1;
+    Path::Unicast(ways.into_iter().map(|(leg, n)| Leg { weight: if only { 1 } else { n }, ..leg }).collect())
 }
 
 fn kernel_route(prefix: &str, protocol: u8, path: Path) -> KernelRoute {
