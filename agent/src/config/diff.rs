@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     facts::{Facts, facts},
-    intent::Intent,
+    intent::{Intent, Kernel},
     schema::{Applies, section},
 };
 
@@ -40,7 +40,7 @@ impl Change {
     pub fn between(running: &Intent, new: &Intent) -> Self {
         let pending = pending(&facts(running), &facts(new));
         let mut intent = new.clone();
-        intent.kernel = running.kernel;
+        intent.kernel = Kernel { objects: new.kernel.objects, ..running.kernel };
         intent.api = running.api.clone();
         intent.log.format = running.log.format;
         Self { applied: applied(running, &intent), warnings: moved(running, &intent), intent, pending }

@@ -66,6 +66,7 @@ pub(super) fn facts(intent: &Intent) -> Facts {
     facts.add("kernel.table", intent.kernel.table);
     facts.add("kernel.metric", intent.kernel.metric);
     monitoring::facts(&mut facts, &intent.monitoring);
+    facts.add("kernel.nexthop_objects", word(intent.kernel.objects));
     facts.add("api.socket", intent.api.socket.display());
     facts.add("api.http", intent.api.http.map_or("off".to_owned(), |http| http.to_string()));
     facts.add("log.level", word(intent.log.level));

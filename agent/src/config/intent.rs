@@ -20,6 +20,7 @@ use bgp::{
     policy::Section,
     types::{Asn, Families, RouterId},
 };
+use fib::config::ObjectUse;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
@@ -301,6 +302,8 @@ pub struct Kernel {
     pub table: u32,
     /// Metric (RTA_PRIORITY).
     pub metric: u32,
+    /// Whether routes refer to next-hop objects.
+    pub objects: ObjectUse,
 }
 
 /// The daemon's own interface.

@@ -480,6 +480,13 @@ const KERNEL: &[Key] = &[
     ),
     key("table", Kind::TextOrInteger, Text("main"), Restart, "routing table, `main` or a number"),
     key("metric", Kind::Integer, Integer(0), Restart, "metric of our routes"),
+    key(
+        "nexthop_objects",
+        Kind::Text,
+        Text("auto"),
+        Live,
+        "whether routes refer to next-hop objects: `auto` (from 16384 routes on, where the kernel has them), `on`, `off`",
+    ),
 ];
 
 const BMP: &[Key] = &[

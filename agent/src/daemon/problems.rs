@@ -172,10 +172,10 @@ pub(super) fn guard(status: &TunnelStatus) -> String {
 #[cfg(test)]
 mod tests {
     use fib::{
-        config::{Programming, TunnelPermission},
+        config::{ObjectUse, Programming, TunnelPermission},
         decide::Verdict,
         event::TunnelState as FibTunnel,
-        view::{RestartPhase, RouteCount},
+        view::{Form, ObjectsView, RestartPhase, RouteCount},
     };
 
     use super::*;
@@ -186,6 +186,7 @@ mod tests {
             queued: 0,
             bytes: 0,
             next_hops: 0,
+            objects: ObjectsView { setting: ObjectUse::Auto, form: Form::Plain, held: 0 },
             tunnel: FibTunnel { device: None, permission: TunnelPermission::Granted },
             restart: RestartPhase::Over,
             programming: Programming::On,

@@ -186,6 +186,18 @@ impl Snapshot {
             .map(|(operation, number)| ([("operation", operation)], number));
         counters(e, "fib_changes", "Routes written to the kernel.", changes)?;
         counters(e, "fib_repairs", "Routes that others had altered, put right.", [(NO_LABELS, f.repaired)])?;
+        counters(
+            e,
+            "fib_object_changes",
+            "Next-hop objects written to the kernel.",
+            [(NO_LABELS, f.objects)],
+        )?;
+        gauges(
+            e,
+            "fib_objects",
+            "Next-hop objects of ours in the kernel.",
+            [(NO_LABELS, signed(self.status.kernel.objects))],
+        )?;
         let errors = f.errors.iter().map(|(errno, number)| ([("errno", errno.as_str())], *number));
         counters(e, "fib_netlink_errors", "Requests the kernel refused.", errors)?;
         let reasons: Vec<_> = f.resyncs.iter().map(|(reason, n)| (name_of(reason), *n)).collect();

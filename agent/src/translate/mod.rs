@@ -39,6 +39,7 @@ pub fn fib(intent: &Intent, programming: Programming) -> FibConfig {
         protocol: intent.kernel.protocol,
         table: intent.kernel.table,
         metric: intent.kernel.metric,
+        objects: intent.kernel.objects,
         programming,
         ..FibConfig::default()
     }

@@ -57,7 +57,10 @@ pub struct KernelRoute {
     /// Metric, when not zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<u32>,
-    /// `onlink`, ...
+    /// The next-hop object the route refers to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nhid: Option<u32>,
+    /// `onlink`, and of a leg that carries nothing `dead` or `linkdown`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
     /// The legs of a multipath route, in place of gateway, dev and flags.
@@ -86,6 +89,9 @@ impl std::fmt::Display for KernelRoute {
             write!(f, "{kind} ")?;
         }
         f.write_str(&self.dst)?;
+        if let Some(object) = self.nhid {
+            write!(f, " nhid {object}")?;
+        }
         hop(f, self.gateway.as_deref(), self.dev.as_deref())?;
         if let Some(protocol) = &self.protocol {
             write!(f, " proto {protocol}")?;

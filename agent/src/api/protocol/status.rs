@@ -187,6 +187,12 @@ pub struct KernelStatus {
     pub table: u32,
     /// The routes' metric.
     pub metric: u32,
+    /// `plain`, `objects` (routes refer to next-hop objects), or `unsupported` (plain, for want of them).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub routes: String,
+    /// Next-hop objects of ours in the kernel.
+    #[serde(default)]
+    pub objects: u64,
 }
 
 /// tunl0 and its guard.

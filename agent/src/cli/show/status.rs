@@ -97,7 +97,12 @@ fn kernel(s: &Status) -> String {
         RunMode::Normal => "",
         RunMode::DryRun => "; dry run: nothing is programmed or announced",
     };
-    format!("protocol {}, table {table}, metric {}{dry}", k.protocol, k.metric)
+    let objects = match k.routes.as_str() {
+        "objects" => format!(", {}", count(k.objects, "next-hop object")),
+        "unsupported" => ", no next-hop objects in this kernel".to_owned(),
+        _ => String::new(),
+    };
+    format!("protocol {}, table {table}, metric {}{objects}{dry}", k.protocol, k.metric)
 }
 
 fn tunnel(t: &TunnelStatus) -> Vec<String> {
@@ -199,7 +204,7 @@ mod tests {
                 rib: RibCounts { ipv4: 2, ipv6: 0 },
                 fib: FibCounts { tunnel: 1, blackhole: 1, installed: 2, ..Default::default() },
             },
-            kernel: KernelStatus { protocol: 179, table: 254, metric: 0 },
+            kernel: KernelStatus { protocol: 179, table: 254, ..KernelStatus::default() },
             tunnel: TunnelStatus {
                 device: "tunl0".into(),
                 state: "up".into(),

@@ -1,5 +1,7 @@
 //! `[kernel]`: protocol, table and metric of our routes.
 
+use fib::config::ObjectUse;
+
 use crate::config::{
     error::{Fault, nearest},
     intent::Kernel,
@@ -44,10 +46,21 @@ pub(super) fn kernel(reader: &mut Reader) -> Kernel {
     }
     let number = reader.get(&table, "table", routing_table);
     let metric = reader.get(&table, "metric", |text| values::number(text, 0..=u32::MAX));
+    let objects = reader.get(&table, "nexthop_objects", object_use);
     Kernel {
+        objects: objects.map_or(ObjectUse::Auto, |s| s.value),
         protocol: protocol.map_or(179, |s| s.value),
         table: number.map_or(254, |s| s.value),
         metric: metric.map_or(0, |s| s.value),
+    }
+}
+
+fn object_use(text: &str) -> Result<ObjectUse, Fault> {
+    match text {
+        "auto" => Ok(ObjectUse::Auto),
+        "on" => Ok(ObjectUse::On),
+        "off" => Ok(ObjectUse::Off),
+        _ => Err(Fault::new(format!("`{text}` is no use of next-hop objects"), "use `auto`, `on` or `off`")),
     }
 }
 

@@ -3,7 +3,7 @@
 use fib::{
     decide::Verdict,
     route::Onlink,
-    view::{Cause, DiffAction, DiffEntry, KernelRouteView, LegView, RouteView, State},
+    view::{Cause, DiffAction, DiffEntry, KernelRouteView, LegView, LinkState, RouteView, State},
 };
 use ipnet::IpNet;
 
@@ -28,7 +28,10 @@ pub(crate) fn row(view: &RouteView, slot: Slot) -> FibRow {
         _ => "unicast",
     };
     FibRow {
-        route: route(kind, view.prefix, &view.legs, slot.protocol, slot.metric),
+        route: KernelRoute {
+            nhid: view.object.map(|id| id.0),
+            ..route(kind, view.prefix, &view.legs, slot.protocol, slot.metric)
+        },
         path: path(view),
         reason: view.reason.map(words::name).unwrap_or_default(),
         state: words::name(view.state),
@@ -101,7 +104,8 @@ pub(crate) fn difference(entry: &DiffEntry, slot: Slot) -> FibRow {
 /// A route in the kernel, whoever owns it.
 #[must_use]
 pub(crate) fn kernel_route(view: &KernelRouteView) -> KernelRoute {
-    route(&view.kind, view.dst, &view.legs, view.protocol, view.metric)
+    let nhid = view.object.map(|id| id.0);
+    KernelRoute { nhid, ..route(&view.kind, view.dst, &view.legs, view.protocol, view.metric) }
 }
 
 fn route(kind: &str, prefix: IpNet, legs: &[LegView], protocol: u8, metric: u32) -> KernelRoute {
@@ -133,7 +137,13 @@ fn next_hop(leg: &LegView) -> NextHop {
 }
 
 fn flags(leg: &LegView) -> Vec<String> {
-    if leg.onlink == Onlink::Yes { vec!["onlink".to_owned()] } else { Vec::new() }
+    let onlink = (leg.onlink == Onlink::Yes).then_some("onlink");
+    let link = match leg.link {
+        LinkState::Up => None,
+        LinkState::NoCarrier => Some("linkdown"),
+        LinkState::Down => Some("dead"),
+    };
+    link.into_iter().chain(onlink).map(str::to_owned).collect()
 }
 
 /// As `ip route` prints it: a host route without its length.
@@ -163,7 +173,9 @@ mod tests {
                 device: "tunl0".into(),
                 onlink: Onlink::Yes,
                 weight: 1,
+                link: LinkState::Up,
             }],
+            object: None,
             state: State::Installed,
             cause: None,
             errno: None,
