@@ -21,7 +21,7 @@ use fib::{
     service::{FibHandle, start},
     view::Form,
 };
-use netns::{RouteMonitor, eventually_routes, ip, routes};
+use netns::{RouteMonitor, ip, routes};
 use tokio::sync::mpsc;
 
 const NEAR: &str = "192.168.92.129";
