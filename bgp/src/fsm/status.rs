@@ -302,6 +302,13 @@ fn rejected(
 ) -> fmt::Result {
     let what = if notification.kind.code == 2 { "OPEN rejected" } else { "session ended" };
     write!(f, "{what} by {by}: {notification}")?;
+    let cause = notification.innermost();
+    if cause.kind != notification.kind {
+        write!(f, ", {cause}")?;
+    }
+    if let Some(text) = cause.communication() {
+        write!(f, ", \"{text}\"")?;
+    }
     match peer {
         Some(PeerIdentity { asn, router_id }) => write!(f, " (peer is AS {asn}, identifier {router_id})"),
         None => Ok(()),

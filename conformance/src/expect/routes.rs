@@ -75,6 +75,7 @@ struct Route {
     kind: Option<String>,
     dst: String,
     gateway: Option<String>,
+    via: Option<Via>,
     dev: Option<String>,
     protocol: Option<String>,
     scope: Option<String>,
@@ -88,10 +89,18 @@ struct Route {
 #[derive(Deserialize)]
 struct NextHop {
     gateway: Option<String>,
+    via: Option<Via>,
     dev: Option<String>,
     weight: Option<u32>,
     #[serde(default)]
     flags: Vec<String>,
+}
+
+/// A gateway of another family than the route's.
+#[derive(Deserialize)]
+struct Via {
+    family: String,
+    host: String,
 }
 
 impl Route {
@@ -100,14 +109,14 @@ impl Route {
         let mut words = Vec::new();
         words.extend(self.kind.as_deref().and_then(kind).map(str::to_owned));
         words.push(self.dst.clone());
-        words.extend(leg(self.gateway.as_deref(), self.dev.as_deref()));
+        words.extend(leg(self.gateway.as_deref(), self.via.as_ref(), self.dev.as_deref()));
         words.extend(self.protocol.as_deref().map(|protocol| format!("proto {protocol}")));
         words.extend(self.scope.as_deref().map(|scope| format!("scope {}", scope_word(scope))));
         words.extend(self.metric.map(|metric| format!("metric {metric}")));
         words.extend(self.flags.iter().cloned());
         let mut hops = Vec::new();
         for hop in &self.nexthops {
-            let mut words = leg(hop.gateway.as_deref(), hop.dev.as_deref());
+            let mut words = leg(hop.gateway.as_deref(), hop.via.as_ref(), hop.dev.as_deref());
             words.extend(hop.weight.map(|weight| format!("weight {weight}")));
             words.extend(hop.flags.iter().cloned());
             hops.push(format!("nexthop {}", words.join(" ")));
@@ -118,10 +127,11 @@ impl Route {
     }
 }
 
-fn leg(gateway: Option<&str>, device: Option<&str>) -> Vec<String> {
+fn leg(gateway: Option<&str>, via: Option<&Via>, device: Option<&str>) -> Vec<String> {
     let gateway = gateway.map(|gateway| format!("via {gateway}"));
+    let via = via.map(|via| format!("via {} {}", via.family, via.host));
     let device = device.map(|device| format!("dev {device}"));
-    [gateway, device].into_iter().flatten().collect()
+    [gateway, via, device].into_iter().flatten().collect()
 }
 
 /// Types of rtnetlink(7); a unicast route names none.
@@ -154,6 +164,7 @@ mod tests {
             {"dst":"172.16.196.128/26","gateway":"192.168.92.129","dev":"tunl0","protocol":"179","flags":["onlink"]},
             {"type":"6","dst":"172.16.241.64/26","protocol":"179","flags":[]},
             {"dst":"172.16.241.69","dev":"cali0","scope":"253","flags":[]},
+            {"dst":"10.5.0.0/26","via":{"family":"inet6","host":"fd09::2"},"dev":"eth0","protocol":"179","flags":[]},
             {"dst":"10.0.0.0/26","protocol":"179","flags":[],"nexthops":[
                 {"gateway":"10.9.0.2","dev":"eth0","weight":1,"flags":[]},
                 {"gateway":"10.1.0.2","dev":"tunl0","weight":1,"flags":["onlink"]}]}]"#;
@@ -164,6 +175,7 @@ mod tests {
                 "172.16.196.128/26 via 192.168.92.129 dev tunl0 proto 179 onlink",
                 "blackhole 172.16.241.64/26 proto 179",
                 "172.16.241.69 dev cali0 scope link",
+                "10.5.0.0/26 via inet6 fd09::2 dev eth0 proto 179",
                 "10.0.0.0/26 proto 179 nexthop via 10.1.0.2 dev tunl0 weight 1 onlink \
                  nexthop via 10.9.0.2 dev eth0 weight 1",
             ]

@@ -52,9 +52,15 @@ struct Route {
     communities: Vec<String>,
     #[serde(default)]
     large_communities: Vec<String>,
-    originator: Option<String>,
     #[serde(default)]
-    cluster_list: Vec<String>,
+    attributes: Vec<Attribute>,
+}
+
+/// Attributes it names no key for; each has one of these.
+#[derive(Deserialize)]
+struct Attribute {
+    originator: Option<String>,
+    cluster_list: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -86,8 +92,12 @@ fn parse_table(text: &str) -> Result<Vec<PathLine>> {
         med: Some(route.metric).filter(|med| *med > 0),
         communities: route.communities.join(" "),
         large_communities: route.large_communities.join(" "),
-        originator_id: route.originator.unwrap_or_default(),
-        cluster_list: route.cluster_list.join(" "),
+        originator_id: route.attributes.iter().find_map(|a| a.originator.clone()).unwrap_or_default(),
+        cluster_list: route
+            .attributes
+            .iter()
+            .find_map(|a| Some(a.cluster_list.as_ref()?.join(" ")))
+            .unwrap_or_default(),
         best: route.best.into(),
     });
     Ok(learned.collect())
@@ -111,15 +121,18 @@ mod tests {
             format!(
                 r#"{{"prefix":"{prefix}","aspath":"64512 64603","exit_nexthop":"10.9.0.1","best":true,
                 "neighbor":{{"description":"{description}"}},"origin":"IGP","metric":0,"localpref":100,
-                "large_communities":["64603:1:2"]}}"#
+                "large_communities":["64603:1:2"],
+                "attributes":[{{"type":"Originator Id","originator":"10.9.0.7"}},{{"cluster_list":["10.9.0.3"]}}]}}"#
             )
         };
         let text =
             format!(r#"{{"rib":[{},{}]}}"#, route("10.1.0.0/24", "LOCAL"), route("10.2.0.0/24", "siskin"));
         let paths = parse_table(&text).unwrap();
-        let shown: Vec<_> =
-            paths.iter().map(|path| path.show(&["med".into(), "large_communities".into()])).collect();
-        assert_eq!(shown, ["10.2.0.0/24 via 10.9.0.1 med - large_communities [64603:1:2]"]);
+        let show = ["med", "large_communities", "originator_id", "cluster_list"].map(str::to_owned);
+        let shown: Vec<_> = paths.iter().map(|path| path.show(&show)).collect();
+        let expected = "10.2.0.0/24 via 10.9.0.1 med - large_communities [64603:1:2] originator_id 10.9.0.7 \
+                        cluster_list [10.9.0.3]";
+        assert_eq!(shown, [expected]);
         assert!(paths[0].best.is_best());
     }
 }

@@ -47,8 +47,17 @@ fn complaint(line: &str) -> Option<String> {
     let (frame, malformed, severities) = (cells.next()?, cells.nth(1)?, cells.next()?);
     let message = cells.next().unwrap_or_default();
     let is_error = |word: &str| severity(word).is_some_and(|severity| severity >= ERROR);
+    if too_long_for_it(message) {
+        return None;
+    }
     let bad = !malformed.is_empty() || severities.split(',').any(is_error);
     bad.then(|| format!("frame {frame}: {message} {malformed}").trim_end().to_owned())
+}
+
+/// tshark 4.0 knows nothing of RFC 8654: every message of more than 4096 octets has a length that it calls invalid.
+fn too_long_for_it(message: &str) -> bool {
+    let length = |part: &str| part.strip_prefix("Length is invalid ")?.parse::<u32>().ok();
+    message.split(',').filter_map(length).any(|length| (4097..=65535).contains(&length))
 }
 
 fn severity(word: &str) -> Option<u32> {
