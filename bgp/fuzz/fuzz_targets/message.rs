@@ -1,20 +1,17 @@
-//! Any bytes, read as a message under several sessions: nothing panics, and what can be read is stable.
+//! Any octets as a stream: cut into messages, whatever their types and lengths.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+#[path = "../common/mod.rs"]
+mod common;
 
-#[path = "../../tests/wire/oracle.rs"]
-mod oracle;
-#[path = "../../tests/wire/stable.rs"]
-mod stable;
+use bgp::wire::framer;
 
-// The first octet chooses the type, the rest is the body: the fuzzer need not find marker and length.
-fuzz_target!(|input: &[u8]| {
-    let Some((kind, body)) = input.split_first() else { return };
-    let Ok(length) = u16::try_from(body.len() + 19) else { return };
-    let message = [&[0xff; 16][..], &length.to_be_bytes(), &[kind % 7], body].concat();
-    for (decode, encode) in stable::sessions() {
-        stable::check(&message, &decode, &encode);
+libfuzzer_sys::fuzz_target!(|stream: &[u8]| {
+    let mut rest = stream;
+    while let Ok(Some(length)) = framer::message_length(rest, 65535) {
+        let Some((message, behind)) = rest.split_at_checked(length) else { return };
+        let (header, body) = message.split_at(framer::HEADER);
+        common::check(header[18], body);
+        rest = behind;
     }
-    let _ = bgp::wire::framer::message_length(input, 4096);
 });
