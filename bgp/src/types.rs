@@ -18,6 +18,11 @@ impl Asn {
     /// AS_TRANS, which stands for a 4-octet number towards 2-octet speakers (RFC 6793 section 9).
     pub const TRANS: Self = Self(23456);
 
+    /// Whether the number is for private use (RFC 6996 section 5).
+    pub fn is_private(self) -> bool {
+        matches!(self.0, 64512..=65534 | 4_200_000_000..=4_294_967_294)
+    }
+
     /// The number as a 2-octet field shows it: itself, or AS_TRANS (RFC 6793 section 4.2.2).
     pub fn as_two_octets(self) -> u16 {
         u16::try_from(self.0).unwrap_or(23456)

@@ -2,6 +2,7 @@
 
 mod bfd;
 mod monitoring;
+mod switches;
 
 use std::{collections::BTreeMap, fmt::Display};
 
@@ -93,6 +94,7 @@ fn speaker(facts: &mut Facts, intent: &Intent) {
     facts.add("bgp.open_delay", bgp.open_delay.as_secs());
     decision(facts, &bgp.decision);
     capabilities(facts, |key| format!("bgp.{key}"), &bgp.capabilities);
+    switches::speaker(facts, bgp);
 }
 
 fn decision(facts: &mut Facts, decision: &DecisionConfig) {
@@ -133,6 +135,7 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     facts.add(&key("ttl_security"), security);
     facts.add_list(&key("import"), &peer.import);
     facts.add_list(&key("export"), &peer.export);
+    switches::peer(facts, &key, &peer.switches);
     facts.add(&key("install"), peer.install == Install::Forward);
     let ceiling = peer.max_prefixes.map_or("unlimited".to_owned(), |ceiling| ceiling.to_string());
     facts.add(&key("max_prefixes"), ceiling);

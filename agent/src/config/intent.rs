@@ -14,11 +14,12 @@ use std::{
 use bgp::{
     bfd::{BfdConfig, Parameters},
     config::{
-        AdminState, Auth, CapabilityConfig, DecisionConfig, Install, MonitoringConfig, NextHopMode,
-        Reflection, TimerConfig, TransportConfig,
+        AdminState, Auth, CapabilityConfig, DecisionConfig, GracefulShutdown, Install, MonitoringConfig,
+        NextHopMode, Reflection, RouteSwitches, TimerConfig, TransportConfig,
     },
     policy::Section,
     types::{Asn, Families, RouterId},
+    wire::context::SegmentRule,
 };
 use fib::config::ObjectUse;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -108,6 +109,12 @@ pub struct Bgp {
     pub open_delay: Duration,
     /// How best paths are chosen.
     pub decision: DecisionConfig,
+    /// Routes with AS_SETs.
+    pub as_sets: SegmentRule,
+    /// Whether everything we announce is about to go.
+    pub graceful_shutdown: GracefulShutdown,
+    /// Our cluster as a route reflector; `None`: the BGP Identifier.
+    pub cluster_id: Option<RouterId>,
     /// What mesh peers are offered in OPEN.
     pub capabilities: CapabilityConfig,
 }
@@ -163,6 +170,8 @@ pub struct Peer {
     pub next_hop: NextHopMode,
     /// Role in route reflection.
     pub reflection: Reflection,
+    /// What is done to its routes beside policy.
+    pub switches: RouteSwitches,
     /// What is accepted, asked in this order.
     pub import: Vec<Step<ImportRule>>,
     /// What is announced, asked in this order.

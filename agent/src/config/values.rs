@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use bgp::types::{Asn, Family};
+use bgp::types::{Asn, Family, RouterId};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{error::Fault, intent::IpipMode};
@@ -75,6 +75,15 @@ pub(super) fn asn(text: &str) -> Result<Asn, Fault> {
         Asn::TRANS => Err(Fault::new("AS 23456 is reserved (RFC 6793)", "use the real AS number")),
         _ => Ok(asn),
     }
+}
+
+/// A cluster id (RFC 4456 section 7): four octets, written as an address or as a number; not zero.
+pub(super) fn cluster_id(text: &str) -> Result<RouterId, Fault> {
+    let number = text.parse().map(Ipv4Addr::from_bits).ok();
+    let id = number.or_else(|| text.parse().ok()).filter(|id| !id.is_unspecified());
+    id.map(RouterId).ok_or_else(|| {
+        Fault::new(format!("`{text}` is no cluster id"), "write it as 192.0.2.1, or as a number above 0")
+    })
 }
 
 /// The address of another host: unicast, without a mask.

@@ -1,8 +1,9 @@
 //! The words of values that are one of a few, for reading and for showing them.
 
 use bgp::{
-    config::{AsPathMatch, MedCompare, MedMissing, TieBreak},
+    config::{AsPathMatch, LocalAsPath, MedCompare, MedMissing, PrivateAs, TieBreak},
     core::WatchedTable,
+    wire::{context::SegmentRule, role::Role},
 };
 
 /// `bgp.med_missing`.
@@ -27,6 +28,30 @@ pub(super) const TABLES: [(&str, WatchedTable); 3] = [
     ("accepted", WatchedTable::Accepted),
     ("loc-rib", WatchedTable::LocRib),
 ];
+
+/// `bgp.as_sets`.
+pub(super) const AS_SETS: [(&str, SegmentRule); 2] =
+    [("reject", SegmentRule::TreatAsWithdraw), ("accept", SegmentRule::Accept)];
+
+/// `peers.role`.
+pub(super) const ROLE: [(&str, Role); 5] = [
+    ("provider", Role::Provider),
+    ("rs", Role::RouteServer),
+    ("rs-client", Role::RouteServerClient),
+    ("customer", Role::Customer),
+    ("peer", Role::Peer),
+];
+
+/// `peers.local_asn_path`.
+pub(super) const LOCAL_AS_PATH: [(&str, LocalAsPath); 3] = [
+    ("prepend", LocalAsPath::Prepend),
+    ("no-prepend", LocalAsPath::NoPrepend),
+    ("replace", LocalAsPath::Replace),
+];
+
+/// `peers.remove_private_as`.
+pub(super) const PRIVATE_AS: [(&str, PrivateAs); 3] =
+    [("off", PrivateAs::Keep), ("all", PrivateAs::Remove), ("replace", PrivateAs::Replace)];
 
 /// The word of a value.
 pub(super) fn spelled<T: Copy + PartialEq>(value: T, words: &[(&'static str, T)]) -> &'static str {

@@ -7,11 +7,12 @@ use std::{
 
 use bgp::{
     config::{
-        AdminState, ConnectMode, Install, NextHopMode, PeerConfig, Reflection, SpeakerConfig, TimerConfig,
-        TransportConfig, TtlPolicy,
+        AdminState, ConnectMode, Install, NextHopMode, PeerConfig, Reflection, RouteSwitches, SpeakerConfig,
+        TimerConfig, TransportConfig, TtlPolicy,
     },
     types::{Families, Family, PeerType},
 };
+use ipnet::IpNet;
 
 use super::policy::Policies;
 use crate::config::{Bind, ExportRule, ImportRule, Intent, Peer, Step};
@@ -29,8 +30,9 @@ pub(super) fn speaker(intent: &Intent) -> SpeakerConfig {
     SpeakerConfig {
         asn: intent.node.asn,
         router_id: intent.node.router_id,
-        cluster_id: intent.node.router_id,
+        cluster_id: intent.bgp.cluster_id.unwrap_or(intent.node.router_id),
         addresses: addresses(intent),
+        on_link: on_link(intent),
         listen: listen(intent, &peers),
         graceful_restart_time: intent.bgp.graceful_restart_time,
         selection_deferral: intent.bgp.selection_deferral,
@@ -38,6 +40,13 @@ pub(super) fn speaker(intent: &Intent) -> SpeakerConfig {
         monitoring: intent.monitoring.clone(),
         peers,
     }
+}
+
+/// The node's own networks; that of a single address is no link.
+fn on_link(intent: &Intent) -> Vec<IpNet> {
+    let v4 = intent.node.address.map(|net| IpNet::V4(net.trunc()));
+    let v6 = intent.node.address6.map(|net| IpNet::V6(net.trunc()));
+    v4.into_iter().chain(v6).filter(|net| net.prefix_len() < net.max_prefix_len()).collect()
 }
 
 fn addresses(intent: &Intent) -> Vec<IpAddr> {
@@ -86,6 +95,11 @@ fn mesh_peer(intent: &Intent, address: IpAddr, policies: &mut Policies<'_>) -> P
         capabilities: intent.bgp.capabilities.clone(),
         next_hop: NextHopMode::Auto,
         reflection: Reflection::NonClient,
+        switches: RouteSwitches {
+            as_sets: intent.bgp.as_sets,
+            graceful_shutdown: intent.bgp.graceful_shutdown,
+            ..RouteSwitches::default()
+        },
         import: policies.import(PeerType::Internal, &[Step::Word(ImportRule::Pools)]),
         export: policies.export(&[Step::Word(ExportRule::Blocks)]),
         install: Install::Forward,
@@ -116,6 +130,7 @@ fn other_peer(intent: &Intent, name: &str, peer: &Peer, policies: &mut Policies<
         capabilities: peer.capabilities.clone(),
         next_hop: peer.next_hop,
         reflection: peer.reflection,
+        switches: peer.switches.clone(),
         import: policies.import(kind, &peer.import),
         export: policies.export(&peer.export),
         install: peer.install,

@@ -9,6 +9,7 @@ use std::{
 mod capabilities;
 mod decision;
 mod monitoring;
+mod switches;
 mod timers;
 mod transport;
 
@@ -16,9 +17,15 @@ pub use self::{
     capabilities::{AddPath, AddPathDirections, CapabilityConfig, Offer},
     decision::{AsPathMatch, DecisionConfig, MedCompare, MedMissing, TieBreak},
     monitoring::{CollectorConfig, MonitoringConfig, MrtConfig, MrtFile},
+    switches::{
+        Blackhole, CommunityKind, FirstAs, GracefulShutdown, LocalAs, LocalAsPath, OwnAs, PrivateAs,
+        RoleDemand, RouteSwitches, SentCommunities,
+    },
     timers::TimerConfig,
     transport::{Auth, ConnectMode, TransportConfig, TtlPolicy},
 };
+use ipnet::IpNet;
+
 use crate::{
     bfd::BfdConfig,
     policy::Policy,
@@ -37,6 +44,9 @@ pub struct SpeakerConfig {
     /// Our addresses beside those of the sessions. The first of a family is our own next hop for its routes on
     /// sessions of the other family; none of them is valid as a learned next hop (RFC 4271 section 5.1.3).
     pub addresses: Vec<IpAddr>,
+    /// The networks on our links: a next hop in one of them is passed on to an external peer in the same one (RFC 4271
+    /// section 5.1.3).
+    pub on_link: Vec<IpNet>,
     /// Where to accept connections; each is one listening socket.
     pub listen: Vec<SocketAddr>,
     /// Restart Time we announce (RFC 4724 section 3), at most 4095 s; zero withholds the capability.
@@ -74,6 +84,8 @@ pub struct PeerConfig {
     pub next_hop: NextHopMode,
     /// Role in route reflection (RFC 4456).
     pub reflection: Reflection,
+    /// What is done to its routes beside policy.
+    pub switches: RouteSwitches,
     /// Decides over each received route.
     pub import: Arc<Policy>,
     /// Decides over each best route towards this peer.
@@ -95,6 +107,7 @@ impl SpeakerConfig {
             router_id,
             cluster_id: router_id,
             addresses: Vec::new(),
+            on_link: Vec::new(),
             listen: Vec::new(),
             graceful_restart_time: Duration::from_secs(120),
             selection_deferral: Duration::from_secs(30),
@@ -120,6 +133,7 @@ impl PeerConfig {
             capabilities: CapabilityConfig::default(),
             next_hop: NextHopMode::Auto,
             reflection: Reflection::NonClient,
+            switches: RouteSwitches::default(),
             import: Arc::default(),
             export: Arc::default(),
             install: Install::Forward,

@@ -218,6 +218,8 @@ pub enum Withheld {
     NoAdvertise,
     /// NO_EXPORT or NO_EXPORT_SUBCONFED is attached and the peer is external (RFC 1997).
     NoExport,
+    /// It is marked Only to Customer, and the peer is none (RFC 9234 section 5).
+    OnlyToCustomers,
     /// The export policy refused it.
     Rejected(RejectReason),
     /// Our own address is to be the next hop, and we have none of the family.
@@ -233,6 +235,7 @@ impl Withheld {
             Self::NotReflected => "not_reflected",
             Self::NoAdvertise => "no_advertise",
             Self::NoExport => "no_export",
+            Self::OnlyToCustomers => "only_to_customers",
             Self::Rejected(reason) => reason.name(),
             Self::NoOwnAddress => "no_own_address",
         }

@@ -2,7 +2,11 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{event::Withheld, shared::Shared};
+use super::{
+    egress::{Rewrite, keep_transitive},
+    event::Withheld,
+    shared::Shared,
+};
 use crate::{
     config::{NextHopMode, Reflection},
     decision::DEFAULT_LOCAL_PREF,
@@ -14,8 +18,8 @@ use crate::{
     types::{Asn, PeerType},
     wire::{
         EncodeContext,
-        attribute::{NextHop, PathAttributes, RareAttributes},
-        community::{Community, ExtendedCommunity},
+        attribute::{NextHop, PathAttributes},
+        community::Community,
     },
 };
 
@@ -33,6 +37,7 @@ pub(super) struct ExportSettings {
     /// The AS number shown to these peers.
     pub(super) asn: Asn,
     pub(super) encode: EncodeContext,
+    pub(super) rewrite: Rewrite,
 }
 
 impl PartialEq for ExportSettings {
@@ -45,6 +50,7 @@ impl PartialEq for ExportSettings {
             && self.peer == other.peer
             && self.asn == other.asn
             && self.encode == other.encode
+            && self.rewrite == other.rewrite
             && same_policy
     }
 }
@@ -65,6 +71,9 @@ impl ExportSettings {
         }
         if !self.is_passed_on(shared, path) {
             return Err(Withheld::NotReflected);
+        }
+        if self.rewrite.keeps_back(attributes) {
+            return Err(Withheld::OnlyToCustomers);
         }
         self.barred(attributes).map_or(Ok(()), Err)
     }
@@ -144,10 +153,11 @@ impl ExportSettings {
         let mut attributes = (**shared.attributes.get(id)?).clone();
         let (learned_med, own) = (attributes.med, path.peer == LOCAL);
         self.policy.modify(modifying, &mut attributes, &self.session::<P>());
-        attributes.next_hop = self.next_hop(own, attributes.next_hop, self.next_hop_change(modifying))?;
+        let change = self.next_hop_change(modifying);
+        attributes.next_hop = self.next_hop(shared, path, attributes.next_hop, change)?;
         match self.kind {
             PeerType::External => {
-                attributes.as_path = attributes.as_path.prepend(shared.asn, 1);
+                self.rewrite.external_path(shared, &mut attributes);
                 attributes.local_pref = None;
                 // RFC 4271 section 5.1.4: a MED received is not passed on to another AS.
                 if learned_med.is_some() && !self.changes_med(modifying) {
@@ -162,7 +172,7 @@ impl ExportSettings {
                 }
             }
         }
-        forget_weight(&mut attributes);
+        self.rewrite.finish(self.kind, &mut attributes);
         Some(attributes)
     }
 
@@ -178,14 +188,23 @@ impl ExportSettings {
         })
     }
 
-    /// RFC 4271 section 5.1.3, without third-party next hops, unless the policy has said something; `next_hop` is
-    /// what it has made of the learned one.
-    fn next_hop(&self, own: bool, next_hop: NextHop, change: Option<NextHopChange>) -> Option<NextHop> {
+    /// RFC 4271 section 5.1.3, unless the policy has said something; `next_hop` is what it has made of the learned one.
+    fn next_hop(
+        &self,
+        shared: &Shared,
+        path: &Path,
+        next_hop: NextHop,
+        change: Option<NextHopChange>,
+    ) -> Option<NextHop> {
+        let own = path.peer == LOCAL;
         let ours = match (change, self.next_hop) {
             (Some(NextHopChange::Address(_) | NextHopChange::Peer), _) => false,
             (Some(NextHopChange::Own), _) | (None, NextHopMode::OwnAddress) => true,
             (Some(NextHopChange::Keep), _) | (None, NextHopMode::Keep) => own,
-            (None, NextHopMode::Auto) => own || self.kind == PeerType::External,
+            (None, NextHopMode::Auto) => {
+                let third_party = || self.rewrite.is_third_party(shared, path, next_hop);
+                own || self.kind == PeerType::External && !third_party()
+            }
         };
         if ours {
             return self.own;
@@ -206,29 +225,4 @@ fn mark_reflected(shared: &Shared, path: &Path, attributes: &mut PathAttributes)
         rare.originator_id = shared.peer(path.peer).map(|p| p.router_id);
     }
     rare.cluster_list.insert(0, shared.cluster_id);
-}
-
-/// What stays inside an AS: the traces of reflection (RFC 4456 section 8), non-transitive extended communities
-/// (RFC 4360 section 6).
-fn keep_transitive(attributes: &mut PathAttributes) {
-    if let Some(rare) = &mut attributes.rare {
-        rare.originator_id = None;
-        rare.cluster_list.clear();
-        rare.extended_communities.retain(|octets| ExtendedCommunity(*octets).is_transitive());
-        drop_if_empty(attributes);
-    }
-}
-
-/// The weight is ours alone.
-fn forget_weight(attributes: &mut PathAttributes) {
-    if let Some(rare) = attributes.rare.as_mut().filter(|r| r.weight.is_some()) {
-        rare.weight = None;
-        drop_if_empty(attributes);
-    }
-}
-
-fn drop_if_empty(attributes: &mut PathAttributes) {
-    if attributes.rare.as_ref().is_some_and(|r| **r == RareAttributes::default()) {
-        attributes.rare = None;
-    }
 }

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::{
     best::BestReader,
     event::Work,
+    ingress::Entrance,
     paths::{PathExports, PathNames},
     shared::{Peer, Shared},
     transmit::Exports,
@@ -114,7 +115,7 @@ impl<P: Net> FamilyRib<P> {
         }) else {
             return;
         };
-        let refused = shared.loop_in(kind, attributes);
+        let entrance = shared.admit(peer, kind, attributes);
         let most = shared.most_paths(peer, P::FAMILY);
         let id = shared.attributes.intern(attributes, &mut shared.next_hops);
         let learned = seconds(now);
@@ -132,9 +133,9 @@ impl<P: Net> FamilyRib<P> {
                 epoch,
                 modified: false,
                 internal: kind == PeerType::Internal,
-                reason: refused.unwrap_or(Reason::NextHopPending).code(),
+                reason: Reason::NextHopPending.code(),
             };
-            self.put(shared, route, path, &policy);
+            self.put(shared, route, path, &entrance, &policy);
             if !super::limit::check(shared, peer, P::FAMILY) {
                 break;
             }
@@ -174,7 +175,7 @@ impl<P: Net> FamilyRib<P> {
             reason: Reason::Best.code(),
         };
         let route = self.table.obtain(prefix);
-        self.put(shared, route, path, &Policy::default());
+        self.put(shared, route, path, &Entrance::default(), &Policy::default());
         shared.release(id);
     }
 
@@ -184,13 +185,20 @@ impl<P: Net> FamilyRib<P> {
     }
 
     /// Puts a path in place of the one of its name, with a reference of its own on its attributes.
-    fn put(&mut self, shared: &mut Shared, route: RouteId, mut path: Path, policy: &Policy) {
+    fn put(
+        &mut self,
+        shared: &mut Shared,
+        route: RouteId,
+        mut path: Path,
+        entrance: &Entrance,
+        policy: &Policy,
+    ) {
         let before = self.standing(shared, route);
         if self.confirm(shared, route, &path) {
             return;
         }
         shared.attributes.retain(path.attributes);
-        let imported = self.import(shared, route, &path, policy);
+        let imported = self.import(shared, route, &path, entrance, policy);
         let found = self.find_path(route, &path);
         if let Some(old) = found {
             self.disown(shared, route, &old);
@@ -243,26 +251,36 @@ impl<P: Net> FamilyRib<P> {
     }
 
     /// Asks the import policy about a path.
-    fn import(&self, shared: &mut Shared, route: RouteId, path: &Path, policy: &Policy) -> Imported {
-        let none = Imported { refused: None, modified: None };
-        let looped = matches!(path.reason(), Reason::AsLoop | Reason::OriginatorLoop | Reason::ClusterLoop);
-        let Some((entry, attributes)) = self.table.get(route).zip(shared.attributes.get(path.attributes))
-        else {
-            return none;
-        };
-        if looped || path.peer == LOCAL || policy.accepts_all() {
-            return none;
+    fn import(
+        &self,
+        shared: &mut Shared,
+        route: RouteId,
+        path: &Path,
+        entrance: &Entrance,
+        policy: &Policy,
+    ) -> Imported {
+        let refused = |reason| Imported { refused: Some(reason), modified: None };
+        let unchanged = Imported { refused: None, modified: None };
+        if let Some(reason) = entrance.refused {
+            return refused(reason);
         }
+        let plain = policy.accepts_all() && entrance.prepared.is_none() && entrance.ending.is_nothing();
+        let received = self.table.get(route).zip(shared.attributes.get(path.attributes));
+        let Some((entry, attributes)) = received.filter(|_| path.peer != LOCAL && !plain) else {
+            return unchanged;
+        };
+        let attributes = entrance.prepared.as_ref().unwrap_or(attributes);
         let context = shared.import_context(entry.prefix.into(), attributes, path);
         let evaluation = policy.evaluate(&context);
         if let Verdict::Reject(reason) = evaluation.verdict {
-            return Imported { refused: Some(Reason::Rejected(reason)), modified: None };
+            return refused(Reason::Rejected(reason));
         }
-        if evaluation.modifying.is_empty() {
-            return none;
+        if evaluation.modifying.is_empty() && entrance.prepared.is_none() && entrance.ending.is_nothing() {
+            return unchanged;
         }
         let mut changed = (**attributes).clone();
         policy.modify(&evaluation.modifying, &mut changed, &context.session);
+        entrance.ending.apply(&mut changed);
         let id = shared.attributes.intern(&Arc::new(changed), &mut shared.next_hops);
         Imported { refused: None, modified: Some(id) }
     }
@@ -440,13 +458,14 @@ impl<P: Net> FamilyRib<P> {
             let Some(path) = self.table.get(route).and_then(|e| e.paths().get(index)).copied() else { break };
             let peer = shared.peer(path.peer).filter(|p| concerned(p));
             let Some(policy) = peer.map(|p| p.config.import.clone()) else { continue };
-            let imported = self.import(shared, route, &path, &policy);
+            let kind = if path.internal { PeerType::Internal } else { PeerType::External };
+            let received = shared.attributes.get(path.attributes);
+            let entrance = received.map(|a| shared.admit(path.peer, kind, a)).unwrap_or_default();
+            let imported = self.import(shared, route, &path, &entrance, &policy);
             shared.attributes.retain(path.attributes);
             self.disown(shared, route, &path);
-            let looped = path.reason().is_rejected() && !matches!(path.reason(), Reason::Rejected(_));
-            let standing = if looped { path.reason() } else { Reason::NextHopPending };
             let path = Path {
-                reason: imported.refused.unwrap_or(standing).code(),
+                reason: imported.refused.unwrap_or(Reason::NextHopPending).code(),
                 modified: imported.modified.is_some(),
                 ..path
             };

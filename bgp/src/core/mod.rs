@@ -12,9 +12,11 @@
 
 mod best;
 mod chunk;
+mod egress;
 mod event;
 mod export;
 mod family;
+mod ingress;
 mod limit;
 mod paths;
 mod peers;

@@ -12,6 +12,7 @@ use crate::{
 pub(super) fn same_session(a: &PeerConfig, b: &PeerConfig) -> bool {
     let plain = |c: &PeerConfig| PeerConfig {
         next_hop: a.next_hop,
+        switches: if a.switches.same_session(&c.switches) { a.switches.clone() } else { c.switches.clone() },
         reflection: a.reflection,
         import: a.import.clone(),
         export: a.export.clone(),

@@ -16,7 +16,7 @@ use crate::{
     decision::{self, Recorder, Step},
     policy::{Modifying, TermName},
     rib::{Entry, LOCAL, Net, Path},
-    types::{Family, Now, PeerId},
+    types::{Family, Now, PeerId, PeerType},
     wire::attribute::PathAttributes,
 };
 
@@ -190,7 +190,10 @@ impl<P: Net> FamilyRib<P> {
 fn import_term(shared: &Shared, prefix: IpNet, path: &Path) -> Option<TermName> {
     let policy = &shared.peer(path.peer)?.config.import;
     let attributes = shared.attributes.get(path.attributes)?;
-    let evaluation = policy.evaluate(&shared.import_context(prefix, attributes, path));
+    let kind = if path.internal { PeerType::Internal } else { PeerType::External };
+    let entrance = shared.admit(path.peer, kind, attributes);
+    let seen = entrance.prepared.as_ref().unwrap_or(attributes);
+    let evaluation = policy.evaluate(&shared.import_context(prefix, seen, path));
     Some(policy.name_of(evaluation.decider))
 }
 

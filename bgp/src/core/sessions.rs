@@ -87,7 +87,7 @@ impl Core {
 
     /// Puts a new configuration in force and says what each peer's task must do; peers not named go on.
     ///
-    /// A change of policies, next-hop mode, reflection, install, limit or the decision's knobs touches no session. For
+    /// A change of policies, next-hop mode, reflection, switches, install, limit or the decision's knobs touches no session. For
     /// [`PeerChange::Restart`] the caller closes the session and reports it down; a removed peer needs no report.
     pub fn reconfigure(&mut self, now: Now, config: SpeakerConfig) -> Vec<PeerChange> {
         self.now = now;
@@ -101,8 +101,9 @@ impl Core {
             }
         }
         let mut exports_changed = config.cluster_id != self.config.cluster_id;
-        if config.addresses != self.config.addresses {
+        if config.addresses != self.config.addresses || config.on_link != self.config.on_link {
             self.shared.addresses.clone_from(&config.addresses);
+            self.shared.on_link.clone_from(&config.on_link);
             self.own_addresses_changed();
             for id in self.shared.peers().map(|(id, _)| id).collect::<Vec<_>>() {
                 self.v4.regroup(&self.shared, id);
@@ -135,7 +136,7 @@ impl Core {
     }
 
     fn peer_changed(&mut self, id: PeerId, old: &PeerConfig, new: &PeerConfig) {
-        if old.import != new.import
+        if (old.import != new.import || old.switches != new.switches)
             && let Some(peer) = self.shared.peer_mut(id)
         {
             Family::ALL.iter().for_each(|f| peer.input_mut(*f).reimport = true);
@@ -148,8 +149,10 @@ impl Core {
             self.restart_best();
             self.request_sweeps();
         }
-        let same_export =
-            old.export == new.export && old.next_hop == new.next_hop && old.reflection == new.reflection;
+        let same_export = old.export == new.export
+            && old.next_hop == new.next_hop
+            && old.reflection == new.reflection
+            && old.switches == new.switches;
         if !same_export {
             self.v4.regroup(&self.shared, id);
             self.v6.regroup(&self.shared, id);

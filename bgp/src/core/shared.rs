@@ -26,6 +26,7 @@ pub(super) struct Shared {
     pub(super) cluster_id: RouterId,
     pub(super) decision: DecisionConfig,
     pub(super) addresses: Vec<IpAddr>,
+    pub(super) on_link: Vec<IpNet>,
     peers: Vec<Option<Box<Peer>>>,
     pub(super) attributes: AttributesTable,
     pub(super) next_hops: NextHops,
@@ -170,6 +171,7 @@ impl Shared {
             cluster_id: config.cluster_id,
             decision: config.decision,
             addresses: config.addresses.clone(),
+            on_link: config.on_link.clone(),
             peers: Vec::new(),
             attributes: AttributesTable::default(),
             next_hops: NextHops::default(),
@@ -260,18 +262,6 @@ impl Shared {
         self.attributes.release(id, &mut self.next_hops);
     }
 
-    /// Why these attributes are refused whatever the policy says (RFC 4271 section 9.1.2, RFC 4456 section 8).
-    pub(super) fn loop_in(&self, kind: PeerType, attributes: &PathAttributes) -> Option<Reason> {
-        if attributes.as_path.contains(self.asn) {
-            return Some(Reason::AsLoop);
-        }
-        let rare = attributes.rare.as_ref().filter(|_| kind == PeerType::Internal)?;
-        if rare.originator_id == Some(self.router_id) {
-            return Some(Reason::OriginatorLoop);
-        }
-        rare.cluster_list.contains(&self.cluster_id).then_some(Reason::ClusterLoop)
-    }
-
     /// Why a path cannot be chosen now.
     pub(super) fn ineligible(&self, path: &Path, attributes: AttributesId) -> Option<Reason> {
         if !path.is_accepted() {
@@ -294,11 +284,12 @@ impl Shared {
             NextHopState::Known(Reachability::Reachable { metric }) => metric,
             _ => u32::MAX,
         };
+        let weight = rare.and_then(|r| r.weight).or(peer.map(|p| p.config.switches.weight));
         let sender = peer.map_or(self.router_id, |p| p.router_id);
         Some(Candidate {
             ineligible: self.ineligible(path, id),
             source: source(path),
-            weight: rare.and_then(|r| r.weight).unwrap_or(0),
+            weight: weight.unwrap_or(0),
             local_pref: attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF),
             as_path: &attributes.as_path,
             as_path_length: attributes.as_path.path_length().try_into().unwrap_or(u32::MAX),

@@ -8,4 +8,5 @@ mod reconfiguration;
 mod reflection;
 mod restart;
 mod slow;
+mod switches;
 mod undecided;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{
     chunk::Chunk,
+    egress::Rewrite,
     event::Work,
     export::ExportSettings,
     family::FamilyRib,
@@ -391,7 +392,8 @@ fn settings<P: Net>(shared: &Shared, id: PeerId) -> Option<ExportSettings> {
         own: shared.own_next_hop::<P>(session.addresses.local),
         policy: peer.config.export.clone(),
         peer: peer.config.export.names_peers().then(|| (peer.config.name.clone(), peer.config.address)),
-        asn: shared.asn,
+        asn: peer.config.switches.local_as.map_or(shared.asn, |local| local.asn),
         encode: EncodeContext::new(&session.negotiated, session.kind),
+        rewrite: Rewrite::of(shared, peer),
     })
 }

@@ -105,6 +105,10 @@ pub enum Reason {
     OriginatorLoop,
     /// Our cluster id is in its CLUSTER_LIST (RFC 4456 section 8).
     ClusterLoop,
+    /// It comes from an external peer whose AS number does not stand first in its AS_PATH (RFC 4271 section 6.3).
+    FirstAs,
+    /// Only to Customer says that it has been leaked (RFC 9234 section 5).
+    OtcLeak,
     /// The import policy refused it.
     Rejected(RejectReason),
 }
@@ -112,7 +116,7 @@ pub enum Reason {
 impl Reason {
     const FIRST_REJECT: u8 = 64;
     const FIRST_STEP: u8 = 16;
-    const PLAIN: [Self; 11] = [
+    const PLAIN: [Self; 13] = [
         Self::Best,
         Self::NextHopPending,
         Self::NextHopUnreachable,
@@ -124,6 +128,8 @@ impl Reason {
         Self::MultipathAsPath,
         Self::MultipathNextHop,
         Self::MultipathFull,
+        Self::FirstAs,
+        Self::OtcLeak,
     ];
 
     /// The code stored beside a path.
@@ -140,6 +146,8 @@ impl Reason {
             Self::MultipathAsPath => 8,
             Self::MultipathNextHop => 9,
             Self::MultipathFull => 10,
+            Self::FirstAs => 11,
+            Self::OtcLeak => 12,
             Self::Lost(step) => Self::FIRST_STEP + step as u8,
             Self::Rejected(reason) => Self::FIRST_REJECT + reason.code(),
         }
@@ -172,6 +180,8 @@ impl Reason {
             Self::MultipathAsPath => "multipath_as_path",
             Self::MultipathNextHop => "multipath_next_hop",
             Self::MultipathFull => "multipath_full",
+            Self::FirstAs => "first_as",
+            Self::OtcLeak => "otc_leak",
             Self::Rejected(reason) => reason.name(),
         }
     }
@@ -184,7 +194,15 @@ impl Reason {
 
     /// Whether the path is in Adj-RIB-In only: refused before the decision.
     pub const fn is_rejected(self) -> bool {
-        matches!(self, Self::AsLoop | Self::OriginatorLoop | Self::ClusterLoop | Self::Rejected(_))
+        matches!(
+            self,
+            Self::AsLoop
+                | Self::OriginatorLoop
+                | Self::ClusterLoop
+                | Self::FirstAs
+                | Self::OtcLeak
+                | Self::Rejected(_)
+        )
     }
 }
 

@@ -30,7 +30,7 @@ pub enum Restarting {
 /// What the state machine works with: what the speaker says of itself, and the peer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Our AS number.
+    /// Our AS number towards this peer.
     pub local_asn: Asn,
     /// Our BGP Identifier.
     pub router_id: RouterId,
@@ -46,7 +46,7 @@ impl Config {
     /// The state machine's view of `peer`.
     pub fn new(speaker: &SpeakerConfig, peer: PeerConfig, restart: LocalRestart) -> Self {
         Self {
-            local_asn: speaker.asn,
+            local_asn: peer.switches.local_as.map_or(speaker.asn, |local| local.asn),
             router_id: speaker.router_id,
             restart_time: speaker.graceful_restart_time,
             restart,

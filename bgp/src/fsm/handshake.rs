@@ -15,6 +15,7 @@ use crate::{
         negotiate::negotiate,
         notification::{ErrorKind, Notification},
         open::Open,
+        role,
     },
 };
 
@@ -71,7 +72,11 @@ impl PeerFsm {
             self.send_open(now, id);
         }
         let Some(ours) = self.get_mut(id).and_then(|c| c.sent_open.clone()) else { return };
-        let negotiated = match negotiate(&ours, theirs, self.config.peer.asn) {
+        let fits = |negotiated| {
+            let (role, demand) = (terms::role(&self.config), self.config.peer.switches.role_demand);
+            role::check(role, demand, theirs).map(|()| negotiated)
+        };
+        let negotiated = match negotiate(&ours, theirs, self.config.peer.asn).and_then(fits) {
             Ok(negotiated) => negotiated,
             Err(notification) => return self.fail(now, id, notification),
         };

@@ -15,6 +15,7 @@ use crate::{
         capability::{Capability, GracefulFamily, GracefulRestart},
         notification::{ErrorKind, Notification},
         open::Open,
+        role::Role,
     },
 };
 
@@ -26,11 +27,17 @@ pub(super) fn open(config: &Config) -> Open {
     if !config.restart_time.is_zero() {
         capabilities.push(Capability::GracefulRestart(graceful_restart(config)));
     }
+    capabilities.extend(role(config).map(Role::capability));
     capabilities.push(Capability::FourOctetAsn(config.local_asn));
     capabilities.extend(offers::offered(config));
     capabilities.sort_by_key(Capability::code);
     let hold_time = u16::try_from(config.peer.timers.hold_time.as_secs()).unwrap_or(u16::MAX);
     Open::new(config.local_asn, hold_time, config.router_id, capabilities)
+}
+
+/// Our role towards an external peer; inside an AS there are none (RFC 9234 section 4).
+pub(super) fn role(config: &Config) -> Option<Role> {
+    config.peer.switches.role.filter(|_| config.peer.asn != config.local_asn)
 }
 
 fn graceful_restart(config: &Config) -> GracefulRestart {

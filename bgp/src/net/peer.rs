@@ -430,7 +430,8 @@ impl PeerTask {
     fn session_up(&mut self, up: SessionUp) {
         let (sender, receiver) = outbox(self.id, self.ready.clone());
         let interface = up.addresses.interface;
-        let context = DecodeContext::new(&up.negotiated, self.settings.peer_type).on_link(interface);
+        let mut context = DecodeContext::new(&up.negotiated, self.settings.peer_type).on_link(interface);
+        context.as_sets = self.settings.machine.peer.switches.as_sets;
         self.session = Some(up.connection);
         self.sessions = self.sessions.wrapping_add(1);
         self.blamed.clear();

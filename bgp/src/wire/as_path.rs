@@ -1,5 +1,7 @@
 //! AS_PATH (RFC 4271 section 5.1.2, RFC 5065, RFC 6793).
 
+mod edit;
+
 use std::fmt;
 
 use super::context::SegmentRule;

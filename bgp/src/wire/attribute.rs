@@ -176,6 +176,7 @@ impl PartialBits {
             code::COMMUNITIES => 2,
             code::EXTENDED_COMMUNITIES => 4,
             code::LARGE_COMMUNITY => 8,
+            code::ONLY_TO_CUSTOMER => 16,
             _ => 0,
         }
     }
@@ -196,6 +197,8 @@ pub struct RareAttributes {
     pub extended_communities: Vec<[u8; 8]>,
     /// LARGE_COMMUNITY in wire order (RFC 8092).
     pub large_communities: Vec<LargeCommunity>,
+    /// Only to Customer: the AS that first sent the route downwards (RFC 9234).
+    pub otc: Option<Asn>,
     /// Unknown optional transitive attributes, ascending by code.
     pub unknown: Vec<UnknownAttribute>,
     /// Which of the attributes above came with the Partial bit, which must stay set (RFC 4271 section 5).

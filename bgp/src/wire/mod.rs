@@ -27,6 +27,7 @@ pub mod nlri;
 pub mod notification;
 pub mod open;
 pub mod packer;
+pub mod role;
 pub mod update;
 
 pub use context::{DecodeContext, EncodeContext};

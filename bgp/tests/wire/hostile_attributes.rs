@@ -157,7 +157,7 @@ fn only_to_customer_is_checked_and_passed_on() {
         assert_withdrawn(announce(&attribute(0xc0, 35, &vec![1; length])), 35, Reason::Length);
     }
     assert_withdrawn(announce(&attribute(0xc0, 35, &[0; 4])), 35, Reason::AsZero);
-    assert_eq!(rare(&attribute(0xc0, 35, &[0, 0, 0, 9])).unknown[0].value.as_ref(), [0, 0, 0, 9]);
+    assert_eq!(rare(&attribute(0xc0, 35, &[0, 0, 0, 9])).otc, Some(bgp::types::Asn(9)));
 }
 
 #[test]

@@ -93,6 +93,7 @@ fn rare() -> impl Strategy<Value = RareAttributes> {
                 large_communities: large,
                 unknown,
                 partial: PartialBits::default(),
+                otc: None,
                 weight: None,
             };
             let present = [

@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use bgp::{config::GracefulShutdown, wire::context::SegmentRule};
+
 use super::{capabilities, decision::decision, secret::Secrets};
 use crate::config::{
     error::Fault,
     intent::{Bgp, Bind, Mesh, Node},
     origin::Sourced,
     reader::{Entry, Reader},
-    values,
+    values, words,
 };
 
 pub(super) fn bgp(reader: &mut Reader) -> Bgp {
@@ -19,6 +21,9 @@ pub(super) fn bgp(reader: &mut Reader) -> Bgp {
     let hold_time = hold_time.unwrap_or(Duration::from_secs(90));
     let keepalive_time = keepalive_time(reader, &table, hold_time);
     let decision = decision(reader);
+    let as_sets = reader.get(&table, "as_sets", |text| values::word(text, &words::AS_SETS));
+    let going = reader.get(&table, "graceful_shutdown", values::switch);
+    let cluster_id = reader.get(&table, "cluster_id", values::cluster_id);
     let mut seconds = |key: &str, range| {
         let read = reader.get(&table, key, |text| values::seconds(text, range));
         read.map(|s| s.value).unwrap_or_default()
@@ -33,6 +38,12 @@ pub(super) fn bgp(reader: &mut Reader) -> Bgp {
         selection_deferral: seconds("selection_deferral", 0..=4095),
         open_delay: seconds("open_delay", 0..=60),
         decision,
+        as_sets: as_sets.map_or(SegmentRule::TreatAsWithdraw, |s| s.value),
+        graceful_shutdown: match going.is_some_and(|s| s.value) {
+            true => GracefulShutdown::On,
+            false => GracefulShutdown::Off,
+        },
+        cluster_id: cluster_id.map(|s| s.value),
         capabilities: capabilities::of_all(reader, &table),
     }
 }

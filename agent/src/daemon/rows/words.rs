@@ -50,6 +50,10 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::AsLoop => "our AS is in its AS path",
         Reason::OriginatorLoop => "we originated it ourselves (ORIGINATOR_ID)",
         Reason::ClusterLoop => "it has been through our cluster before (CLUSTER_LIST)",
+        Reason::FirstAs => "its AS path does not begin with the peer's AS (enforce_first_as)",
+        Reason::OtcLeak => {
+            "it has been leaked: marked only-to-customer, it came from where it must not (role)"
+        }
         Reason::Rejected(why) => rejected(why),
     }
 }

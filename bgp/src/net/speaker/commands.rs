@@ -60,6 +60,7 @@ impl Speaker {
         let now = self.clock.now();
         let own = self.core.config().asn;
         let snapshot = |(id, config): (PeerId, &PeerConfig)| {
+            let own = config.switches.local_as.map_or(own, |local| local.asn);
             let mut snapshot = self.peers.get(&id)?.shared.snapshot(now, id, config, own);
             snapshot.routes = config.families.iter().map(|f| (f, self.core.counts(id, f))).collect();
             Some(snapshot)

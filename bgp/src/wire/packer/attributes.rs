@@ -51,7 +51,7 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    /// RFC 1997, 4360, 4456, 6793, 8092.
+    /// RFC 1997, 4360, 4456, 6793, 8092, 9234.
     fn put_rare(&mut self, attributes: &PathAttributes, rare: &RareAttributes, context: &EncodeContext) {
         let flags = |code| {
             if rare.partial.contains(code) { OPTIONAL_TRANSITIVE | PARTIAL } else { OPTIONAL_TRANSITIVE }
@@ -73,6 +73,9 @@ impl List<'_> {
         }
         let large = rare.large_communities.iter().flat_map(|c| [c.global, c.local1, c.local2]);
         self.put_list(flags(code::LARGE_COMMUNITY), code::LARGE_COMMUNITY, large.flat_map(u32::to_be_bytes));
+        if let Some(otc) = rare.otc {
+            self.put(flags(code::ONLY_TO_CUSTOMER), code::ONLY_TO_CUSTOMER, &otc.0.to_be_bytes());
+        }
     }
 
     /// What the 2-octet attributes cannot say (RFC 6793 section 4.2.2).

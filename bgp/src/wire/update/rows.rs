@@ -108,7 +108,7 @@ static ROWS: [Row; 17] = [
     row(code::AS4_AGGREGATOR, OptionalTransitive, TwoOctetSpeaker, Exactly(8), AttributeDiscard, OPTIONAL_ERROR, values::as4_aggregator),
     // RFC 8092 section 5
     row(code::LARGE_COMMUNITY, OptionalTransitive, Anyone, NonZeroMultipleOf(12), TreatAsWithdraw, OPTIONAL_ERROR, values::large_communities),
-    // RFC 9234 section 5; checked, since routers behind us act on it, but passed on like an unknown one
+    // RFC 9234 section 5
     row(code::ONLY_TO_CUSTOMER, OptionalTransitive, Anyone, Exactly(4), TreatAsWithdraw, OPTIONAL_ERROR, values::only_to_customer),
 ];
 

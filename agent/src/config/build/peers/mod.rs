@@ -3,6 +3,7 @@
 mod bfd;
 mod policy;
 mod session;
+mod switches;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -107,6 +108,7 @@ impl PeerReader<'_> {
         let next_hop = self.next_hop();
         let reflection = self.reflection();
         let capabilities = self.capabilities(families, &defaults.bgp.capabilities);
+        let switches = self.switches(defaults.bgp, families);
         let import = self.import();
         Peer {
             description,
@@ -119,6 +121,7 @@ impl PeerReader<'_> {
             capabilities,
             next_hop,
             reflection,
+            switches,
             export: self.export(reflection),
             install: if self.switch("install") { Install::Forward } else { Install::RibOnly },
             max_prefixes: self.max_prefixes(&import),

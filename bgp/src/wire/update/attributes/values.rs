@@ -7,7 +7,7 @@ use crate::{
     types::{Asn, RouterId},
     wire::{
         as_path::{AsPath, AsnSize, SegmentRules},
-        attribute::{Aggregator, LargeCommunity, NextHop, Origin, code},
+        attribute::{Aggregator, LargeCommunity, NextHop, Origin},
         context::{DecodeContext, SegmentRule},
         update::malformed::Reason,
     },
@@ -191,10 +191,11 @@ pub(in crate::wire::update) fn only_to_customer(
     value: &[u8],
     _: &DecodeContext,
 ) -> Result<(), Reason> {
-    if number(value)? == 0 {
+    let asn = Asn(number(value)?);
+    if asn == Asn(0) {
         return Err(Reason::AsZero);
     }
-    into.keep_opaque(code::ONLY_TO_CUSTOMER, value);
+    into.rare().otc = Some(asn);
     Ok(())
 }
 

@@ -1,0 +1,148 @@
+//! What is done to the attributes of a route after the export policy: next hop, path, communities, by the receiver's
+//! switches and the standards.
+
+use ipnet::IpNet;
+
+use super::shared::{Peer, Shared};
+use crate::{
+    config::{
+        CommunityKind, GracefulShutdown, LocalAs, LocalAsPath, OwnAs, PrivateAs, SentCommunities, TtlPolicy,
+    },
+    rib::Path,
+    types::{Asn, PeerType},
+    wire::{
+        attribute::{NextHop, PathAttributes, RareAttributes},
+        community::{Community, ExtendedCommunity},
+        role::Role,
+    },
+};
+
+/// What of a peer's switches changes what it is sent. Equal for peers without any, whatever else they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rewrite {
+    local_as: Option<LocalAs>,
+    role: Option<Role>,
+    private_as: PrivateAs,
+    own_as: OwnAs,
+    /// The receiver's AS number, where something above depends on it.
+    receiver: Option<Asn>,
+    communities: SentCommunities,
+    graceful_shutdown: GracefulShutdown,
+    /// The network we share with the receiver, one hop away.
+    link: Option<IpNet>,
+}
+
+/// Whether a session goes over one link.
+fn is_direct(ttl: TtlPolicy) -> bool {
+    matches!(ttl, TtlPolicy::Direct | TtlPolicy::Multihop(1) | TtlPolicy::Security(1))
+}
+
+impl Rewrite {
+    /// What is done for a peer with a session; `own` tells the networks on our links.
+    pub(super) fn of(shared: &Shared, peer: &Peer) -> Self {
+        let switches = &peer.config.switches;
+        let session = peer.session.as_ref();
+        let external = session.is_some_and(|s| s.kind == PeerType::External);
+        let names = switches.private_as != PrivateAs::Keep || switches.own_as != OwnAs::Keep;
+        let link = session.filter(|_| external && is_direct(peer.config.transport.ttl)).and_then(|session| {
+            let shares = |net: &&IpNet| {
+                net.contains(&session.addresses.local) && net.contains(&session.addresses.peer)
+            };
+            shared.on_link.iter().find(shares).copied()
+        });
+        Self {
+            local_as: switches.local_as.filter(|_| external),
+            role: switches.role.filter(|_| external),
+            private_as: switches.private_as,
+            own_as: switches.own_as,
+            receiver: (external && names).then_some(peer.config.asn),
+            communities: switches.communities,
+            graceful_shutdown: switches.graceful_shutdown,
+            link,
+        }
+    }
+
+    /// Whether a route marked Only to Customer must stay away from the receiver (RFC 9234 section 5).
+    pub(super) fn keeps_back(&self, attributes: &PathAttributes) -> bool {
+        let marked = attributes.rare.as_ref().is_some_and(|r| r.otc.is_some());
+        marked && self.role.is_some_and(|role| !role.sends_marked())
+    }
+
+    /// Whether the next hop of a path may be passed on to an external peer: it lies on the link we share with both
+    /// (RFC 4271 section 5.1.3, 2).
+    pub(super) fn is_third_party(&self, shared: &Shared, path: &Path, next_hop: NextHop) -> bool {
+        let on_link = self.link.is_some_and(|link| link.contains(&next_hop.address()));
+        on_link && shared.peer(path.peer).is_some_and(|p| is_direct(p.config.transport.ttl))
+    }
+
+    /// AS_PATH as an external peer is sent it: our numbers come first, others go as the switches say.
+    pub(super) fn external_path(&self, shared: &Shared, attributes: &mut PathAttributes) {
+        let ours = self.local_as.map_or(shared.asn, |local| local.asn);
+        let receiver = self.receiver;
+        let private = |asn: Asn| asn.is_private() && Some(asn) != receiver;
+        match self.private_as {
+            PrivateAs::Keep => {}
+            PrivateAs::Remove => attributes.as_path = attributes.as_path.without(private),
+            PrivateAs::Replace => attributes.as_path = attributes.as_path.replacing(private, ours),
+        }
+        if self.own_as == OwnAs::Override {
+            attributes.as_path = attributes.as_path.replacing(|asn| Some(asn) == receiver, ours);
+        }
+        if self.local_as.is_none_or(|local| local.path != LocalAsPath::Replace) {
+            attributes.as_path = attributes.as_path.prepend(shared.asn, 1);
+        }
+        if self.local_as.is_some() {
+            attributes.as_path = attributes.as_path.prepend(ours, 1);
+        }
+        if self.role.is_some_and(Role::marks_sent) {
+            attributes.rare.get_or_insert_default().otc.get_or_insert(ours);
+        }
+    }
+
+    /// What is left to do for receivers of both types.
+    pub(super) fn finish(&self, kind: PeerType, attributes: &mut PathAttributes) {
+        if self.graceful_shutdown == GracefulShutdown::On {
+            mark_as_going(kind, attributes);
+        }
+        let Some(rare) = &mut attributes.rare else { return };
+        rare.weight = None;
+        if !self.communities.contains(CommunityKind::Standard) {
+            rare.communities.clear();
+        }
+        if !self.communities.contains(CommunityKind::Extended) {
+            rare.extended_communities.clear();
+        }
+        if !self.communities.contains(CommunityKind::Large) {
+            rare.large_communities.clear();
+        }
+        drop_if_empty(attributes);
+    }
+}
+
+/// RFC 8326 section 4: the community for others, the lowest preference inside our AS.
+fn mark_as_going(kind: PeerType, attributes: &mut PathAttributes) {
+    let communities = &mut attributes.rare.get_or_insert_default().communities;
+    if !communities.contains(&Community::GRACEFUL_SHUTDOWN.0) {
+        communities.push(Community::GRACEFUL_SHUTDOWN.0);
+    }
+    if kind == PeerType::Internal {
+        attributes.local_pref = Some(0);
+    }
+}
+
+/// What stays inside an AS: the traces of reflection (RFC 4456 section 8), non-transitive extended communities
+/// (RFC 4360 section 6).
+pub(super) fn keep_transitive(attributes: &mut PathAttributes) {
+    if let Some(rare) = &mut attributes.rare {
+        rare.originator_id = None;
+        rare.cluster_list.clear();
+        rare.extended_communities.retain(|octets| ExtendedCommunity(*octets).is_transitive());
+        drop_if_empty(attributes);
+    }
+}
+
+fn drop_if_empty(attributes: &mut PathAttributes) {
+    if attributes.rare.as_ref().is_some_and(|r| **r == RareAttributes::default()) {
+        attributes.rare = None;
+    }
+}

@@ -1,0 +1,293 @@
+//! What a peer's switches do to its routes, on the way in and on the way out.
+
+use std::net::IpAddr;
+
+use super::{super::*, harness::*};
+use crate::{
+    config::{
+        Blackhole, CommunityKind, FirstAs, GracefulShutdown, LocalAs, LocalAsPath, NextHopMode, OwnAs,
+        PrivateAs, RouteSwitches, TtlPolicy,
+    },
+    decision::Reason,
+    types::Asn,
+    wire::{
+        attribute::{LargeCommunity, PathAttributes},
+        community::Community,
+        role::Role,
+    },
+};
+
+const NET: &str = "10.1.0.0/16";
+const SENDER: Asn = Asn(65001);
+const RECEIVER: Asn = Asn(65002);
+
+/// An external sender and an external receiver with these switches, all up.
+fn lab(sender: RouteSwitches, receiver: RouteSwitches) -> Lab {
+    let with = |index, asn, switches| PeerConfig { switches, ..peer(index, asn) };
+    let mut lab = Lab::new(config(vec![with(0, SENDER, sender), with(1, RECEIVER, receiver)]));
+    (0..2).for_each(|index| lab.up(index));
+    lab
+}
+
+fn plain() -> RouteSwitches {
+    RouteSwitches::default()
+}
+
+fn communities(list: &[Community]) -> PathAttributes {
+    let mut attributes = attributes(address(0), &[SENDER.0]);
+    attributes.rare.get_or_insert_default().communities = list.iter().map(|c| c.0).collect();
+    attributes
+}
+
+impl Lab {
+    /// Announces a path from the sender; as which path it reaches the receiver.
+    fn passes(&mut self, path: &[u32]) -> Option<String> {
+        self.announce(0, &attributes(address(0), path), &[NET]);
+        self.settle();
+        self.learned(1, NET).map(|a| a.as_path.to_string())
+    }
+
+    fn switch(&mut self, index: usize, switches: RouteSwitches) {
+        let mut config = self.core.config().clone();
+        config.peers[index].switches = switches;
+        assert_eq!(self.core.reconfigure(self.now, config), [], "the session goes on");
+        self.settle();
+    }
+}
+
+#[test]
+fn our_own_as_may_come_in_as_often_as_allowed_and_a_change_needs_no_session() {
+    let mut lab = lab(RouteSwitches { allow_as_in: 1, ..plain() }, plain());
+    assert_eq!(lab.passes(&[65001, OWN_AS.0, 65009]).as_deref(), Some("64512 65001 64512 65009"));
+    assert_eq!(lab.passes(&[65001, OWN_AS.0, OWN_AS.0]), None);
+    assert_eq!(lab.reason(NET, 0), Some(Reason::AsLoop));
+    lab.switch(0, RouteSwitches { allow_as_in: 2, ..plain() });
+    assert_eq!(lab.reason(NET, 0), Some(Reason::Best));
+    lab.switch(0, plain());
+    assert_eq!(lab.reason(NET, 0), Some(Reason::AsLoop));
+    assert!(lab.prefixes(1).is_empty());
+}
+
+#[test]
+fn an_external_peer_must_put_itself_first_unless_it_is_a_route_server() {
+    let mut lab = lab(plain(), plain());
+    assert_eq!(lab.passes(&[65009, 65001]), None);
+    assert_eq!(lab.reason(NET, 0), Some(Reason::FirstAs));
+    lab.switch(0, RouteSwitches { first_as: FirstAs::Any, ..plain() });
+    assert_eq!(lab.learned(1, NET).unwrap().as_path.to_string(), "64512 65009 65001");
+}
+
+#[test]
+fn private_numbers_go_or_become_ours_but_for_the_receivers_own() {
+    let receiver = |private_as| RouteSwitches { private_as, ..plain() };
+    let mut lab = lab(plain(), receiver(PrivateAs::Remove));
+    assert_eq!(lab.passes(&[65001, 3, 65002, 64513]).as_deref(), Some("64512 3 65002"));
+    lab.switch(1, receiver(PrivateAs::Replace));
+    assert_eq!(lab.learned(1, NET).unwrap().as_path.to_string(), "64512 64512 3 65002 64512");
+    lab.switch(1, plain());
+    assert_eq!(lab.learned(1, NET).unwrap().as_path.to_string(), "64512 65001 3 65002 64513");
+}
+
+#[test]
+fn the_receivers_own_number_is_overridden() {
+    let mut lab = lab(plain(), RouteSwitches { own_as: OwnAs::Override, ..plain() });
+    assert_eq!(lab.passes(&[65001, 65002, 65009]).as_deref(), Some("64512 65001 64512 65009"));
+}
+
+#[test]
+fn another_number_of_ours_is_put_where_the_configuration_says() {
+    let local = |path| RouteSwitches { local_as: Some(LocalAs { asn: Asn(7), path }), ..plain() };
+    for (path, inbound, outbound) in [
+        (LocalAsPath::Prepend, "64512 7 65001", "7 64512 65001"),
+        (LocalAsPath::NoPrepend, "64512 65001", "7 64512 65001"),
+        (LocalAsPath::Replace, "64512 65001", "7 65001"),
+    ] {
+        assert_eq!(lab(local(path), plain()).passes(&[65001]).as_deref(), Some(inbound));
+        assert_eq!(lab(plain(), local(path)).passes(&[65001]).as_deref(), Some(outbound));
+    }
+    let mut lab = lab(local(LocalAsPath::Prepend), plain());
+    assert_eq!(lab.passes(&[65001, 7]), None, "our other number is ours too");
+    assert_eq!(lab.reason(NET, 0), Some(Reason::AsLoop));
+}
+
+#[test]
+fn kinds_of_communities_are_left_out() {
+    let only_large = [CommunityKind::Large].into_iter().collect();
+    let mut lab = lab(plain(), RouteSwitches { communities: only_large, ..plain() });
+    let mut sent = communities(&[Community(5)]);
+    let large = LargeCommunity { global: 1, local1: 2, local2: 3 };
+    sent.rare.get_or_insert_default().large_communities = vec![large];
+    lab.announce(0, &sent, &[NET]);
+    lab.settle();
+    let rare = lab.learned(1, NET).unwrap().rare.clone().unwrap();
+    assert_eq!((rare.communities.as_slice(), rare.large_communities.as_slice()), (&[][..], &[large][..]));
+    lab.switch(1, plain());
+    assert_eq!(lab.learned(1, NET).unwrap().rare.as_ref().unwrap().communities, [5]);
+}
+
+#[test]
+fn a_route_about_to_go_is_the_last_choice_inside_our_as() {
+    let peers = vec![peer(0, SENDER), peer(1, RECEIVER), peer(2, OWN_AS)];
+    let mut lab = Lab::new(config(peers));
+    (0..3).for_each(|index| lab.up(index));
+    lab.announce(0, &communities(&[Community::GRACEFUL_SHUTDOWN]), &[NET]);
+    lab.announce(1, &attributes(address(1), &[RECEIVER.0, 65009, 65009]), &[NET]);
+    lab.settle();
+    assert_eq!(lab.reason(NET, 1), Some(Reason::Best), "a longer path, but it stays");
+    lab.withdraw(1, &[NET]);
+    lab.settle();
+    assert_eq!(lab.learned(2, NET).unwrap().local_pref, Some(0));
+}
+
+#[test]
+fn what_we_send_is_marked_before_we_go_and_no_longer_when_we_stay() {
+    let peers = vec![peer(0, SENDER), peer(1, RECEIVER), peer(2, OWN_AS)];
+    let mut lab = Lab::new(config(peers));
+    (0..3).for_each(|index| lab.up(index));
+    lab.originate(&[NET]);
+    let going = RouteSwitches { graceful_shutdown: GracefulShutdown::On, ..plain() };
+    (1..3).for_each(|index| lab.switch(index, going.clone()));
+    for (index, preference) in [(1, None), (2, Some(0))] {
+        let sent = lab.learned(index, NET).unwrap();
+        assert_eq!(sent.rare.as_ref().unwrap().communities, [Community::GRACEFUL_SHUTDOWN.0]);
+        assert_eq!(sent.local_pref, preference);
+    }
+    assert_eq!(lab.learned(0, NET).unwrap().rare, None, "others are told nothing");
+    (1..3).for_each(|index| lab.switch(index, plain()));
+    assert_eq!(lab.learned(1, NET).unwrap().rare, None);
+    assert_eq!(lab.learned(2, NET).unwrap().local_pref, Some(100));
+}
+
+#[test]
+fn a_blackhole_stays_inside_our_as_where_it_is_honoured() {
+    let mut lab = lab(plain(), plain());
+    lab.announce(0, &communities(&[Community::BLACKHOLE]), &["10.1.1.1/32"]);
+    lab.settle();
+    assert_eq!(lab.prefixes(1), ["10.1.1.1/32"]);
+    lab.switch(0, RouteSwitches { blackhole: Blackhole::Accept, ..plain() });
+    assert!(lab.prefixes(1).is_empty());
+    let route = lab.core.route(net("10.1.1.1/32")).unwrap();
+    let communities = &route.paths[0].attributes.rare.as_ref().unwrap().communities;
+    assert_eq!(communities, &[Community::BLACKHOLE.0, Community::NO_EXPORT.0]);
+}
+
+#[test]
+fn the_peer_with_the_higher_weight_wins() {
+    let peers = vec![peer(0, SENDER), peer(1, RECEIVER)];
+    let mut lab = Lab::new(config(peers));
+    (0..2).for_each(|index| lab.up(index));
+    lab.announce(0, &attributes(address(0), &[SENDER.0]), &[NET]);
+    lab.announce(1, &attributes(address(1), &[RECEIVER.0, 65009]), &[NET]);
+    lab.settle();
+    assert_eq!(lab.reason(NET, 0), Some(Reason::Best));
+    lab.switch(1, RouteSwitches { weight: 10, ..plain() });
+    assert_eq!(lab.reason(NET, 1), Some(Reason::Best));
+    assert_eq!(lab.reason(NET, 0), Some(Reason::Lost(crate::decision::Step::Weight)));
+}
+
+#[test]
+fn a_next_hop_on_the_link_shared_by_three_is_passed_on() {
+    let direct = |index, asn| {
+        let mut peer = peer(index, asn);
+        peer.transport.ttl = TtlPolicy::Direct;
+        peer
+    };
+    let peers = vec![direct(0, SENDER), direct(1, RECEIVER), peer(2, Asn(65003))];
+    let mut lab = Lab::new(SpeakerConfig { on_link: vec![net("192.0.2.0/24")], ..config(peers) });
+    (0..3).for_each(|index| lab.up(index));
+    let hop = |lab: &Lab, index| lab.learned(index, NET).unwrap().next_hop.address();
+    lab.announce(0, &attributes(address(7), &[SENDER.0]), &[NET]);
+    lab.settle();
+    assert_eq!((hop(&lab, 1), hop(&lab, 2)), (address(7).into(), IpAddr::from(OWN)), "one hop, several");
+    lab.announce(0, &attributes([198, 51, 100, 1].into(), &[SENDER.0]), &[NET]);
+    lab.settle();
+    assert_eq!(hop(&lab, 1), IpAddr::from(OWN), "off the link");
+    lab.announce(0, &attributes(address(7), &[SENDER.0]), &[NET]);
+    let mut config = lab.core.config().clone();
+    config.peers[1].next_hop = NextHopMode::OwnAddress;
+    assert_eq!(lab.core.reconfigure(lab.now, config), []);
+    lab.settle();
+    assert_eq!(hop(&lab, 1), IpAddr::from(OWN), "asked for");
+    lab.originate(&["10.2.0.0/16"]);
+    lab.settle();
+    assert_eq!(lab.learned(1, "10.2.0.0/16").unwrap().next_hop.address(), IpAddr::from(OWN));
+}
+
+fn role(role: Role) -> RouteSwitches {
+    RouteSwitches { role: Some(role), ..plain() }
+}
+
+fn marked(otc: Option<u32>) -> PathAttributes {
+    let mut attributes = attributes(address(0), &[SENDER.0]);
+    if let Some(asn) = otc {
+        attributes.rare.get_or_insert_default().otc = Some(Asn(asn));
+    }
+    attributes
+}
+
+/// What becomes of a route with this mark between a sender and a receiver to whom we have these roles.
+fn between(from: Role, to: Role, otc: Option<u32>) -> Result<Option<u32>, Reason> {
+    let mut lab = lab(role(from), role(to));
+    lab.announce(0, &marked(otc), &[NET]);
+    lab.settle();
+    match lab.reason(NET, 0) {
+        Some(Reason::Best) => {}
+        other => return Err(other.unwrap()),
+    }
+    let sent = lab.learned(1, NET);
+    Ok(sent.map_or(Some(0), |a| a.rare.as_ref().and_then(|r| r.otc).map(|asn| asn.0)))
+}
+
+#[test]
+fn what_came_from_above_or_beside_goes_down_only() {
+    const WITHHELD: Result<Option<u32>, Reason> = Ok(Some(0));
+    for from in [Role::Customer, Role::Peer, Role::RouteServerClient] {
+        for to in [Role::Customer, Role::Peer, Role::RouteServerClient] {
+            assert_eq!(between(from, to, None), WITHHELD, "{from:?} to {to:?}");
+        }
+        for to in [Role::Provider, Role::RouteServer] {
+            assert_eq!(between(from, to, None), Ok(Some(SENDER.0)), "{from:?} to {to:?}");
+        }
+    }
+}
+
+#[test]
+fn what_came_from_below_goes_everywhere_and_is_marked_where_it_leaves_the_way_up() {
+    for (to, otc) in [
+        (Role::Customer, None),
+        (Role::RouteServerClient, None),
+        (Role::Peer, Some(OWN_AS.0)),
+        (Role::Provider, Some(OWN_AS.0)),
+        (Role::RouteServer, Some(OWN_AS.0)),
+    ] {
+        assert_eq!(between(Role::Provider, to, None), Ok(otc), "{to:?}");
+    }
+}
+
+#[test]
+fn a_leak_is_refused_and_a_mark_is_passed_on_as_it_is() {
+    assert_eq!(between(Role::Provider, Role::Provider, Some(9)), Err(Reason::OtcLeak));
+    assert_eq!(between(Role::RouteServer, Role::Provider, Some(9)), Err(Reason::OtcLeak));
+    assert_eq!(between(Role::Peer, Role::Provider, Some(9)), Err(Reason::OtcLeak));
+    assert_eq!(between(Role::Peer, Role::Provider, Some(SENDER.0)), Ok(Some(SENDER.0)));
+    assert_eq!(between(Role::Customer, Role::Provider, Some(9)), Ok(Some(9)));
+}
+
+#[test]
+fn peers_whose_switches_change_nothing_that_is_sent_share_what_is_encoded() {
+    let peers = vec![peer(0, SENDER), peer(1, RECEIVER), peer(2, Asn(65003)), peer(3, Asn(65004))];
+    let mut lab = Lab::new(config(peers));
+    (0..4).for_each(|index| lab.up(index));
+    lab.switch(2, RouteSwitches { weight: 3, allow_as_in: 1, ..plain() });
+    lab.switch(3, RouteSwitches { private_as: PrivateAs::Remove, ..plain() });
+    lab.announce(0, &attributes(address(0), &[SENDER.0]), &[NET]);
+    lab.act();
+    let mut take = |index| {
+        let mut messages = Vec::new();
+        lab.core.poll_transmit(PeerId(index), 1 << 16, &mut messages);
+        messages.into_iter().map(|m| m.as_ptr()).collect::<Vec<_>>()
+    };
+    let (one, two, other) = (take(1), take(2), take(3));
+    assert_eq!(one, two);
+    assert_ne!(one, other);
+}
