@@ -1,6 +1,8 @@
 //! Answers what clients ask.
 
-use bgp::net::{Clear, PeerSnapshot, SpeakerError};
+use std::collections::BTreeMap;
+
+use bgp::net::{BfdReport, Clear, PeerSnapshot, SpeakerError};
 use fib::decide::Decider;
 use tracing::info;
 
@@ -64,11 +66,16 @@ impl Backend for Daemon {
         let snapshot = metrics::Snapshot {
             status: status::of(self).await?,
             peers: self.peers(None).await?,
+            stray_bfd: stray_bfd(&self.speaker.bfd().await),
             fib_routes: status::fib_routes(&self.fib.status().await.map_err(internal)?),
             fib: self.fib.metrics().snapshot(),
         };
         metrics::render(snapshot).map_err(internal)
     }
+}
+
+fn stray_bfd(report: &BfdReport) -> BTreeMap<&'static str, u64> {
+    report.discards.iter().map(|(reason, number)| (reason.name(), number)).collect()
 }
 
 impl Daemon {

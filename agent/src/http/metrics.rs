@@ -1,6 +1,6 @@
 //! What is counted, as OpenMetrics. Names start with `siskin_`, units are base units.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use fib::metrics::MetricsSnapshot;
 use prometheus_client::{
@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub status: Status,
     /// The peers.
     pub peers: Vec<PeerRow>,
+    /// BFD packets that belong to no session and were discarded, by reason.
+    pub stray_bfd: BTreeMap<&'static str, u64>,
     /// Kernel routes by path and state.
     pub fib_routes: Vec<FibRoutes>,
     /// Counters of the FIB layer.
@@ -148,7 +150,9 @@ impl Snapshot {
             let reasons = path.counters.discarded.iter();
             reasons.map(move |(reason, number)| ([("peer", peer), ("reason", reason.as_str())], *number))
         });
-        counters(e, "bfd_discarded_packets", "BFD packets of a peer discarded, by reason.", discarded)
+        counters(e, "bfd_discarded_packets", "BFD packets of a peer discarded, by reason.", discarded)?;
+        let stray = self.stray_bfd.iter().map(|(reason, number)| ([("reason", *reason)], *number));
+        counters(e, "bfd_stray_packets", "BFD packets of no session discarded, by reason.", stray)
     }
 
     fn monitoring(&self, e: &mut DescriptorEncoder) -> fmt::Result {
@@ -334,6 +338,7 @@ mod tests {
         let text = render(Snapshot {
             status: Status::default(),
             peers: vec![peer],
+            stray_bfd: [("ttl", 4)].into(),
             fib_routes,
             fib: Default::default(),
         })
@@ -345,6 +350,7 @@ mod tests {
             "siskin_bgp_sent_bytes_total{peer=\"tor\"} 0",
             "siskin_bgp_messages_total{peer=\"tor\",direction=\"sent\",type=\"update\"} 0",
             "siskin_fib_routes{path=\"tunnel\",state=\"installed\"} 2",
+            "siskin_bfd_stray_packets_total{reason=\"ttl\"} 4",
             "siskin_uptime_seconds 0",
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line} is missing in\n{text}");

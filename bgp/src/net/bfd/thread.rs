@@ -24,7 +24,7 @@ use super::{
     transmitters::Transmitters,
 };
 use crate::{
-    bfd::{Engine, Output, SOURCE_PORTS, SessionId, Transition},
+    bfd::{Engine, Output, SOURCE_PORTS, SessionId, State, Transition},
     net::clock::Clock,
 };
 
@@ -165,10 +165,14 @@ impl Thread {
 
     fn tell(&self, name: Arc<str>, transition: Transition) {
         let Transition { from, to, cause } = transition;
-        if cause.is_failure() && from == crate::bfd::State::Up {
-            warn!(peer = &*name, reason = %cause, "BFD session failed");
-        } else {
-            info!(peer = &*name, %from, %to, reason = %cause, "BFD state changed");
+        match (from, to) {
+            (State::Up, _) if cause.is_failure() => {
+                warn!(peer = &*name, reason = %cause, "BFD session failed")
+            }
+            (State::Up, _) | (_, State::Up) => {
+                info!(peer = &*name, %from, %to, reason = %cause, "BFD state changed")
+            }
+            _ => debug!(peer = &*name, %from, %to, reason = %cause, "BFD state changed"),
         }
         self.changes.note(name, transition);
     }
