@@ -80,6 +80,15 @@ pub enum Retention {
     Flush,
 }
 
+/// The ends of what a peer sends again (RFC 7313 section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshMark {
+    /// BoRR.
+    Beginning,
+    /// EoRR.
+    End,
+}
+
 /// Whether a next hop can be reached (RFC 4271 section 9.1.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reachability {

@@ -188,8 +188,10 @@ pub struct PathView {
 pub enum Freshness {
     /// Learned over the present session.
     Fresh,
-    /// Kept while the peer restarts.
+    /// Kept while the peer restarts, or not sent again yet (RFC 7313).
     Stale,
+    /// Kept although the peer has not come back in time (RFC 9494).
+    LongLivedStale,
 }
 
 /// One route of an Adj-RIB-Out.
@@ -214,6 +216,8 @@ pub enum Withheld {
     SplitHorizon,
     /// Learned over iBGP, and neither its sender nor this peer is a client of ours (RFC 4456).
     NotReflected,
+    /// It is long-lived stale, and the peer does not know what that means (RFC 9494 section 4.3).
+    LongLivedStale,
     /// NO_ADVERTISE is attached (RFC 1997).
     NoAdvertise,
     /// NO_EXPORT or NO_EXPORT_SUBCONFED is attached and the peer is external (RFC 1997).
@@ -233,6 +237,7 @@ impl Withheld {
             Self::SelectionDeferred => "selection_deferred",
             Self::SplitHorizon => "split_horizon",
             Self::NotReflected => "not_reflected",
+            Self::LongLivedStale => "long_lived_stale",
             Self::NoAdvertise => "no_advertise",
             Self::NoExport => "no_export",
             Self::OnlyToCustomers => "only_to_customers",

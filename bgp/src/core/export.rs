@@ -36,6 +36,8 @@ pub(super) struct ExportSettings {
     pub(super) peer: Option<(String, IpAddr)>,
     /// The AS number shown to these peers.
     pub(super) asn: Asn,
+    /// Whether long-lived stale routes go there: the peer knows what they are (RFC 9494 section 4.3).
+    pub(super) takes_long_lived: bool,
     pub(super) encode: EncodeContext,
     pub(super) rewrite: Rewrite,
 }
@@ -49,6 +51,7 @@ impl PartialEq for ExportSettings {
             && self.own == other.own
             && self.peer == other.peer
             && self.asn == other.asn
+            && self.takes_long_lived == other.takes_long_lived
             && self.encode == other.encode
             && self.rewrite == other.rewrite
             && same_policy
@@ -86,11 +89,14 @@ impl ExportSettings {
             || shared.is_client(path.peer)
     }
 
-    /// NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED (RFC 1997).
+    /// LLGR_STALE (RFC 9494), NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED (RFC 1997).
     fn barred(&self, attributes: &PathAttributes) -> Option<Withheld> {
         let rare = attributes.rare.as_ref()?;
         let has = |community: Community| rare.communities.contains(&community.0);
         let external = self.kind == PeerType::External;
+        if has(Community::LLGR_STALE) && !self.takes_long_lived {
+            return Some(Withheld::LongLivedStale);
+        }
         if has(Community::NO_ADVERTISE) {
             return Some(Withheld::NoAdvertise);
         }

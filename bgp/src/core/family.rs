@@ -22,6 +22,7 @@ use crate::{
     types::{Now, PeerId, PeerType},
     wire::{
         attribute::{Origin, PathAttributes},
+        community::Community,
         nlri::Nlri,
     },
 };
@@ -120,7 +121,7 @@ impl<P: Net> FamilyRib<P> {
         let id = shared.attributes.intern(attributes, &mut shared.next_hops);
         let learned = seconds(now);
         for nlri in prefixes {
-            if most.is_some_and(|most| self.is_full(nlri, peer, epoch, most)) {
+            if most.is_some_and(|most| self.is_full(shared, nlri, peer, most)) {
                 super::limit::refuse_path(shared, peer, nlri.prefix);
                 continue;
             }
@@ -144,11 +145,13 @@ impl<P: Net> FamilyRib<P> {
     }
 
     /// Whether a peer has announced so many paths of a prefix over its session that one of another name is too many.
-    fn is_full(&self, nlri: &Nlri<P>, peer: PeerId, epoch: u8, most: usize) -> bool {
+    fn is_full(&self, shared: &Shared, nlri: &Nlri<P>, peer: PeerId, most: usize) -> bool {
         let entry = self.table.find(nlri.prefix).and_then(|route| self.table.get(route));
         let Some(paths) = entry.map(|e| e.paths()).filter(|paths| paths.len() >= most) else { return false };
-        let fresh = || paths.iter().filter(|p| p.peer == peer && p.epoch == epoch);
-        fresh().count() >= most && !fresh().any(|p| p.path_id == nlri.path_id)
+        let input = shared.peer(peer).map(|p| p.input(P::FAMILY));
+        let counts = |p: &&Path| p.peer == peer && input.is_some_and(|i| i.is_of_session(p.epoch));
+        let of_session = || paths.iter().filter(counts);
+        of_session().count() >= most && !of_session().any(|p| p.path_id == nlri.path_id)
     }
 
     /// Withdraws routes of a peer.
@@ -228,7 +231,8 @@ impl<P: Net> FamilyRib<P> {
     /// Whether the same path with the same attributes is there already; it is fresh then.
     fn confirm(&mut self, shared: &mut Shared, route: RouteId, path: &Path) -> bool {
         let Some(known) = self.find_path(route, path) else { return false };
-        if known.attributes != path.attributes || !shared.is_alive(P::FAMILY, &known) {
+        let renewed = shared.is_alive(P::FAMILY, &known) && !shared.is_long_lived(P::FAMILY, &known);
+        if known.attributes != path.attributes || !renewed {
             return false;
         }
         let attributes = self.effective(route, &known);
@@ -264,7 +268,11 @@ impl<P: Net> FamilyRib<P> {
         if let Some(reason) = entrance.refused {
             return refused(reason);
         }
-        let plain = policy.accepts_all() && entrance.prepared.is_none() && entrance.ending.is_nothing();
+        let long_lived = shared.is_long_lived(P::FAMILY, path);
+        let plain = policy.accepts_all()
+            && entrance.prepared.is_none()
+            && entrance.ending.is_nothing()
+            && !long_lived;
         let received = self.table.get(route).zip(shared.attributes.get(path.attributes));
         let Some((entry, attributes)) = received.filter(|_| path.peer != LOCAL && !plain) else {
             return unchanged;
@@ -275,12 +283,19 @@ impl<P: Net> FamilyRib<P> {
         if let Verdict::Reject(reason) = evaluation.verdict {
             return refused(Reason::Rejected(reason));
         }
-        if evaluation.modifying.is_empty() && entrance.prepared.is_none() && entrance.ending.is_nothing() {
+        if evaluation.modifying.is_empty()
+            && entrance.prepared.is_none()
+            && entrance.ending.is_nothing()
+            && !long_lived
+        {
             return unchanged;
         }
         let mut changed = (**attributes).clone();
         policy.modify(&evaluation.modifying, &mut changed, &context.session);
         entrance.ending.apply(&mut changed);
+        if long_lived {
+            mark_long_lived(&mut changed);
+        }
         let id = shared.attributes.intern(&Arc::new(changed), &mut shared.next_hops);
         Imported { refused: None, modified: Some(id) }
     }
@@ -441,6 +456,9 @@ impl<P: Net> FamilyRib<P> {
             return;
         }
         let before = self.standing(shared, route);
+        self.take(shared, route, |shared, path| {
+            shared.is_long_lived(P::FAMILY, path) && shared.is_short_lived(path)
+        });
         self.reimport(shared, route);
         self.settle(shared, route, before);
         // The paths may be the same, and yet their order another one.
@@ -498,6 +516,14 @@ impl<P: Net> FamilyRib<P> {
             self.revisit(shared, route);
         }
         Work::Done
+    }
+}
+
+/// RFC 9494 section 4.2.
+fn mark_long_lived(attributes: &mut PathAttributes) {
+    let rare = attributes.rare.get_or_insert_default();
+    if !rare.communities.contains(&Community::LLGR_STALE.0) {
+        rare.communities.push(Community::LLGR_STALE.0);
     }
 }
 

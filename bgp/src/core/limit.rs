@@ -25,7 +25,7 @@ pub(super) fn check(shared: &mut Shared, id: PeerId, family: Family) -> bool {
         return false;
     }
     let Some(limit) = peer.config.max_prefixes else { return true };
-    let received = peer.input(family).fresh.total();
+    let received = peer.input(family).of_session();
     if received > limit {
         peer.closing = true;
         shared.actions.push_back(Action::Warn(Warning::PrefixLimitPassed { peer: id, family, limit }));

@@ -17,6 +17,7 @@ mod event;
 mod export;
 mod family;
 mod ingress;
+mod input;
 mod limit;
 mod paths;
 mod peers;

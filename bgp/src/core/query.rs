@@ -124,14 +124,18 @@ impl<P: Net> FamilyRib<P> {
     }
 
     fn path_view(&self, shared: &Shared, route: u32, path: &Path) -> Option<PathView> {
-        let stale = shared.is_stale(P::FAMILY, path);
+        let freshness = match shared.is_stale(P::FAMILY, path) {
+            true if shared.is_long_lived(P::FAMILY, path) => Freshness::LongLivedStale,
+            true => Freshness::Stale,
+            false => Freshness::Fresh,
+        };
         Some(PathView {
             peer: (path.peer != LOCAL).then_some(path.peer),
             path_id: path.path_id,
             received: shared.attributes.get(path.attributes)?.clone(),
             attributes: shared.attributes.get(self.effective(route, path))?.clone(),
             learned: Now(std::time::Duration::from_secs(path.learned.into())),
-            freshness: if stale { Freshness::Stale } else { Freshness::Fresh },
+            freshness,
             reason: path.reason(),
         })
     }

@@ -4,31 +4,43 @@ use std::time::Duration;
 
 use super::{
     event::{Action, RestartWait, Work},
+    input::{Input, Retention},
     shared::{Peer, Shared},
 };
 use crate::{
     config::{AdminState, SpeakerConfig},
-    event::{Negotiated, Retention},
+    event::{Negotiated, Retention as Ended},
     types::{Families, Family, Now},
 };
 
-/// Longest time stale routes wait for End-of-RIB after the peer is back (RFC 4724 section 4.2 leaves it open).
-const STALE_PATHS: Duration = Duration::from_secs(360);
+/// Longest time stale routes wait for End-of-RIB after the peer is back, or for the end of a refresh (RFC 4724 section
+/// 4.2 and RFC 7313 section 4 leave it open).
+pub(super) const STALE_PATHS: Duration = Duration::from_secs(360);
 
-/// Families of a lost session whose routes are kept, and until when.
-pub(super) fn retention(now: Now, negotiated: &Negotiated, retention: Retention) -> (Families, Now) {
-    match (&negotiated.graceful_restart, retention) {
-        (Some(restart), Retention::MayRestart) => {
-            (restart.families.intersection(negotiated.families), now.plus(restart.restart_time))
-        }
-        _ => (Families::NONE, now),
+/// How long the routes of a family outlive a lost session. Without graceful restart of the family its restart time is
+/// zero for long-lived ones (RFC 9494 section 4.2).
+pub(super) fn retention(now: Now, negotiated: &Negotiated, how: Ended, family: Family) -> Option<Retention> {
+    if how == Ended::Flush || !negotiated.families.contains(family) {
+        return None;
+    }
+    let restart = negotiated.graceful_restart.as_ref()?;
+    let long_lived = negotiated.extensions.long_lived.as_ref();
+    let long_lived_time = long_lived.map_or(Duration::ZERO, |l| *l.stale_time.get(family));
+    match restart.families.contains(family) {
+        true => Some(Retention { deadline: now.plus(restart.restart_time), long_lived_time }),
+        false if long_lived_time.is_zero() => None,
+        false => Some(Retention { deadline: now, long_lived_time }),
     }
 }
 
 /// Whether stale routes of a family stay now that the peer is back: it must say that it kept forwarding
-/// (RFC 4724 section 4.2). Their new deadline if so.
-pub(super) fn resumed(now: Now, negotiated: &Negotiated, family: Family) -> Option<Now> {
+/// (RFC 4724 section 4.2, RFC 9494 section 4.2). Their new deadline if so.
+pub(super) fn resumed(now: Now, negotiated: &Negotiated, family: Family, input: &Input) -> Option<Now> {
     let restart = negotiated.graceful_restart.as_ref()?;
+    if input.is_long_lived() {
+        let kept = negotiated.extensions.long_lived.as_ref()?.forwarding.contains(family);
+        return input.deadline.filter(|_| kept);
+    }
     let kept = restart.families.intersection(restart.forwarding).intersection(negotiated.families);
     kept.contains(family).then(|| now.plus(STALE_PATHS))
 }

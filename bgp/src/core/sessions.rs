@@ -5,12 +5,12 @@ use super::{
     event::{PeerChange, Work},
     in_family, limit, peers,
     progress::Markers,
-    restart::{resumed, retention},
+    restart::{STALE_PATHS, resumed, retention},
     shared::{Peer, Session},
 };
 use crate::{
     config::{PeerConfig, SpeakerConfig},
-    event::{Negotiated, Retention, SessionAddresses},
+    event::{Negotiated, RefreshMark, Retention, SessionAddresses},
     types::{Families, Family, Now, PeerId, PeerType},
 };
 
@@ -25,7 +25,7 @@ impl Core {
         let mut swept = Families::NONE;
         for family in Family::ALL {
             let input = peer.input_mut(family);
-            match resumed(now, &negotiated, family).filter(|_| input.retained.is_some()) {
+            match resumed(now, &negotiated, family, input).filter(|_| input.retained.is_some()) {
                 Some(deadline) => input.deadline = Some(deadline),
                 None if input.drop_stale() => swept.insert(family),
                 None => {}
@@ -54,11 +54,10 @@ impl Core {
         peer.closing = false;
         peer.warned = Families::NONE;
         peer.warned_of_paths = Families::NONE;
-        let (kept, deadline) = retention(now, &session.negotiated, how);
         let (mut died, mut wrapped) = (Families::NONE, false);
         for family in Family::ALL {
             let input = peer.input_mut(family);
-            if input.end_session(kept.contains(family).then_some(deadline)) {
+            if input.end_session(retention(now, &session.negotiated, how, family)) {
                 died.insert(family);
             }
             wrapped |= input.epoch == 0;
@@ -83,6 +82,31 @@ impl Core {
             false => Markers::None,
         };
         in_family!(self, family, rib => rib.resend(peer, markers));
+    }
+
+    /// The peer begins, or has ended, to send the whole table again (RFC 7313): in between, what it has sent before
+    /// is stale, though not for ever.
+    pub fn refresh_marked(&mut self, now: Now, id: PeerId, family: Family, mark: RefreshMark) {
+        self.now = now;
+        let Some(peer) = self.shared.peer_mut(id) else { return };
+        let knows = peer.session.as_ref().is_some_and(|s| s.negotiated.extensions.enhanced_refresh);
+        let input = peer.input_mut(family);
+        let (mut swept, mut wrapped) = (false, false);
+        match mark {
+            _ if !knows => {}
+            RefreshMark::Beginning => {
+                let before = input.epoch;
+                input.begin_refresh(now.plus(STALE_PATHS));
+                wrapped = input.epoch < before;
+            }
+            RefreshMark::End => swept = input.end_refresh(),
+        }
+        if swept {
+            self.sweep_families([family].into_iter().collect());
+        }
+        if wrapped {
+            self.finish_sweeps();
+        }
     }
 
     /// Puts a new configuration in force and says what each peer's task must do; peers not named go on.
@@ -168,14 +192,18 @@ impl Core {
         }
     }
 
-    /// Ends stale routes whose time has come.
+    /// Ends stale routes whose time has come, or keeps them as a last resort.
     pub(super) fn expire_stale(&mut self) {
         let now = self.now;
         let mut died = Families::NONE;
         for peer in self.shared.peers_mut() {
+            let away = peer.session.is_none();
             for family in Family::ALL {
                 let input = peer.input_mut(family);
-                if input.deadline.is_some_and(|at| at <= now) && input.drop_stale() {
+                if input.deadline.is_none_or(|at| at > now) {
+                    continue;
+                }
+                if away && input.become_long_lived(now) || input.drop_stale() {
                     died.insert(family);
                 }
             }

@@ -5,17 +5,23 @@ use std::{
     net::IpAddr,
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
-use super::event::{Action, Presence};
+use super::{
+    event::{Action, Presence},
+    input::{Input, Tally},
+};
 use crate::{
     config::{DecisionConfig, Install, PeerConfig, Reflection, SpeakerConfig},
-    decision::{Candidate, DEFAULT_LOCAL_PREF, Reason, Source},
+    decision::{Candidate, DEFAULT_LOCAL_PREF, Reason, Source, Validity},
     event::{Negotiated, Reachability, SessionAddresses},
     policy::{Neighbor, RouteContext, RouteSource, SessionContext},
     rib::{AttributesId, AttributesTable, LOCAL, Net, NextHopNotice, NextHopState, NextHops, Path},
-    types::{Asn, Families, Family, NextHopAddress, Now, PeerId, PeerType, RouterId},
-    wire::attribute::{NextHop, PathAttributes},
+    types::{Asn, Families, Family, NextHopAddress, PeerId, PeerType, RouterId},
+    wire::{
+        attribute::{NextHop, PathAttributes},
+        community::Community,
+    },
 };
 
 /// The state both families share.
@@ -58,79 +64,6 @@ pub(super) struct Session {
     pub(super) negotiated: Negotiated,
     pub(super) addresses: SessionAddresses,
     pub(super) kind: PeerType,
-}
-
-/// Adj-RIB-In of one family, but for its paths.
-#[derive(Debug, Default)]
-pub(super) struct Input {
-    /// Paths of this epoch belong to the present session.
-    pub(super) epoch: u8,
-    /// Paths of this epoch are stale but alive (RFC 4724 section 4.2).
-    pub(super) retained: Option<u8>,
-    /// When the stale ones end at the latest.
-    pub(super) deadline: Option<Now>,
-    /// Whether End-of-RIB has come over the present session.
-    pub(super) complete: bool,
-    /// Whether the import policy changed under the paths.
-    pub(super) reimport: bool,
-    /// Paths refused over the present session because there were too many of their prefix.
-    pub(super) refused_paths: u32,
-    pub(super) fresh: Tally,
-    pub(super) stale: Tally,
-}
-
-/// Paths counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) accepted: u32,
-    pub(super) rejected: u32,
-}
-
-impl Tally {
-    pub(super) fn total(self) -> u32 {
-        self.accepted + self.rejected
-    }
-
-    fn of(&mut self, accepted: bool) -> &mut u32 {
-        if accepted { &mut self.accepted } else { &mut self.rejected }
-    }
-}
-
-impl Input {
-    /// Whether paths of this epoch still count.
-    fn is_alive(&self, epoch: u8) -> bool {
-        epoch == self.epoch || Some(epoch) == self.retained
-    }
-
-    fn tally(&mut self, epoch: u8) -> Option<&mut Tally> {
-        match epoch {
-            e if e == self.epoch => Some(&mut self.fresh),
-            e if Some(e) == self.retained => Some(&mut self.stale),
-            _ => None,
-        }
-    }
-
-    /// Ends the stale paths; whether there were any.
-    pub(super) fn drop_stale(&mut self) -> bool {
-        let had = std::mem::take(&mut self.stale).total() > 0;
-        (self.retained, self.deadline) = (None, None);
-        had
-    }
-
-    /// Ends the session's paths, or turns them stale until `deadline`; whether any path died.
-    pub(super) fn end_session(&mut self, deadline: Option<Now>) -> bool {
-        let mut died = self.drop_stale();
-        let fresh = std::mem::take(&mut self.fresh);
-        if deadline.is_some() && fresh.total() > 0 {
-            (self.retained, self.deadline, self.stale) = (Some(self.epoch), deadline, fresh);
-        } else {
-            died |= fresh.total() > 0;
-        }
-        self.epoch = self.epoch.wrapping_add(1);
-        self.complete = false;
-        self.refused_paths = 0;
-        died
-    }
 }
 
 impl Peer {
@@ -233,6 +166,21 @@ impl Shared {
         path.peer != LOCAL && self.peer(path.peer).is_some_and(|p| p.input(family).epoch != path.epoch)
     }
 
+    /// Whether a path is kept beyond the restart time of its peer (RFC 9494).
+    pub(super) fn is_long_lived(&self, family: Family, path: &Path) -> bool {
+        path.peer != LOCAL
+            && self.peer(path.peer).is_some_and(|p| {
+                let input = p.input(family);
+                input.is_long_lived() && input.epoch != path.epoch
+            })
+    }
+
+    /// Whether its sender forbids that a path be kept so long.
+    pub(super) fn is_short_lived(&self, path: &Path) -> bool {
+        let rare = self.attributes.get(path.attributes).and_then(|a| a.rare.as_ref());
+        rare.is_some_and(|r| r.communities.contains(&Community::NO_LLGR.0))
+    }
+
     /// Counts a path in; `attributes` are those after the import policy.
     pub(super) fn account_in(&mut self, family: Family, path: &Path, attributes: AttributesId) {
         if path.internal && path.is_accepted() {
@@ -289,6 +237,10 @@ impl Shared {
         Some(Candidate {
             ineligible: self.ineligible(path, id),
             source: source(path),
+            validity: match rare.is_some_and(|r| r.communities.contains(&Community::LLGR_STALE.0)) {
+                true => Validity::LongLivedStale,
+                false => Validity::Current,
+            },
             weight: weight.unwrap_or(0),
             local_pref: attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF),
             as_path: &attributes.as_path,
@@ -351,9 +303,17 @@ impl Shared {
         self.peer(peer).is_some_and(|p| p.config.reflection == Reflection::Client)
     }
 
-    /// Our own next hop for routes of a family on a session with this local address. A link-local one comes with a
+    /// Our own next hop for routes of a family on a session. A link-local one comes with a
     /// global one if we have any (RFC 2545 section 3).
-    pub(super) fn own_next_hop<P: Net>(&self, local: IpAddr) -> Option<NextHop> {
+    pub(super) fn own_next_hop<P: Net>(&self, session: &Session) -> Option<NextHop> {
+        let local = session.addresses.local;
+        if session.negotiated.extensions.ipv6_next_hops.contains(P::FAMILY) && local.is_ipv6() {
+            return self.own_next_hop_of::<Ipv6Net>(local);
+        }
+        self.own_next_hop_of::<P>(local)
+    }
+
+    fn own_next_hop_of<P: Net>(&self, local: IpAddr) -> Option<NextHop> {
         let configured = || self.addresses.iter().find_map(|a| P::next_hop(*a));
         match (P::next_hop(local), configured) {
             (Some(NextHop::LinkLocal { address, interface }), configured) => Some(match configured() {

@@ -1,11 +1,13 @@
 mod harness;
 mod limits;
+mod long_lived;
 mod model;
 mod multipath;
 mod paths;
 mod reading;
 mod reconfiguration;
 mod reflection;
+mod refresh;
 mod restart;
 mod slow;
 mod switches;

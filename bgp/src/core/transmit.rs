@@ -389,10 +389,11 @@ fn settings<P: Net>(shared: &Shared, id: PeerId) -> Option<ExportSettings> {
         kind: session.kind,
         reflection: peer.config.reflection,
         next_hop: peer.config.next_hop,
-        own: shared.own_next_hop::<P>(session.addresses.local),
+        own: shared.own_next_hop::<P>(session),
         policy: peer.config.export.clone(),
         peer: peer.config.export.names_peers().then(|| (peer.config.name.clone(), peer.config.address)),
         asn: peer.config.switches.local_as.map_or(shared.asn, |local| local.asn),
+        takes_long_lived: session.negotiated.extensions.long_lived.is_some(),
         encode: EncodeContext::new(&session.negotiated, session.kind),
         rewrite: Rewrite::of(shared, peer),
     })

@@ -32,6 +32,8 @@ pub struct Candidate<'a> {
     pub ineligible: Option<Reason>,
     /// Where it comes from.
     pub source: Source,
+    /// Whether it has outlived its sender.
+    pub validity: Validity,
     /// What this speaker alone prefers it by, before anything the protocol carries.
     pub weight: u16,
     /// Degree of preference (RFC 4271 section 9.1.1).
@@ -64,6 +66,15 @@ pub struct Candidate<'a> {
     pub path_id: u64,
 }
 
+/// Whether a path has outlived its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Validity {
+    /// It has not, or not for long.
+    Current,
+    /// It is marked LLGR_STALE: a last resort (RFC 9494 section 4.2).
+    LongLivedStale,
+}
+
 /// Where a path comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -78,6 +89,7 @@ impl Candidate<'_> {
     fn value(&self, step: Step, config: &DecisionConfig) -> u128 {
         match step {
             Step::LocalOrigin => u128::from(self.source != Source::Local),
+            Step::Validity => self.validity as u128,
             Step::Weight => u128::from(u16::MAX - self.weight),
             Step::LocalPref => u128::from(u32::MAX - self.local_pref),
             Step::AsPathLength => self.as_path_length.into(),

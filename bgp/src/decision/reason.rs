@@ -34,12 +34,15 @@ pub enum Step {
     Weight = 11,
     /// The external route known longest (RFC 5004), where the configuration asks for it.
     Oldest = 12,
+    /// Any other before one that is long-lived stale (RFC 9494 section 4.2).
+    Validity = 13,
 }
 
 impl Step {
     /// The steps in the order they are taken.
-    pub const ORDER: [Self; 13] = [
+    pub const ORDER: [Self; 14] = [
         Self::LocalOrigin,
+        Self::Validity,
         Self::Weight,
         Self::LocalPref,
         Self::AsPathLength,
@@ -74,6 +77,7 @@ impl Step {
             Self::PathId => "lost_path_id",
             Self::Weight => "lost_weight",
             Self::Oldest => "lost_oldest",
+            Self::Validity => "lost_long_lived_stale",
         }
     }
 }

@@ -12,6 +12,7 @@ fn base() -> Candidate<'static> {
     Candidate {
         ineligible: None,
         source: Source::Peer(PeerType::External),
+        validity: Validity::Current,
         weight: 0,
         local_pref: 100,
         as_path: &PATHS[0],
@@ -174,7 +175,8 @@ fn a_recorder_hears_every_step_until_one_path_is_left() {
     let mut steps = Steps(Vec::new());
     let short = Candidate { as_path_length: 1, ..base() };
     decide(&[base(), short], &DecisionConfig::default(), &mut steps);
-    let expected = [Step::LocalOrigin, Step::Weight, Step::LocalPref].map(|s| (s, vec![0, 1])).into_iter();
+    let shared = [Step::LocalOrigin, Step::Validity, Step::Weight, Step::LocalPref];
+    let expected = shared.map(|s| (s, vec![0, 1])).into_iter();
     assert_eq!(steps.0, expected.chain([(Step::AsPathLength, vec![1])]).collect::<Vec<_>>());
 }
 
@@ -190,6 +192,7 @@ fn candidate() -> impl Strategy<Value = Candidate<'static>> {
     (source, values, more).prop_map(|(source, v, (clusters, address, path_id, ineligible))| Candidate {
         ineligible,
         source,
+        validity: if clusters == 0 { Validity::Current } else { Validity::LongLivedStale },
         weight: u16::from(v.6),
         local_pref: v.0,
         as_path: &PATHS[v.4 as usize],
@@ -239,6 +242,12 @@ fn equal_paths_share_the_route_in_the_order_of_the_remaining_steps() {
     assert_eq!(reasons, [Reason::MultipathFull, Reason::Best, Reason::Multipath]);
     let reasons = run_with(&config, &[neighbour(7), neighbour(8), neighbour(6)]);
     assert_eq!(reasons, [Reason::Multipath, Reason::MultipathFull, Reason::Best]);
+}
+
+#[test]
+fn a_long_lived_stale_path_is_the_last_resort() {
+    let stale = Candidate { validity: Validity::LongLivedStale, weight: 9, local_pref: 900, ..base() };
+    assert_step(Step::Validity, base(), stale);
 }
 
 #[test]

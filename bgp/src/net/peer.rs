@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     bmp::SessionRecord,
-    event::{Negotiated, Retention, RouteBatch, SessionAddresses},
+    event::{Negotiated, RefreshMark, Retention, RouteBatch, SessionAddresses},
     fsm::{
         self, Action, Change, ConnectionId, Failure, Incoming, Outgoing, PeerFsm, SessionUp, Stop,
         TransportError,
@@ -92,6 +92,7 @@ pub(super) enum News {
     },
     Routes(RouteBatch),
     Refresh(Family),
+    RefreshMarked(Family, RefreshMark),
 }
 
 /// What a peer task shares with the rest of the speaker.

@@ -306,6 +306,7 @@ impl Speaker {
         match news.news {
             News::Routes(batch) => self.core.routes(now, id, batch),
             News::Refresh(family) => self.core.route_refresh(now, id, family),
+            News::RefreshMarked(family, mark) => self.core.refresh_marked(now, id, family, mark),
             News::Up { session, negotiated, addresses, outbox, record } => {
                 self.monitors.session_up(id, *record);
                 (peer.session, peer.outbox) = (session, Some(outbox));

@@ -12,7 +12,7 @@ use super::{
     open::Open,
     update::{self, Update},
 };
-use crate::types::Family;
+use crate::{event::RefreshMark, types::Family};
 
 /// A message's type octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,6 +96,16 @@ impl RouteRefresh {
     /// The mark behind them (EoRR).
     pub fn end(family: Family) -> Self {
         Self { subtype: 2, ..Self::request(family) }
+    }
+
+    /// The family, and which of the marks this is, when it is one of a family that we carry.
+    pub fn mark(&self) -> Option<(Family, RefreshMark)> {
+        let mark = match self.subtype {
+            1 => RefreshMark::Beginning,
+            2 => RefreshMark::End,
+            _ => return None,
+        };
+        Family::from_codes(self.afi, self.safi).map(|family| (family, mark))
     }
 
     /// The family, when the message asks for the routes of one that we carry.

@@ -59,6 +59,9 @@ pub struct RouteRow {
     /// Whether the peer is restarting and has not confirmed it yet (RFC 4724).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
+    /// Whether the peer has not come back in time, and it is kept as a last resort (RFC 9494).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub long_lived: bool,
     /// ORIGIN: `igp`, `egp` or `incomplete`.
     pub origin: String,
     /// AS_PATH; sets in braces.

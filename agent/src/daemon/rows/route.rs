@@ -50,7 +50,8 @@ fn row(route: &RouteView, path: &PathView, shown: Shown, context: &Context) -> R
         reason: path.reason.name().to_owned(),
         reason_text: reason(route, path),
         age: context.now.since(path.learned).as_secs(),
-        stale: path.freshness == Freshness::Stale,
+        stale: path.freshness != Freshness::Fresh,
+        long_lived: path.freshness == Freshness::LongLivedStale,
         ..with_attributes(route.prefix, attributes)
     }
 }

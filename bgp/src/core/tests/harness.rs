@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use super::super::*;
 use crate::{
     config::{Offer, Reflection},
-    event::{Extensions, Negotiated, PeerRestart, Retention, SessionAddresses},
+    event::{Extensions, Negotiated, PeerLongLived, PeerRestart, Retention, SessionAddresses},
     types::{Asn, PeerType, PerFamily, RouterId},
     wire::{
         self, DecodeContext, Message,
@@ -90,7 +90,10 @@ fn extensions(config: &PeerConfig) -> Extensions {
         paths_sent: PerFamily::from_fn(|_| directions.sends().then_some(NonZeroU16::MAX)),
         enhanced_refresh: offered.enhanced_refresh == Offer::Announced,
         ipv6_next_hops: Families::NONE,
-        long_lived: None,
+        long_lived: (!offered.long_lived_stale_time.is_zero()).then(|| PeerLongLived {
+            stale_time: PerFamily::from_fn(|_| offered.long_lived_stale_time),
+            forwarding: config.families,
+        }),
     }
 }
 

@@ -126,11 +126,14 @@ impl PeerTask {
 
     fn refresh(&mut self, now: Now, id: ConnectionId, refresh: RouteRefresh) {
         self.tell(now, id, Received::RouteRefresh);
-        if self.session == Some(id)
-            && let Some(family) = refresh.requested_family()
-        {
+        if self.session != Some(id) {
+            return;
+        }
+        let asked = refresh.requested_family().map(News::Refresh);
+        let marked = refresh.mark().map(|(family, mark)| News::RefreshMarked(family, mark));
+        if let Some(news) = asked.or(marked) {
             self.flush_batch();
-            self.pending.push_back(News::Refresh(family));
+            self.pending.push_back(news);
         }
     }
 
