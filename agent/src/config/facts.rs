@@ -117,6 +117,7 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     facts.add(&key("passive"), peer.transport.mode == ConnectMode::Passive);
     facts.add(&key("hold_time"), peer.timers.hold_time.as_secs());
     facts.add(&key("keepalive_time"), keepalive(peer.timers.keepalive_time));
+    session(facts, &key, peer);
     let next_hop = match peer.next_hop {
         NextHopMode::Auto => "auto",
         NextHopMode::OwnAddress => "self",
@@ -167,6 +168,18 @@ fn policy(facts: &mut Facts, name: &str, policy: &NamedPolicy) {
     }
 }
 
+fn session(facts: &mut Facts, key: &impl Fn(&str) -> String, peer: &Peer) {
+    let timers = &peer.timers;
+    facts.add(&key("shutdown_text"), &peer.shutdown_text);
+    facts.add(&key("connect_retry_time"), timers.connect_retry_time.as_secs());
+    facts.add(&key("delay_open"), timers.delay_open.unwrap_or_default().as_secs());
+    facts.add(&key("idle_hold_time"), timers.idle_hold_time.as_secs());
+    facts.add(&key("idle_hold_max"), timers.idle_hold_max.as_secs());
+    facts.add_if(&key("send_hold_time"), timers.send_hold_time.map(|time| time.as_secs()));
+    facts.add(&key("handshake_time"), timers.handshake_time.as_secs());
+    facts.add_list(&key("withhold"), &peer.capabilities.withhold);
+}
+
 fn keepalive(time: Option<std::time::Duration>) -> String {
     time.map_or("a third of the hold time".to_owned(), |time| time.as_secs().to_string())
 }
@@ -174,7 +187,7 @@ fn keepalive(time: Option<std::time::Duration>) -> String {
 fn auth(auth: &Auth) -> &str {
     match auth {
         Auth::None => "none",
-        Auth::Md5(_) => "set",
+        Auth::Md5(_) | Auth::Ao(_) => "set",
         Auth::Unavailable(_) => "unreadable",
     }
 }

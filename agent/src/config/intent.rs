@@ -154,6 +154,8 @@ pub struct Peer {
     pub description: String,
     /// Administratively up or down.
     pub admin: AdminState,
+    /// What the peer is told when it is shut down.
+    pub shutdown_text: String,
     /// Address.
     pub address: IpAddr,
     /// The peer's AS.

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use bgp::types::{Asn, Family, RouterId};
+use bgp::{
+    types::{Asn, Family, RouterId},
+    wire::capability_code::CapabilityCode,
+};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{error::Fault, intent::IpipMode};
@@ -23,6 +26,22 @@ pub(super) fn text(text: &str) -> Result<String, Fault> {
 /// Any text.
 pub(super) fn any_text(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
+}
+
+/// A shutdown communication (RFC 9003): at most 255 octets.
+pub(super) fn shutdown_text(text: &str) -> Result<String, Fault> {
+    match text.len() {
+        0..=255 => Ok(text.to_owned()),
+        length => Err(Fault::new(format!("the text has {length} octets"), "255 is what a peer can be told")),
+    }
+}
+
+/// A capability by its name or code.
+pub(super) fn capability(text: &str) -> Result<CapabilityCode, Fault> {
+    text.parse().map_err(|_| {
+        let names: Vec<_> = CapabilityCode::names().collect();
+        Fault::new(format!("`{text}` is no capability"), format!("use {}, or a code", names.join(", ")))
+    })
 }
 
 /// A file's path.

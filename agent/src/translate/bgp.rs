@@ -7,8 +7,8 @@ use std::{
 
 use bgp::{
     config::{
-        AdminState, ConnectMode, Install, NextHopMode, PeerConfig, Reflection, RouteSwitches, SpeakerConfig,
-        TimerConfig, TransportConfig, TtlPolicy,
+        AdminState, AsnRule, ConnectMode, Install, NextHopMode, PeerConfig, Reflection, RouteSwitches,
+        SpeakerConfig, TimerConfig, TransportConfig, TtlPolicy,
     },
     types::{Families, Family, PeerType},
 };
@@ -39,6 +39,7 @@ pub(super) fn speaker(intent: &Intent) -> SpeakerConfig {
         decision: intent.bgp.decision,
         monitoring: intent.monitoring.clone(),
         peers,
+        ranges: Vec::new(),
     }
 }
 
@@ -76,9 +77,12 @@ fn mesh_peer(intent: &Intent, address: IpAddr, policies: &mut Policies<'_>) -> P
         name: address.to_string(),
         address,
         asn: intent.node.asn,
+        asn_rule: AsnRule::Configured,
         admin: AdminState::Up,
+        shutdown_text: String::new(),
         families: Families::from_iter([family]),
         transport: TransportConfig {
+            interface: None,
             port: intent.bgp.listen_port,
             source,
             mode: ConnectMode::Active,
@@ -123,7 +127,9 @@ fn other_peer(intent: &Intent, name: &str, peer: &Peer, policies: &mut Policies<
         name: name.to_owned(),
         address: peer.address,
         asn: peer.asn,
+        asn_rule: AsnRule::Configured,
         admin: peer.admin,
+        shutdown_text: peer.shutdown_text.clone(),
         families: peer.families,
         transport: peer.transport.clone(),
         timers: peer.timers,

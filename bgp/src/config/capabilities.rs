@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeSet, num::NonZeroU16, time::Duration};
 
+use crate::wire::capability_code::CapabilityCode;
+
 /// Capabilities offered to one peer, and our limits for what they allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CapabilityConfig {
-    /// Codes of capabilities (RFC 5492) that are never sent, for peers that cannot bear them.
-    pub withhold: BTreeSet<u8>,
+    /// Capabilities that are never sent, for peers that cannot bear them.
+    pub withhold: BTreeSet<CapabilityCode>,
     /// Several paths for one prefix (RFC 7911).
     pub add_path: AddPath,
     /// Messages of up to 65535 octets (RFC 8654).

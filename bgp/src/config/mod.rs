@@ -9,6 +9,8 @@ use std::{
 mod capabilities;
 mod decision;
 mod monitoring;
+mod range;
+mod remote;
 mod switches;
 mod timers;
 mod transport;
@@ -17,12 +19,14 @@ pub use self::{
     capabilities::{AddPath, AddPathDirections, CapabilityConfig, Offer},
     decision::{AsPathMatch, DecisionConfig, MedCompare, MedMissing, TieBreak},
     monitoring::{CollectorConfig, MonitoringConfig, MrtConfig, MrtFile},
+    range::RangeConfig,
+    remote::AsnRule,
     switches::{
         Blackhole, CommunityKind, FirstAs, GracefulShutdown, LocalAs, LocalAsPath, OwnAs, PrivateAs,
         RoleDemand, RouteSwitches, SentCommunities,
     },
     timers::TimerConfig,
-    transport::{Auth, ConnectMode, TransportConfig, TtlPolicy},
+    transport::{AoAlgorithm, AoKey, Auth, ConnectMode, TransportConfig, TtlPolicy},
 };
 use ipnet::IpNet;
 
@@ -59,6 +63,9 @@ pub struct SpeakerConfig {
     pub monitoring: MonitoringConfig,
     /// The peers.
     pub peers: Vec<PeerConfig>,
+    /// Ranges whose hosts become peers when they connect. A peer's own configuration goes before a range's, a longer
+    /// prefix before a shorter.
+    pub ranges: Vec<RangeConfig>,
 }
 
 /// One peer. What belongs together is one field; every such field has a default.
@@ -68,10 +75,14 @@ pub struct PeerConfig {
     pub name: String,
     /// The peer's address.
     pub address: IpAddr,
-    /// The peer's AS number.
+    /// The peer's AS number; of no meaning where `asn_rule` leaves a choice.
     pub asn: Asn,
+    /// The AS numbers the peer may show.
+    pub asn_rule: AsnRule,
     /// Administratively up or down.
     pub admin: AdminState,
+    /// What the peer is told when it is shut down (RFC 9003), cut to 255 octets; empty: nothing.
+    pub shutdown_text: String,
     /// Families to announce.
     pub families: Families,
     /// How the TCP connection is made and guarded.
@@ -114,6 +125,7 @@ impl SpeakerConfig {
             decision: DecisionConfig::default(),
             monitoring: MonitoringConfig::default(),
             peers: Vec::new(),
+            ranges: Vec::new(),
         }
     }
 }
@@ -126,7 +138,9 @@ impl PeerConfig {
             name: name.to_owned(),
             address,
             asn,
+            asn_rule: AsnRule::Configured,
             admin: AdminState::Up,
+            shutdown_text: String::new(),
             families: Families::from_iter([family]),
             transport: TransportConfig::default(),
             timers: TimerConfig::default(),

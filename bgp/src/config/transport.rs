@@ -7,6 +7,8 @@ use std::net::IpAddr;
 pub struct TransportConfig {
     /// The peer's port for connections we open.
     pub port: u16,
+    /// The interface connections go over, by name; the link a link-local address belongs to.
+    pub interface: Option<String>,
     /// The local address of connections in both directions; `None`: the kernel's choice.
     pub source: Option<IpAddr>,
     /// Whether we open connections.
@@ -22,6 +24,7 @@ impl Default for TransportConfig {
     fn default() -> Self {
         Self {
             port: 179,
+            interface: None,
             source: None,
             mode: ConnectMode::Active,
             ttl: TtlPolicy::Multihop(64),
@@ -57,6 +60,8 @@ pub enum Auth {
     None,
     /// TCP MD5 signature (RFC 2385), 1 to 80 octets.
     Md5(Box<[u8]>),
+    /// TCP Authentication Option (RFC 5925).
+    Ao(AoKey),
     /// A key is demanded but cannot be had: the peer is kept down, with this reason.
     Unavailable(String),
 }
@@ -66,7 +71,39 @@ impl std::fmt::Debug for Auth {
         f.write_str(match self {
             Self::None => "None",
             Self::Md5(_) => "Md5(hidden)",
+            Self::Ao(_) => "Ao(hidden)",
             Self::Unavailable(_) => "Unavailable",
         })
     }
+}
+
+/// A master key of the TCP Authentication Option, valid in both directions (RFC 5925 section 3.1).
+#[derive(Clone, PartialEq, Eq)]
+pub struct AoKey {
+    /// The key, 1 to 80 octets.
+    pub secret: Box<[u8]>,
+    /// SendID: the KeyID of our segments, the peer's RecvID.
+    pub send_id: u8,
+    /// RecvID: the KeyID the peer's segments must show.
+    pub receive_id: u8,
+    /// How segments are authenticated.
+    pub algorithm: AoAlgorithm,
+}
+
+impl std::fmt::Debug for AoKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AoKey({}/{}, hidden)", self.send_id, self.receive_id)
+    }
+}
+
+/// MAC algorithms of the TCP Authentication Option; each code has 12 octets (RFC 5926).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AoAlgorithm {
+    /// HMAC-SHA-1-96 (RFC 5926 section 3.2.1).
+    #[default]
+    HmacSha1,
+    /// AES-128-CMAC-96 (RFC 5926 section 3.2.2).
+    Aes128Cmac,
+    /// HMAC-SHA-256, cut to 96 bits as other implementations do.
+    HmacSha256,
 }

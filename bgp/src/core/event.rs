@@ -133,6 +133,8 @@ pub enum PeerChange {
     Remove(PeerId),
     /// The session rests on settings that changed: close it and begin anew with the new ones.
     Restart(PeerId),
+    /// Settings changed that leave the session alone: they hold from now on.
+    Update(PeerId),
 }
 
 /// A part of a sorted table.

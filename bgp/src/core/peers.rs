@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::event::PeerChange;
 use crate::{
-    config::{PeerConfig, SpeakerConfig},
+    config::{PeerConfig, SpeakerConfig, TimerConfig},
     types::PeerId,
 };
 
@@ -19,9 +19,21 @@ pub(super) fn same_session(a: &PeerConfig, b: &PeerConfig) -> bool {
         install: a.install,
         max_prefixes: a.max_prefixes,
         bfd: a.bfd,
+        shutdown_text: a.shutdown_text.clone(),
+        timers: TimerConfig {
+            hold_time: c.timers.hold_time,
+            keepalive_time: c.timers.keepalive_time,
+            send_hold_time: c.timers.send_hold_time,
+            ..a.timers
+        },
         ..c.clone()
     };
     *a == plain(b)
+}
+
+/// Whether a peer's state machine waits and says the same with two configurations that can share a session.
+fn same_waits(a: &PeerConfig, b: &PeerConfig) -> bool {
+    (a.timers, &a.shutdown_text) == (b.timers, &b.shutdown_text)
 }
 
 /// Whether two configurations of the whole speaker leave all sessions valid.
@@ -92,6 +104,7 @@ pub(super) fn changes(old: &SpeakerConfig, new: &SpeakerConfig, ids: &mut PeerId
         match before.get(&peer.name) {
             None => list.push(PeerChange::Add(id)),
             Some(old) if restart_all || !same_session(old, peer) => list.push(PeerChange::Restart(id)),
+            Some(old) if !same_waits(old, peer) => list.push(PeerChange::Update(id)),
             Some(_) => {}
         }
     }

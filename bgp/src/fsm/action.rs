@@ -138,6 +138,4 @@ pub enum Refusal {
     IdleHold(Duration),
     /// There is a session, and it is no graceful restart's to be replaced (RFC 4271 section 6.8).
     Established,
-    /// A connection of the peer is already being tracked.
-    Pending,
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::{AdminState, Auth, PeerConfig, SpeakerConfig},
-    fsm::Md5,
+    fsm::Signing,
     types::{Asn, Families, RouterId},
 };
 
@@ -56,22 +56,25 @@ impl Config {
 
     /// Whether sessions may be sought at all.
     pub(super) fn may_run(&self) -> bool {
-        self.peer.admin == AdminState::Up && self.key_unavailable().is_none()
+        self.peer.admin == AdminState::Up
+            && self.key_unavailable().is_none()
+            && !self.peer.address.is_unspecified()
     }
 
     /// Why the demanded key cannot be had, when it cannot.
     pub(super) fn key_unavailable(&self) -> Option<&str> {
         match &self.peer.transport.auth {
             Auth::Unavailable(reason) => Some(reason),
-            Auth::None | Auth::Md5(_) => None,
+            Auth::None | Auth::Md5(_) | Auth::Ao(_) => None,
         }
     }
 
-    /// Whether the connection is signed.
-    pub(super) fn md5(&self) -> Md5 {
+    /// How segments are signed.
+    pub(super) fn signing(&self) -> Signing {
         match &self.peer.transport.auth {
-            Auth::None => Md5::Unused,
-            Auth::Md5(_) | Auth::Unavailable(_) => Md5::Used,
+            Auth::None => Signing::Unsigned,
+            Auth::Md5(_) | Auth::Unavailable(_) => Signing::Md5,
+            Auth::Ao(_) => Signing::Ao,
         }
     }
 }

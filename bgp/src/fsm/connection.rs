@@ -33,6 +33,8 @@ pub(super) enum Stage {
 pub(super) struct Agreement {
     pub(super) negotiated: Negotiated,
     pub(super) keepalive: Duration,
+    /// SendHoldTime; zero: none.
+    pub(super) send_hold: Duration,
 }
 
 /// A connection that is sought, being set up, or carries the session.
@@ -97,10 +99,10 @@ impl Connection {
         self.hold = self.hold_time().map(|hold| now.plus(hold));
     }
 
-    /// Restarts the SendHoldTimer: the longer of eight minutes and twice the hold time (RFC 9687 section 3.1).
+    /// Restarts the SendHoldTimer (RFC 9687 section 3.1).
     pub(super) fn restart_send_hold(&mut self, now: Now) {
-        const SHORTEST: Duration = Duration::from_secs(8 * 60);
-        self.send_hold = self.hold_time().map(|hold| now.plus(SHORTEST.max(hold.saturating_mul(2))));
+        let time = self.agreement.as_ref().map(|agreement| agreement.send_hold);
+        self.send_hold = time.filter(|time| !time.is_zero()).map(|time| now.plus(time));
     }
 
     /// The next moment one of the timers expires.

@@ -7,10 +7,11 @@ use crate::{
         Action, ConnectionId, Direction, Failure, PeerFsm, PeerIdentity, Received, SessionUp,
         backoff::Weight,
         connection::{Connection, Stage},
+        fallback::Retry,
         machine::{Close, Ending},
         terms,
     },
-    types::Now,
+    types::{Asn, Now},
     wire::{
         negotiate::negotiate,
         notification::{ErrorKind, Notification},
@@ -55,7 +56,16 @@ impl PeerFsm {
     /// Events 24 and 25. A NOTIFICATION is never answered with one.
     fn notified(&mut self, now: Now, id: ConnectionId, notification: Notification) {
         let Some(connection) = self.remove(id) else { return };
-        let weight = Weight::of(&notification);
+        let retry = match &connection.sent_open {
+            Some(sent) if connection.stage < Stage::Established => {
+                self.fallback.learn(sent, &notification, &self.config)
+            }
+            _ => Retry::Unchanged,
+        };
+        let weight = match retry {
+            Retry::Reduced => Weight::Asked,
+            Retry::Unchanged => Weight::of(&notification),
+        };
         let peer = connection.peer.or(self.memory.identity());
         let failure = Failure::Received { notification, peer };
         self.ended(now, connection, Ending { failure, weight, last_word: None }, Close::Ours);
@@ -76,7 +86,7 @@ impl PeerFsm {
             let (role, demand) = (terms::role(&self.config), self.config.peer.switches.role_demand);
             role::check(role, demand, theirs).map(|()| negotiated)
         };
-        let negotiated = match negotiate(&ours, theirs, self.config.peer.asn).and_then(fits) {
+        let negotiated = match negotiate(&ours, theirs, self.expected(theirs.asn())).and_then(fits) {
             Ok(negotiated) => negotiated,
             Err(notification) => return self.fail(now, id, notification),
         };
@@ -90,6 +100,14 @@ impl PeerFsm {
             connection.restart_hold(now);
             self.send_keepalive(now, id);
         }
+    }
+
+    /// The AS number the peer must show: `shown`, where that is one of several it may.
+    fn expected(&self, shown: Asn) -> Asn {
+        let peer = &self.config.peer;
+        let admitted = peer.asn_rule.admits(peer.asn, self.config.local_asn, shown);
+        // No peer has AS 0 (RFC 7607), so nothing it shows is that.
+        if admitted { shown } else { Asn(0) }
     }
 
     /// Event 26 in OpenConfirm.
@@ -117,7 +135,7 @@ impl PeerFsm {
             return self.displace(now, &older, theirs);
         }
         let direction = self.get_mut(newer).map_or(Direction::Incoming, |c| c.direction);
-        let verdict = self.judge(direction, older.direction, theirs);
+        let verdict = self.judge(direction, theirs);
         if verdict == Verdict::Newer {
             self.fail(now, older.id, ErrorKind::CONNECTION_COLLISION_RESOLUTION.into());
         }
@@ -125,14 +143,15 @@ impl PeerFsm {
     }
 
     /// The connection opened by the side with the higher BGP Identifier stays, by the higher AS number when the
-    /// identifiers are equal (RFC 6286 section 2.3).
-    fn judge(&self, newer: Direction, older: Direction, theirs: &Open) -> Verdict {
+    /// identifiers are equal (RFC 6286 section 2.3). Of two connections of the peer's the newer is taken for its own
+    /// when the peer is the higher, else the older stays (RFC 4271 section 6.8).
+    fn judge(&self, newer: Direction, theirs: &Open) -> Verdict {
         let ours = (self.config.router_id, self.config.local_asn);
         let winner = match ours.cmp(&(theirs.router_id, theirs.asn())) {
             Ordering::Less => Direction::Incoming,
             Ordering::Greater | Ordering::Equal => Direction::Outgoing,
         };
-        if newer == winner || newer == older { Verdict::Newer } else { Verdict::Older }
+        if newer == winner { Verdict::Newer } else { Verdict::Older }
     }
 
     /// An OPEN while Established: the peer has restarted and the old connection goes without a word; or a

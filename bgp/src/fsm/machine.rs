@@ -6,8 +6,8 @@ use crate::{
     config::ConnectMode,
     event::SessionAddresses,
     fsm::{
-        Action, Change, Config, ConnectionId, Direction, Failure, Incoming, Outgoing, Refusal, State, Stop,
-        Stopped, TransportError,
+        Action, Change, Config, ConnectionId, Direction, Failure, Fallback, Incoming, Outgoing, Refusal,
+        State, Stop, Stopped, TransportError,
         backoff::{IdleHold, Jitter, Weight},
         connection::{Connection, Stage},
         report::Memory,
@@ -46,6 +46,7 @@ pub struct PeerFsm {
     pub(super) actions: VecDeque<Action>,
     reported: State,
     pub(super) memory: Memory,
+    pub(super) fallback: Fallback,
 }
 
 /// How a connection ends.
@@ -73,6 +74,7 @@ impl PeerFsm {
             actions: VecDeque::new(),
             reported: State::Idle,
             memory: Memory::default(),
+            fallback: Fallback::default(),
         }
     }
 
@@ -104,9 +106,10 @@ impl PeerFsm {
         self.phase = Phase::Stopped;
         self.connect_retry = None;
         self.retries = 0;
+        self.fallback = Fallback::default();
         self.memory.failed(Failure::Stopped(stopped));
         for connection in std::mem::take(&mut self.connections) {
-            let last_word = terms::farewell(stopped, &connection);
+            let last_word = terms::farewell(&self.config, stopped, &connection);
             self.finish(
                 connection,
                 Ending { failure: Failure::Stopped(stopped), weight: Weight::Asked, last_word },
@@ -132,6 +135,9 @@ impl PeerFsm {
     pub fn handle_configure(&mut self, now: Now, config: Config, change: Change) {
         let timers = config.peer.timers;
         self.idle_hold.set_limits(timers.idle_hold_time, timers.idle_hold_max);
+        if self.config.peer.capabilities != config.peer.capabilities {
+            self.fallback = Fallback::default();
+        }
         self.config = config;
         match (self.config.may_run(), self.phase) {
             (true, Phase::Stopped) => self.handle_start(now),
@@ -160,6 +166,7 @@ impl PeerFsm {
             return Incoming::Refused(refusal);
         }
         self.drop_silent_incoming();
+        self.probe(now);
         let id = self.add(now, Direction::Incoming);
         self.transport_open(now, self.connections.len().saturating_sub(1), addresses);
         self.report();
@@ -206,6 +213,11 @@ impl PeerFsm {
         }
     }
 
+    /// What is left out of our OPENs because the peer has refused it.
+    pub fn fallback(&self) -> &Fallback {
+        &self.fallback
+    }
+
     /// How often the peer was tried in vain since the last stop or session (ConnectRetryCounter).
     pub fn connect_retry_counter(&self) -> u32 {
         self.retries
@@ -237,11 +249,14 @@ impl PeerFsm {
         self.actions.push_back(Action::Connect(id));
     }
 
-    /// A peer that connects although there is a session may have lost its end of it without our hearing of it. A
+    /// A peer that connects although there is a connection may have lost its end of it without our hearing of it. A
     /// KEEPALIVE, at most one each second (RFC 4271 section 4.4), has its kernel tell us.
     fn probe(&mut self, now: Now) {
-        let session = self.connections.iter().find(|c| c.stage == Stage::Established);
-        let quiet = session.filter(|c| now.since(c.last_keepalive) >= Duration::from_secs(1)).map(|c| c.id);
+        let older = self.connections.iter().find(|c| {
+            c.stage == Stage::Established
+                || c.stage == Stage::OpenConfirm && c.direction == Direction::Incoming
+        });
+        let quiet = older.filter(|c| now.since(c.last_keepalive) >= Duration::from_secs(1)).map(|c| c.id);
         if let Some(id) = quiet {
             self.send_keepalive(now, id);
         }
@@ -265,7 +280,7 @@ impl PeerFsm {
 
     /// Sends OPEN and awaits the peer's with a large hold time.
     pub(super) fn send_open(&mut self, now: Now, id: ConnectionId) {
-        let open = Box::new(terms::open(&self.config));
+        let open = Box::new(terms::open(&self.config, &self.fallback));
         let patience = self.config.peer.timers.handshake_time;
         if let Some(connection) = self.get_mut(id) {
             connection.delay_open = None;
@@ -357,7 +372,6 @@ impl PeerFsm {
         }
         self.connections.iter().find_map(|c| match (c.stage, c.direction) {
             (Stage::Established, _) if !terms::restarts_gracefully(c) => Some(Refusal::Established),
-            (Stage::OpenConfirm, Direction::Incoming) => Some(Refusal::Pending),
             _ => None,
         })
     }

@@ -20,6 +20,7 @@ mod action;
 mod backoff;
 mod config;
 mod connection;
+mod fallback;
 mod handshake;
 mod machine;
 mod report;
@@ -33,9 +34,10 @@ mod tests;
 pub use action::{Action, Change, Incoming, Outgoing, Received, Refusal, SessionUp, Stop};
 pub use config::{Config, LocalRestart, Restarting};
 pub use connection::ConnectionId;
+pub use fallback::Fallback;
 pub use machine::PeerFsm;
 pub use status::{
-    Awaited, Cause, DownReport, Failure, Handshake, Md5, PeerIdentity, State, Stopped, TransportError,
+    Awaited, Cause, DownReport, Failure, Handshake, PeerIdentity, Signing, State, Stopped, TransportError,
 };
 
 /// Who opened a connection.

@@ -67,7 +67,7 @@ impl PeerFsm {
         };
         (self.state() != State::Established).then(|| DownReport {
             peer: self.config.peer.address,
-            md5: self.config.md5(),
+            signing: self.config.signing(),
             ttl: self.config.peer.transport.ttl,
             cause: self.cause(),
             before: self.memory.before(),
@@ -80,6 +80,7 @@ impl PeerFsm {
         match (self.config.key_unavailable(), &self.memory.last) {
             _ if self.config.peer.admin == AdminState::Down => Cause::AdministrativelyDown,
             (Some(reason), _) => Cause::KeyUnavailable(reason.to_owned()),
+            (None, _) if self.config.peer.address.is_unspecified() => Cause::AwaitingNeighbour,
             (None, Some(failure)) => Cause::Failed(failure.clone()),
             (None, None) if self.connections.iter().any(|c| c.stage > Stage::Connecting) => Cause::Handshake,
             (None, None) if self.config.peer.transport.mode == ConnectMode::Passive => Cause::AwaitingPeer,

@@ -54,6 +54,8 @@ pub enum TransportError {
     NoAnswer,
     /// Our own address could not be used as the source.
     SourceUnavailable,
+    /// The interface the connection is bound to does not exist.
+    NoInterface,
     /// The peer closed the connection.
     Closed,
     /// The connection was reset.
@@ -134,7 +136,7 @@ pub enum Failure {
 pub enum Cause {
     /// Administratively down.
     AdministrativelyDown,
-    /// A TCP MD5 key is demanded but cannot be had.
+    /// A key is demanded but cannot be had.
     KeyUnavailable(String),
     /// What went wrong last.
     Failed(Failure),
@@ -142,6 +144,8 @@ pub enum Cause {
     Starting,
     /// Nothing went wrong yet: the peer is to connect, and has not.
     AwaitingPeer,
+    /// Nobody was found on the link yet: no router advertises itself there.
+    AwaitingNeighbour,
     /// The handshake is going on.
     Handshake,
 }
@@ -151,8 +155,8 @@ pub enum Cause {
 pub struct DownReport {
     /// The peer's address.
     pub peer: IpAddr,
-    /// Whether TCP MD5 is in use, which makes silence suspicious.
-    pub md5: Md5,
+    /// How segments are signed, which makes silence suspicious.
+    pub signing: Signing,
     /// The TTL policy, which can make the peer's packets be dropped.
     pub ttl: TtlPolicy,
     /// The cause.
@@ -189,14 +193,27 @@ impl Handshake {
     const PATIENCE: Duration = Duration::from_secs(5);
 }
 
-/// Whether a peer's connection is signed.
+/// How the segments of a peer's connection are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Md5 {
-    /// With TCP MD5.
-    Used,
+pub enum Signing {
     /// Not at all.
-    Unused,
+    Unsigned,
+    /// By TCP MD5 (RFC 2385).
+    Md5,
+    /// By the TCP Authentication Option (RFC 5925).
+    Ao,
+}
+
+impl Signing {
+    /// What may be wrong with the keys when a peer does not answer.
+    fn doubt(self) -> &'static str {
+        match self {
+            Self::Unsigned => "it wants an MD5 key",
+            Self::Md5 => "the MD5 keys differ",
+            Self::Ao => "the TCP-AO keys or their identifiers differ",
+        }
+    }
 }
 
 impl fmt::Display for DownReport {
@@ -206,9 +223,10 @@ impl fmt::Display for DownReport {
         }
         match &self.cause {
             Cause::AdministrativelyDown => f.write_str("administratively down")?,
-            Cause::KeyUnavailable(reason) => write!(f, "kept down: MD5 key unavailable ({reason})")?,
+            Cause::KeyUnavailable(reason) => write!(f, "kept down: key unavailable ({reason})")?,
             Cause::Starting => f.write_str("starting")?,
             Cause::AwaitingPeer => write!(f, "waiting for {} to connect", self.peer)?,
+            Cause::AwaitingNeighbour => f.write_str("waiting for a router to show itself on the link")?,
             Cause::Handshake => f.write_str("exchanging OPEN messages")?,
             Cause::Failed(failure) => self.failure(f, failure)?,
         }
@@ -246,22 +264,21 @@ impl DownReport {
         if let Some(before) = &self.before {
             write!(f, "{before}, then ")?;
         }
-        match (failure, self.md5) {
-            (Failure::Transport(TransportError::NoRoute), _) => write!(f, "no route to {peer}"),
-            (Failure::Transport(TransportError::Refused), _) => write!(f, "connection refused by {peer}"),
-            (Failure::Transport(TransportError::NoAnswer), Md5::Used) => {
-                write!(f, "no answer from {peer} (filtered, {}or the MD5 keys differ)", self.ttl_doubt())
+        let Failure::Transport(error) = failure else { return fmt::Display::fmt(failure, f) };
+        match error {
+            TransportError::NoRoute => write!(f, "no route to {peer}"),
+            TransportError::Refused => write!(f, "connection refused by {peer}"),
+            TransportError::NoAnswer => {
+                let (ttl, key) = (self.ttl_doubt(), self.signing.doubt());
+                write!(f, "no answer from {peer} (filtered, {ttl}or {key})")
             }
-            (Failure::Transport(TransportError::NoAnswer), Md5::Unused) => {
-                write!(f, "no answer from {peer} (filtered, {}or it wants an MD5 key)", self.ttl_doubt())
-            }
-            (Failure::Transport(TransportError::SourceUnavailable), _) => {
+            TransportError::SourceUnavailable => {
                 write!(f, "the source address for {peer} is not on this host")
             }
-            (Failure::Transport(TransportError::Closed), _) => write!(f, "connection closed by {peer}"),
-            (Failure::Transport(TransportError::Reset), _) => write!(f, "connection reset by {peer}"),
-            (Failure::Transport(TransportError::Other), _) => write!(f, "connection to {peer} failed"),
-            _ => fmt::Display::fmt(failure, f),
+            TransportError::NoInterface => write!(f, "the interface towards {peer} is not on this host"),
+            TransportError::Closed => write!(f, "connection closed by {peer}"),
+            TransportError::Reset => write!(f, "connection reset by {peer}"),
+            TransportError::Other => write!(f, "connection to {peer} failed"),
         }
     }
 }
@@ -273,6 +290,7 @@ impl fmt::Display for TransportError {
             Self::Refused => "connection refused",
             Self::NoAnswer => "no answer",
             Self::SourceUnavailable => "the source address is not on this host",
+            Self::NoInterface => "the interface is not on this host",
             Self::Closed => "connection closed by the peer",
             Self::Reset => "connection reset",
             Self::Other => "connection failed",

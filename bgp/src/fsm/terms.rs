@@ -7,20 +7,22 @@ use std::time::Duration;
 use crate::{
     event::{Negotiated, Retention},
     fsm::{
-        Config, Failure, Restarting, Stopped,
+        Config, Failure, Fallback, Restarting, Stopped,
         backoff::Weight,
         connection::{Agreement, Connection, Stage},
     },
     wire::{
         capability::{Capability, GracefulFamily, GracefulRestart},
+        capability_code::CapabilityCode,
         notification::{ErrorKind, Notification},
         open::Open,
         role::Role,
     },
 };
 
-/// The OPEN of this speaker towards the peer; capabilities ascend by code.
-pub(super) fn open(config: &Config) -> Open {
+/// The OPEN of this speaker towards the peer, without what the operator or the peer does not want to see in it;
+/// capabilities ascend by code.
+pub(super) fn open(config: &Config, fallback: &Fallback) -> Open {
     let mut capabilities: Vec<Capability> =
         config.peer.families.iter().map(Capability::multiprotocol).collect();
     capabilities.push(Capability::RouteRefresh);
@@ -30,6 +32,8 @@ pub(super) fn open(config: &Config) -> Open {
     capabilities.extend(role(config).map(Role::capability));
     capabilities.push(Capability::FourOctetAsn(config.local_asn));
     capabilities.extend(offers::offered(config));
+    let withhold = &config.peer.capabilities.withhold;
+    capabilities.retain(|c| !withhold.contains(&CapabilityCode(c.code())) && !fallback.withholds(c));
     capabilities.sort_by_key(Capability::code);
     let hold_time = u16::try_from(config.peer.timers.hold_time.as_secs()).unwrap_or(u16::MAX);
     Open::new(config.local_asn, hold_time, config.router_id, capabilities)
@@ -67,7 +71,14 @@ pub(super) fn agreement(config: &Config, negotiated: Negotiated) -> Agreement {
         Some(interval) if !interval.is_zero() => interval.min(third),
         _ => third,
     };
-    Agreement { negotiated, keepalive }
+    let send_hold = config.peer.timers.send_hold_time.unwrap_or_else(|| send_hold_time(negotiated.hold_time));
+    Agreement { negotiated, keepalive, send_hold }
+}
+
+/// The longer of eight minutes and twice the hold time (RFC 9687 section 3.1); zero, as for the hold time: none.
+fn send_hold_time(hold_time: Duration) -> Duration {
+    const SHORTEST: Duration = Duration::from_secs(8 * 60);
+    if hold_time.is_zero() { Duration::ZERO } else { SHORTEST.max(hold_time.saturating_mul(2)) }
 }
 
 /// Whether the peer, connecting anew, may have restarted gracefully (RFC 4724 section 5): it has announced the
@@ -90,7 +101,7 @@ fn survives_notifications(connection: &Connection) -> bool {
 }
 
 /// The last words to a peer that is stopped on purpose.
-pub(super) fn farewell(stopped: Stopped, connection: &Connection) -> Option<Notification> {
+pub(super) fn farewell(config: &Config, stopped: Stopped, connection: &Connection) -> Option<Notification> {
     let kind = match stopped {
         _ if connection.stage < Stage::OpenSent => return None,
         Stopped::Restarting if connection.stage == Stage::Established && helps_restart(connection) => {
@@ -101,7 +112,12 @@ pub(super) fn farewell(stopped: Stopped, connection: &Connection) -> Option<Noti
         Stopped::Reset => ErrorKind::ADMINISTRATIVE_RESET,
         Stopped::ConfigurationChanged => ErrorKind::OTHER_CONFIGURATION_CHANGE,
     };
-    let notification = Notification::from(kind);
+    let notification = match config.peer.shutdown_text.as_str() {
+        text if kind == ErrorKind::ADMINISTRATIVE_SHUTDOWN && !text.is_empty() => {
+            Notification::with_communication(kind, text)
+        }
+        _ => Notification::from(kind),
+    };
     let for_good = matches!(stopped, Stopped::Shutdown | Stopped::Drain | Stopped::Deconfigured);
     let kept = connection.stage == Stage::Established && survives_notifications(connection);
     Some(if for_good && kept { notification.into_hard_reset() } else { notification })

@@ -23,22 +23,37 @@ use crate::{
 pub(super) async fn connect(peer: Arc<PeerConfig>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(peer_address(&peer)), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    if let Auth::Md5(key) = &peer.transport.auth {
-        sys::set_md5_key(socket.as_fd(), peer.address, key)?;
+    match &peer.transport.auth {
+        Auth::None => {}
+        Auth::Md5(key) => sys::set_md5_key(socket.as_fd(), peer.address.into(), key)?,
+        Auth::Ao(key) => sys::set_ao_key(socket.as_fd(), peer.address.into(), key)?,
+        Auth::Unavailable(_) => return Err(io::ErrorKind::PermissionDenied.into()),
     }
     if let Some(source) = peer.transport.source {
         socket.set_reuse_address(true)?;
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
     apply_options(SockRef::from(&socket), &peer)?;
-    TcpSocket::from_std_stream(socket.into()).connect(peer_address(&peer)).await
+    let address = scoped(&peer)?;
+    TcpSocket::from_std_stream(socket.into()).connect(address).await
 }
 
 fn peer_address(peer: &PeerConfig) -> SocketAddr {
     SocketAddr::new(peer.address, peer.transport.port)
 }
 
-/// The options of a connection, whoever opened it: TTL, TTL security, no delay.
+/// The peer's address with the link it belongs to.
+fn scoped(peer: &PeerConfig) -> io::Result<SocketAddr> {
+    match (peer_address(peer), &peer.transport.interface) {
+        (SocketAddr::V6(mut address), Some(interface)) if address.ip().is_unicast_link_local() => {
+            address.set_scope_id(sys::interface_index(interface)?);
+            Ok(address.into())
+        }
+        (address, _) => Ok(address),
+    }
+}
+
+/// The options of a connection, whoever opened it: TTL, TTL security, interface, no delay.
 ///
 /// # Errors
 /// What the kernel says.
@@ -49,6 +64,9 @@ pub(super) fn apply_options(socket: SockRef<'_>, peer: &PeerConfig) -> io::Resul
         TtlPolicy::Security(hops) => (u8::MAX, minimum_ttl(hops)),
     };
     socket.set_tcp_nodelay(true)?;
+    if let Some(interface) = &peer.transport.interface {
+        socket.bind_device(Some(interface.as_bytes()))?;
+    }
     match peer.address {
         IpAddr::V4(_) => socket.set_ttl_v4(ttl.into())?,
         IpAddr::V6(_) => socket.set_unicast_hops_v6(ttl.into())?,
@@ -63,6 +81,9 @@ pub(super) fn minimum_ttl(hops: u8) -> u8 {
 
 /// Sorts an error of a connection.
 pub(super) fn transport_error(error: &io::Error) -> TransportError {
+    if error.raw_os_error() == Some(libc::ENODEV) {
+        return TransportError::NoInterface;
+    }
     match error.kind() {
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => TransportError::NoRoute,
         io::ErrorKind::ConnectionRefused => TransportError::Refused,

@@ -68,6 +68,13 @@ pub enum Clear {
     Outbound,
 }
 
+/// What an operator wants of a peer, whatever the configuration says; forgotten when the speaker ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    ShutDown { text: Option<String> },
+    BringUp,
+}
+
 /// A question to the core, and the way of its answer.
 pub(super) type Query = Box<dyn FnOnce(&Core, Now) + Send>;
 
@@ -82,6 +89,7 @@ pub(super) enum Command {
     Collectors(oneshot::Sender<Vec<CollectorSnapshot>>),
     Query(Query),
     Clear { peer: String, clear: Clear, found: oneshot::Sender<bool> },
+    Order { peer: String, order: Order, found: oneshot::Sender<bool> },
     Shutdown { mode: ShutdownMode, done: oneshot::Sender<()> },
 }
 
@@ -244,6 +252,31 @@ impl SpeakerHandle {
     pub async fn clear(&self, peer: &str, clear: Clear) -> Result<()> {
         let name = peer.to_owned();
         match self.ask(|found| Command::Clear { peer: name, clear, found }).await? {
+            true => Ok(()),
+            false => Err(SpeakerError::UnknownPeer(peer.to_owned())),
+        }
+    }
+
+    /// Shuts a peer down until [`Self::bring_up_peer`], over new configurations too. It is told `text` (RFC 9003, cut
+    /// to 255 octets), or without one what its configuration says.
+    ///
+    /// # Errors
+    /// [`SpeakerError::UnknownPeer`] or [`SpeakerError::Ended`].
+    pub async fn shut_down_peer(&self, peer: &str, text: Option<String>) -> Result<()> {
+        self.order(peer, Order::ShutDown { text }).await
+    }
+
+    /// Takes [`Self::shut_down_peer`] back: the peer is up or down as its configuration has it.
+    ///
+    /// # Errors
+    /// [`SpeakerError::UnknownPeer`] or [`SpeakerError::Ended`].
+    pub async fn bring_up_peer(&self, peer: &str) -> Result<()> {
+        self.order(peer, Order::BringUp).await
+    }
+
+    async fn order(&self, peer: &str, order: Order) -> Result<()> {
+        let name = peer.to_owned();
+        match self.ask(|found| Command::Order { peer: name, order, found }).await? {
             true => Ok(()),
             false => Err(SpeakerError::UnknownPeer(peer.to_owned())),
         }

@@ -4,12 +4,13 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, SocketAddr},
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::AsFd,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use ipnet::IpNet;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -17,7 +18,12 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::{admission::Admission, peer::Control, sys};
+use super::{
+    admission::{Admission, Ends, Key, Stranger, Visitor},
+    peer::Control,
+    sys,
+    ttl_filter::{self, TtlRule},
+};
 
 /// Connections that may wait to be accepted: enough for a whole mesh that starts at once.
 const BACKLOG: i32 = 4096;
@@ -45,10 +51,10 @@ pub(super) async fn listen(
     loop {
         let opened = open(address, &admission.borrow_and_update());
         match opened {
-            Ok((socket, keys)) => {
+            Ok((socket, in_force)) => {
                 info!(%address, "accepting connections");
                 publish(&states, address, ListenState::Listening);
-                accept(&socket, address, keys, &mut admission).await;
+                accept(&socket, address, in_force, &mut admission).await;
             }
             Err(error) => report(&states, address, &error),
         }
@@ -82,11 +88,16 @@ fn publish(states: &ListenStates, address: SocketAddr, state: ListenState) -> bo
     states.insert(address, state.clone()).as_ref() != Some(&state)
 }
 
-/// TCP MD5 keys in force on a listening socket, by peer.
-type Keys = BTreeMap<IpAddr, Box<[u8]>>;
+/// What is in force on a listening socket.
+#[derive(Default)]
+struct InForce {
+    /// Keys by whose segments they must sign.
+    keys: BTreeMap<IpNet, Key>,
+    ttl: Vec<TtlRule>,
+}
 
-/// A listening socket that already demands its peers' signatures.
-fn open(address: SocketAddr, admission: &Admission) -> io::Result<(TcpListener, Keys)> {
+/// A listening socket that already demands its peers' signatures and TTL.
+fn open(address: SocketAddr, admission: &Admission) -> io::Result<(TcpListener, InForce)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
@@ -99,27 +110,27 @@ fn open(address: SocketAddr, admission: &Admission) -> io::Result<(TcpListener, 
         }
     }
     socket.bind(&address.into())?;
-    let mut keys = Keys::new();
-    apply(socket.as_fd(), address.ip(), admission, &mut keys);
+    let mut in_force = InForce::default();
+    in_force.update(SockRef::from(&socket), address.ip(), admission);
     socket.listen(BACKLOG)?;
-    Ok((TcpListener::from_std(socket.into())?, keys))
+    Ok((TcpListener::from_std(socket.into())?, in_force))
 }
 
 /// Accepts until the admission is closed.
 async fn accept(
     socket: &TcpListener,
     address: SocketAddr,
-    mut keys: Keys,
+    mut in_force: InForce,
     admission: &mut watch::Receiver<Admission>,
 ) {
     loop {
         tokio::select! {
             changed = admission.changed() => match changed {
-                Ok(()) => apply(socket.as_fd(), address.ip(), &admission.borrow_and_update(), &mut keys),
+                Ok(()) => in_force.update(SockRef::from(socket), address.ip(), &admission.borrow_and_update()),
                 Err(_) => return,
             },
             accepted = socket.accept() => match accepted {
-                Ok((stream, remote)) => admit(stream, remote.ip(), &keys, &admission.borrow()),
+                Ok((stream, remote)) => admit(stream, remote, &in_force, &admission.borrow()),
                 Err(error) => {
                     warn!(%address, %error, "accepting a connection failed");
                     sleep(Duration::from_millis(100)).await;
@@ -129,40 +140,99 @@ async fn accept(
     }
 }
 
-/// Brings the socket's MD5 keys and minimum TTL up to date.
-fn apply(socket: BorrowedFd<'_>, family: IpAddr, admission: &Admission, keys: &mut Keys) {
-    let wanted = admission.keys(family);
-    keys.retain(|peer, _| wanted.contains_key(peer) || !set_key(socket, *peer, b""));
-    for (peer, key) in wanted {
-        if keys.get(&peer) != Some(&key) && set_key(socket, peer, &key) {
-            keys.insert(peer, key);
+impl InForce {
+    /// Brings the socket's keys and its TTL filter up to date.
+    fn update(&mut self, socket: SockRef<'_>, family: IpAddr, admission: &Admission) {
+        let wanted = admission.keys(family);
+        self.keys.retain(|peers, key| {
+            wanted.get(peers) == Some(key)
+                || is_replaced(key, wanted.get(peers))
+                || !remove_key(&socket, *peers, key)
+        });
+        for (peers, key) in wanted {
+            if self.keys.get(&peers) != Some(&key) && set_key(&socket, peers, &key) {
+                self.keys.insert(peers, key);
+            }
         }
-    }
-    if let Err(error) = sys::set_minimum_ttl(socket, family, admission.minimum_ttl()) {
-        warn!(%error, "cannot set the minimum TTL of the listening socket");
+        let rules = admission.ttl_rules(family);
+        if rules != self.ttl {
+            match demand_ttl(&socket, family, &rules) {
+                Ok(()) => self.ttl = rules,
+                Err(error) => warn!(%error, "cannot set TTL security on the listening socket"),
+            }
+        }
     }
 }
 
+/// Whether setting the new key takes the old one away: of TCP MD5 there is one for each peer.
+fn is_replaced(old: &Key, new: Option<&Key>) -> bool {
+    matches!((old, new), (Key::Md5(_), Some(Key::Md5(_))))
+}
+
 /// Whether the kernel took the key.
-fn set_key(socket: BorrowedFd<'_>, peer: IpAddr, key: &[u8]) -> bool {
-    sys::set_md5_key(socket, peer, key)
-        .inspect_err(
-            |error| warn!(%peer, %error, "cannot set the peer's TCP MD5 key on the listening socket"),
-        )
+fn set_key(socket: &SockRef<'_>, peers: IpNet, key: &Key) -> bool {
+    let set = match key {
+        Key::Md5(key) => sys::set_md5_key(socket.as_fd(), peers, key),
+        Key::Ao(key) => sys::set_ao_key(socket.as_fd(), peers, key),
+    };
+    set.inspect_err(|error| warn!(%peers, %error, "cannot set a peer's key on the listening socket")).is_ok()
+}
+
+/// Whether the kernel let the key go.
+fn remove_key(socket: &SockRef<'_>, peers: IpNet, key: &Key) -> bool {
+    let removed = match key {
+        Key::Md5(_) => sys::set_md5_key(socket.as_fd(), peers, b""),
+        Key::Ao(key) => sys::remove_ao_key(socket.as_fd(), peers, key),
+    };
+    removed
+        .inspect_err(|error| warn!(%peers, %error, "cannot remove a key from the listening socket"))
         .is_ok()
+}
+
+/// Demands of each peer its TTL before it is listened to. Where there are more peers than a filter has room for, what
+/// all of them can bear is demanded here, and the rest once a connection is accepted.
+fn demand_ttl(socket: &SockRef<'_>, family: IpAddr, rules: &[TtlRule]) -> io::Result<()> {
+    let program = ttl_filter::program(rules);
+    let least = rules.iter().map(|rule| rule.minimum).min().unwrap_or(0);
+    sys::set_minimum_ttl(socket.as_fd(), family, least)?;
+    match program {
+        Some(program) => socket.attach_filter(&program),
+        // There may have been none.
+        None => socket.detach_filter().or(Ok(())),
+    }
 }
 
 /// Hands a connection to its peer's task. One from an unknown source, or from a peer whose key is not in force,
 /// is closed before a byte is read.
-fn admit(stream: TcpStream, remote: IpAddr, keys: &Keys, admission: &Admission) {
+fn admit(stream: TcpStream, remote: SocketAddr, in_force: &InForce, admission: &Admission) {
     let Ok(local) = stream.local_addr() else { return };
-    let Some(entry) = admission.entry(remote, local.ip()) else {
-        return debug!(%remote, "refused a connection: not a configured peer");
+    let ends = Ends { remote, local: local.ip(), link: link_of(remote) };
+    let refused = |key: Option<&Key>, net: IpNet| {
+        let refused = key != in_force.keys.get(&net);
+        if refused {
+            warn!(%remote, "refused a connection: the peer's key is not in force");
+        }
+        refused
     };
-    if entry.key.as_ref() != keys.get(&remote) {
-        return warn!(%remote, "refused a connection: the peer's TCP MD5 key is not in force");
-    }
-    if entry.task.try_send(Control::Incoming(stream)).is_err() {
+    let taken = match admission.visitor(&ends) {
+        Visitor::Nobody => return debug!(%remote, "refused a connection: not a configured peer"),
+        Visitor::Peer(_, key) if refused(key, remote.ip().into()) => return,
+        Visitor::Stranger(_, net, key) if refused(key, net) => return,
+        Visitor::Peer(task, _) => task.try_send(Control::Incoming(stream)).is_ok(),
+        Visitor::Stranger(range, ..) => {
+            let (range, address) = (range.to_owned(), remote.ip());
+            admission.strangers().try_send(Stranger { range, address, stream }).is_ok()
+        }
+    };
+    if !taken {
         debug!(%remote, "refused a connection: too many are waiting");
+    }
+}
+
+/// The interface a link-local address belongs to.
+fn link_of(remote: SocketAddr) -> Option<String> {
+    match remote {
+        SocketAddr::V6(address) if address.scope_id() != 0 => sys::interface_name(address.scope_id()).ok(),
+        _ => None,
     }
 }

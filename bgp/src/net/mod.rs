@@ -32,6 +32,7 @@ mod peer;
 mod snapshot;
 mod speaker;
 pub mod sys;
+mod ttl_filter;
 
 pub use bfd::BfdReport;
 pub use collector::{CollectorSnapshot, CollectorState};

@@ -48,7 +48,7 @@ pub(super) enum Control {
     /// The peer has connected.
     Incoming(TcpStream),
     /// New settings.
-    Configure(Box<Settings>, Change),
+    Configure(Box<fsm::Config>, Change),
     /// Close the session, for this reason.
     Stop(Stop),
     /// Close the session of this number, if it is still that one, for this reason.
@@ -59,13 +59,6 @@ pub(super) enum Control {
     RequestRefresh,
     /// Close the session, for this reason, and end the task.
     End(Stop),
-}
-
-/// What a peer task works with.
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) machine: fsm::Config,
-    pub(super) peer_type: PeerType,
 }
 
 /// What a peer task tells the speaker.
@@ -122,7 +115,7 @@ enum Life {
 pub(super) struct PeerTask {
     id: PeerId,
     task: u64,
-    settings: Settings,
+    config: fsm::Config,
     fsm: PeerFsm,
     links: Vec<Link>,
     attempt: Option<Attempt>,
@@ -154,13 +147,13 @@ thread_local! {
 }
 
 impl PeerTask {
-    pub(super) fn new(id: PeerId, task: u64, settings: Settings, around: Surroundings) -> Self {
+    pub(super) fn new(id: PeerId, task: u64, config: fsm::Config, around: Surroundings) -> Self {
         let seed = task.wrapping_mul(0x9e37_79b9).wrapping_add(u64::from(std::process::id()));
         Self {
             id,
             task,
-            fsm: PeerFsm::new(settings.machine.clone(), seed),
-            settings,
+            fsm: PeerFsm::new(config.clone(), seed),
+            config,
             links: Vec::new(),
             attempt: None,
             session: None,
@@ -219,9 +212,9 @@ impl PeerTask {
         let now = self.clock.now();
         match control {
             Control::Incoming(stream) => self.incoming(now, stream),
-            Control::Configure(settings, change) => {
-                self.settings = *settings;
-                self.fsm.handle_configure(now, self.settings.machine.clone(), change);
+            Control::Configure(config, change) => {
+                self.config = *config;
+                self.fsm.handle_configure(now, self.config.clone(), change);
             }
             Control::Stop(stop) => self.fsm.handle_stop(now, stop),
             Control::StopSession(number, _) if number != self.sessions => {}
@@ -238,18 +231,17 @@ impl PeerTask {
     }
 
     fn incoming(&mut self, now: Now, stream: TcpStream) {
-        let prepared =
-            apply_options(SockRef::from(&stream), &self.settings.machine.peer).and_then(|()| ends(&stream));
+        let prepared = apply_options(SockRef::from(&stream), &self.config.peer).and_then(|()| ends(&stream));
         let addresses = match prepared {
             Ok(addresses) => addresses,
             Err(error) => {
-                return debug!(peer = self.settings.machine.peer.name, %error, "lost a connection of the peer");
+                return debug!(peer = self.config.peer.name, %error, "lost a connection of the peer");
             }
         };
         match self.fsm.handle_incoming(now, addresses) {
             Incoming::Accepted(id) => self.add_link(id, stream),
             Incoming::Refused(refusal) => {
-                debug!(peer = self.settings.machine.peer.name, ?refusal, "refused a connection of the peer");
+                debug!(peer = self.config.peer.name, ?refusal, "refused a connection of the peer");
             }
         }
     }
@@ -265,7 +257,7 @@ impl PeerTask {
                 self.fsm.handle_connected(now, id, addresses);
             }
             Err(error) => {
-                debug!(peer = self.settings.machine.peer.name, %error, "cannot connect");
+                debug!(peer = self.config.peer.name, %error, "cannot connect");
                 self.fsm.handle_lost(now, id, transport_error(&error));
             }
         }
@@ -275,7 +267,7 @@ impl PeerTask {
     }
 
     fn add_link(&mut self, id: ConnectionId, stream: TcpStream) {
-        let context = DecodeContext::unnegotiated(self.settings.peer_type);
+        let context = DecodeContext::unnegotiated(PeerType::of(self.config.local_asn, self.config.peer.asn));
         self.links.push(Link::new(id, stream, context));
     }
 
@@ -389,7 +381,7 @@ impl PeerTask {
         while let Some(action) = self.fsm.poll_action() {
             match action {
                 Action::Connect(id) => {
-                    let stream = Box::pin(connect(self.settings.machine.peer.clone()));
+                    let stream = Box::pin(connect(self.config.peer.clone()));
                     self.attempt = Some(Attempt { id, stream });
                 }
                 Action::Send(id, message) => self.say(id, &message),
@@ -397,7 +389,7 @@ impl PeerTask {
                 Action::SessionUp(up) => self.session_up(*up),
                 Action::SessionDown { retention, failure } => self.session_down(retention, failure),
                 Action::StateChanged { from, to } => {
-                    debug!(peer = self.settings.machine.peer.name, %from, %to, "state changed");
+                    debug!(peer = self.config.peer.name, %from, %to, "state changed");
                     self.shared.status().since = self.clock.now();
                     if self.tap.is_on() {
                         let ends = self.archived_ends(None);
@@ -431,8 +423,9 @@ impl PeerTask {
     fn session_up(&mut self, up: SessionUp) {
         let (sender, receiver) = outbox(self.id, self.ready.clone());
         let interface = up.addresses.interface;
-        let mut context = DecodeContext::new(&up.negotiated, self.settings.peer_type).on_link(interface);
-        context.as_sets = self.settings.machine.peer.switches.as_sets;
+        let peer_type = PeerType::of(self.config.local_asn, up.negotiated.peer_asn);
+        let mut context = DecodeContext::new(&up.negotiated, peer_type).on_link(interface);
+        context.as_sets = self.config.peer.switches.as_sets;
         self.session = Some(up.connection);
         self.sessions = self.sessions.wrapping_add(1);
         self.blamed.clear();
@@ -441,7 +434,7 @@ impl PeerTask {
             link.outbox = Some(receiver);
         }
         let addresses = up.addresses;
-        info!(peer = self.settings.machine.peer.name, asn = %up.negotiated.peer_asn, identifier = %up.negotiated.peer_id,
+        info!(peer = self.config.peer.name, asn = %up.negotiated.peer_asn, identifier = %up.negotiated.peer_id,
             local = %addresses.local, "session established");
         {
             let mut status = self.shared.status();
@@ -456,10 +449,10 @@ impl PeerTask {
     /// Who speaks with whom, for archives.
     fn archived_ends(&mut self, id: Option<ConnectionId>) -> mrt::message::Ends {
         let known = id.or(self.session).and_then(|id| self.link_mut(id)).and_then(|link| link.ends());
-        let peer = &self.settings.machine.peer;
+        let peer = &self.config.peer;
         mrt::message::Ends {
             peer_asn: peer.asn,
-            local_asn: self.settings.machine.local_asn,
+            local_asn: self.config.local_asn,
             peer: known.map_or(peer.address, |(_, remote)| remote.ip()),
             local: known.map(|(local, _)| local.ip()),
         }
@@ -481,7 +474,7 @@ impl PeerTask {
     }
 
     fn session_down(&mut self, retention: Retention, failure: Failure) {
-        info!(peer = self.settings.machine.peer.name, reason = %failure, "session ended");
+        info!(peer = self.config.peer.name, reason = %failure, "session ended");
         self.session = None;
         self.shared.status().session = None;
         self.flush_batch();
@@ -496,6 +489,7 @@ impl PeerTask {
         status.down = self.fsm.down_report(now);
         status.published = now;
         status.last_failure = self.fsm.last_failure().cloned();
+        status.fallback.clone_from(self.fsm.fallback());
     }
 
     fn link_mut(&mut self, id: ConnectionId) -> Option<&mut Link> {

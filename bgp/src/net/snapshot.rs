@@ -10,10 +10,10 @@ use std::{
 };
 
 use crate::{
-    config::PeerConfig,
+    config::{AdminState, AsnRule, PeerConfig, Reflection},
     core::RouteCounts,
     event::{Negotiated, SessionAddresses},
-    fsm::{DownReport, Failure, Handshake, State},
+    fsm::{DownReport, Failure, Fallback, Handshake, State},
     types::{Asn, Family, Now, PeerId, PeerType},
     wire::framer,
 };
@@ -25,9 +25,17 @@ pub struct PeerSnapshot {
     pub id: PeerId,
     /// Its name.
     pub name: String,
-    /// Its address.
+    /// Of a dynamic peer: the name of the range that admits it.
+    pub range: Option<String>,
+    /// Administratively up or down, an operator's orders included.
+    pub admin: AdminState,
+    /// Our own cluster's client or not.
+    pub reflection: Reflection,
+    /// Its address; unspecified while nobody was found on its link.
     pub address: IpAddr,
-    /// Its configured AS number.
+    /// The interface its connections are bound to.
+    pub interface: Option<String>,
+    /// Its AS number: the session's, else the configured one; 0 while it is not known.
     pub asn: Asn,
     /// Internal or external.
     pub peer_type: PeerType,
@@ -41,6 +49,8 @@ pub struct PeerSnapshot {
     pub session: Option<SessionSnapshot>,
     /// What ended the last session or attempt.
     pub last_failure: Option<Failure>,
+    /// What is left out of our OPENs because the peer has refused it.
+    pub fallback: Fallback,
     /// Sessions that have reached Established so far.
     pub sessions: u64,
     /// Messages exchanged so far, over all sessions.
@@ -157,6 +167,7 @@ pub(super) struct Status {
     pub(super) published: Now,
     pub(super) session: Option<SessionSnapshot>,
     pub(super) last_failure: Option<Failure>,
+    pub(super) fallback: Fallback,
     pub(super) sessions: u64,
 }
 
@@ -176,12 +187,21 @@ impl Shared {
     pub(super) fn snapshot(&self, now: Now, id: PeerId, config: &PeerConfig, own: Asn) -> PeerSnapshot {
         let status = self.status().clone();
         let age = now.since(status.published);
+        let asn = match (&status.session, &config.asn_rule) {
+            (Some(session), _) => session.negotiated.peer_asn,
+            (None, AsnRule::Configured) => config.asn,
+            (None, _) => Asn(0),
+        };
         PeerSnapshot {
             id,
             name: config.name.clone(),
+            range: None,
+            admin: config.admin,
+            reflection: config.reflection,
+            interface: config.transport.interface.clone(),
             address: config.address,
-            asn: config.asn,
-            peer_type: PeerType::of(own, config.asn),
+            asn,
+            peer_type: PeerType::of(own, asn),
             state: status.state,
             state_age: now.since(status.since),
             down: status.down.map(|report| DownReport {
@@ -191,6 +211,7 @@ impl Shared {
             }),
             session: status.session,
             last_failure: status.last_failure,
+            fallback: status.fallback,
             sessions: status.sessions,
             messages: self.counters.read(),
             routes: Vec::new(),

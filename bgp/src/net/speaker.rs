@@ -1,8 +1,10 @@
 //! The speaker task: gives the core what has come, and hands out what the core has decided.
 
 mod commands;
+mod guests;
 mod monitoring;
 mod paths;
+mod roster;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -19,9 +21,12 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use self::monitoring::Monitors;
+use self::{
+    monitoring::Monitors,
+    roster::{Ao, Roster},
+};
 use super::{
-    admission::Admission,
+    admission::{Admission, Stranger},
     bfd::Bfd,
     clock::Clock,
     collector::FromCollector,
@@ -31,6 +36,7 @@ use super::{
     outbox::{OutboxSender, ReadyPeers},
     peer::{Control, FromPeer, News},
     snapshot::Shared,
+    sys,
 };
 use crate::{
     bfd,
@@ -55,8 +61,12 @@ const BEST_BATCH: usize = 1024;
 const BEST_DEPTH: usize = 2;
 /// Events that may wait for their reader in its channel.
 const EVENTS: usize = 256;
+/// Events that may wait for room in that channel; beyond it nothing more is heard of peers until the reader has caught up.
+const PENDING: usize = 4096;
 /// Messages that may wait for a peer task.
 const CONTROLS: usize = 16;
+/// Connections of strangers that may wait to be looked at.
+const STRANGERS: usize = 64;
 /// How long the last words to all peers may take.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -169,6 +179,8 @@ enum Wake {
     News(FromPeer),
     /// A BMP collector.
     Collector(FromCollector),
+    /// Somebody of a range has connected.
+    Stranger(Stranger),
     /// An outbox has room again.
     Ready,
     /// A BFD session has changed its state.
@@ -179,6 +191,7 @@ enum Wake {
 
 struct Speaker {
     core: Core,
+    roster: Roster,
     clock: Clock,
     channels: Channels,
     peers: BTreeMap<PeerId, Peer>,
@@ -189,6 +202,10 @@ struct Speaker {
     listen_states: ListenStates,
     to_core: mpsc::Sender<FromPeer>,
     from_peers: mpsc::Receiver<FromPeer>,
+    to_admit: mpsc::Sender<Stranger>,
+    strangers: mpsc::Receiver<Stranger>,
+    /// When dynamic peers are looked after next, while there are any.
+    review: Option<Now>,
     ready: Arc<ReadyPeers>,
     background: TaskTracker,
     bfd: Bfd,
@@ -208,18 +225,25 @@ impl Speaker {
         let clock = Clock::start();
         let (to_core, from_peers) = mpsc::channel(BATCHES);
         let background = TaskTracker::new();
+        let (to_admit, strangers) = mpsc::channel(STRANGERS);
+        let ao = if sys::ao_is_supported().is_ok() { Ao::Supported } else { Ao::Unknown };
+        let roster = Roster::new(config, ao);
         let mut speaker = Self {
-            core: Core::new(config, clock.now()),
+            core: Core::new(roster.effective(), clock.now()),
+            roster,
             clock,
             channels,
             peers: BTreeMap::new(),
             next_task: 0,
             restart: LocalRestart { restarting: Restarting::No, forwarding: options.forwarding },
-            admission: watch::Sender::new(Admission::default()),
+            admission: watch::Sender::new(Admission::new(to_admit.clone())),
             listeners: BTreeMap::new(),
             listen_states,
             to_core,
             from_peers,
+            to_admit,
+            strangers,
+            review: None,
             ready: Arc::default(),
             bfd: Bfd::new(),
             monitors: Monitors::new(background.clone()),
@@ -248,6 +272,7 @@ impl Speaker {
                 Wake::Shutdown(mode, done) => return self.shut_down(mode, done).await,
                 Wake::Command(command) => self.command(command),
                 Wake::News(news) => self.take_news(news),
+                Wake::Stranger(stranger) => self.stranger(stranger),
                 Wake::Ready => self.refill(),
                 Wake::Paths => self.paths_changed(),
                 Wake::Collector(request) => {
@@ -261,7 +286,8 @@ impl Speaker {
 
     /// Waits for something to do.
     async fn wake(&mut self, work: Work) -> Wake {
-        let deadline = self.core.poll_timeout().into_iter().chain(self.monitors.poll_timeout()).min();
+        let due = [self.core.poll_timeout(), self.monitors.poll_timeout(), self.review];
+        let deadline = due.into_iter().flatten().min();
         let deadline = deadline.map(|at| self.clock.instant(at));
         let due = sleep_until(deadline.unwrap_or_else(|| self.clock.instant(Now(Duration::MAX))));
         tokio::select! {
@@ -270,7 +296,8 @@ impl Speaker {
                 Some(command) => Wake::Command(command),
                 None => Wake::Shutdown(ShutdownMode::Keep, None),
             },
-            Some(news) = self.from_peers.recv() => Wake::News(news),
+            Some(news) = self.from_peers.recv(), if self.pending.len() < PENDING => Wake::News(news),
+            Some(stranger) = self.strangers.recv() => Wake::Stranger(stranger),
             () = self.ready.wait() => Wake::Ready,
             () = self.bfd.changed() => Wake::Paths,
             Some(request) = self.monitors.request() => Wake::Collector(request),
@@ -283,6 +310,7 @@ impl Speaker {
 
     /// A bounded amount of work after something has happened.
     fn turn(&mut self) -> Work {
+        self.review_guests();
         let work = self.core.run(self.clock.now(), WORK_PER_TURN);
         self.perform();
         let sent = self.transmit();

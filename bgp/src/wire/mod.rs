@@ -16,6 +16,7 @@
 pub mod as_path;
 pub mod attribute;
 pub mod capability;
+pub mod capability_code;
 pub mod community;
 pub mod context;
 pub mod encode;

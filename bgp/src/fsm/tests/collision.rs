@@ -139,13 +139,41 @@ fn a_newer_connection_of_the_peer_replaces_its_silent_older_one() {
     assert_eq!(fsm.connections.iter().map(|c| c.id).collect::<Vec<_>>(), [own, second]);
 }
 
+/// RFC 4271 section 6.8 to the letter: of two connections the peer has opened, the newer stays where its identifier is
+/// the higher, else the older. Either way one is left, and the older one is asked for a sign of life at once.
 #[test]
-fn a_third_connection_is_refused_once_the_second_has_spoken() {
-    let (mut fsm, _) = machine_in(State::OpenSent, ours());
+fn of_two_connections_the_peer_opened_its_identifier_decides_which_stays() {
+    for (own, newer_stays) in [(OUR_ID, true), (Ipv4Addr::new(10, 0, 0, 3), false)] {
+        let mut passive = config(own, PEER_ID);
+        passive.peer_mut().transport.mode = ConnectMode::Passive;
+        let mut fsm = PeerFsm::new(passive, 1);
+        fsm.handle_start(at(0));
+        let older = accept(&mut fsm, at(0));
+        open(&mut fsm, at(0), older);
+        drain(&mut fsm);
+        let newer = accept(&mut fsm, at(2));
+        let probe = Action::Send(older, Outgoing::Keepalive);
+        assert!(drain(&mut fsm).contains(&probe), "is the older one still there?");
+        open(&mut fsm, at(2), newer);
+        let actions = drain(&mut fsm);
+        assert_eq!(notifications(&actions), [ErrorKind::CONNECTION_COLLISION_RESOLUTION]);
+        let (stays, goes) = if newer_stays { (newer, older) } else { (older, newer) };
+        assert!(actions.contains(&Action::Close(goes)));
+        fsm.handle_message(at(2), stays, Received::Keepalive);
+        assert_eq!(fsm.state(), State::Established);
+    }
+}
+
+#[test]
+fn however_often_the_peer_connects_it_holds_three_connections_at_most() {
+    let (mut fsm, own) = machine_in(State::OpenSent, ours());
     let second = accept(&mut fsm, at(1));
     open(&mut fsm, at(1), second);
-    let refused = Incoming::Refused(crate::fsm::Refusal::Pending);
-    assert_eq!(fsm.handle_incoming(at(2), addresses()), refused);
+    for _ in 0..50 {
+        accept(&mut fsm, at(2));
+    }
+    assert!(fsm.connections.len() <= 3);
+    assert!(fsm.connections.iter().any(|c| c.id == own) && fsm.connections.iter().any(|c| c.id == second));
 }
 
 #[test]

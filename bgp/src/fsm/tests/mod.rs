@@ -1,6 +1,7 @@
 //! Scenarios of one machine, of two machines on a virtual network, and the whole table of RFC 4271 section 8.2.2.
 
 mod collision;
+mod fallback;
 mod pair;
 mod path;
 mod report;
@@ -13,7 +14,9 @@ use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 use crate::{
     config::{AdminState, Auth, ConnectMode, PeerConfig, TtlPolicy},
     event::SessionAddresses,
-    fsm::{Action, Config, ConnectionId, Incoming, LocalRestart, Outgoing, PeerFsm, Received, State},
+    fsm::{
+        Action, Config, ConnectionId, Fallback, Incoming, LocalRestart, Outgoing, PeerFsm, Received, State,
+    },
     types::{Asn, Families, Family, Now, RouterId},
     wire::{
         notification::{ErrorKind, Notification},
@@ -56,9 +59,14 @@ fn ours() -> Config {
     config(OUR_ID, PEER_ID)
 }
 
+/// The OPEN of a machine with this configuration.
+fn open_of(config: &Config) -> Open {
+    crate::fsm::terms::open(config, &Fallback::default())
+}
+
 /// The peer's OPEN, as its own machine would send it.
 fn peer_open() -> Open {
-    crate::fsm::terms::open(&config(PEER_ID, OUR_ID))
+    open_of(&config(PEER_ID, OUR_ID))
 }
 
 fn addresses() -> SessionAddresses {

@@ -1,11 +1,7 @@
 //! BFD's word on the path to the peer (RFC 5882, RFC 9384).
 
 use super::*;
-use crate::{
-    event::Retention,
-    fsm::{Stop, terms},
-    wire::open::Open,
-};
+use crate::{event::Retention, fsm::Stop, wire::open::Open};
 
 fn path_failed() -> Stop {
     Stop::Error { notification: ErrorKind::BFD_DOWN.into(), retry_after: Duration::ZERO }
@@ -14,7 +10,7 @@ fn path_failed() -> Stop {
 /// An established session with a peer whose OPEN has gone through `change`.
 fn established_with(change: impl FnOnce(Config) -> Config) -> PeerFsm {
     let (mut fsm, id) = machine_in(State::OpenSent, ours());
-    let open: Open = terms::open(&change(config(PEER_ID, OUR_ID)));
+    let open: Open = open_of(&change(config(PEER_ID, OUR_ID)));
     fsm.handle_message(at(0), id, Received::Open(Box::new(open)));
     fsm.handle_message(at(0), id, Received::Keepalive);
     drain(&mut fsm);

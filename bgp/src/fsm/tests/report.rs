@@ -44,7 +44,7 @@ fn a_rejected_open_names_the_code_and_who_the_peer_is() {
     let (mut fsm, id) = machine_in(State::OpenSent, ours());
     let mut stranger = config(PEER_ID, OUR_ID);
     stranger.local_asn = Asn(65001);
-    fsm.handle_message(at(1), id, Received::Open(Box::new(crate::fsm::terms::open(&stranger))));
+    fsm.handle_message(at(1), id, Received::Open(Box::new(open_of(&stranger))));
     assert_eq!(
         sentence(&fsm, at(1)),
         "OPEN rejected by us: OPEN Message Error / Bad Peer AS (2/2) (peer is AS 65001, identifier 10.0.0.2); \
@@ -76,7 +76,7 @@ fn a_missing_key_is_named_with_its_reason() {
     let mut keyless = ours();
     keyless.peer_mut().transport.auth = Auth::Unavailable("/etc/key: permission denied".to_owned());
     let fsm = PeerFsm::new(keyless, 1);
-    assert_eq!(sentence(&fsm, at(0)), "kept down: MD5 key unavailable (/etc/key: permission denied)");
+    assert_eq!(sentence(&fsm, at(0)), "kept down: key unavailable (/etc/key: permission denied)");
 }
 
 #[test]

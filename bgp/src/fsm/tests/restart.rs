@@ -71,7 +71,7 @@ fn a_peer_that_lost_only_the_connection_replaces_it_too() {
 fn a_restart_right_after_the_session_came_up_is_known_by_the_r_bit() {
     let (mut fsm, old) = machine_in(State::Established, ours());
     let new = accept(&mut fsm, at(1));
-    let open = crate::fsm::terms::open(&restarted(config(PEER_ID, OUR_ID)));
+    let open = open_of(&restarted(config(PEER_ID, OUR_ID)));
     fsm.handle_message(at(1), new, Received::Open(Box::new(open)));
     let actions = drain(&mut fsm);
     assert!(actions.contains(&Action::Close(old)));
@@ -95,7 +95,7 @@ fn a_bad_open_does_not_displace_the_session() {
     let new = accept(&mut fsm, at(60));
     let mut stranger = config(PEER_ID, OUR_ID);
     stranger.local_asn = Asn(1);
-    fsm.handle_message(at(60), new, Received::Open(Box::new(crate::fsm::terms::open(&stranger))));
+    fsm.handle_message(at(60), new, Received::Open(Box::new(open_of(&stranger))));
     let actions = drain(&mut fsm);
     assert_eq!(notifications(&actions), [ErrorKind::BAD_PEER_AS]);
     assert!(!has_session_down(&actions));
@@ -170,7 +170,7 @@ fn a_peer_that_names_no_family_keeps_our_routes_too_and_is_left_without_a_word()
     let (mut fsm, id) = machine_in(State::OpenSent, ours());
     let mut helper = config(PEER_ID, OUR_ID);
     helper.peer_mut().families = Families::NONE;
-    let mut open = crate::fsm::terms::open(&helper);
+    let mut open = open_of(&helper);
     open.capabilities.push(Capability::multiprotocol(Family::Ipv4Unicast));
     fsm.handle_message(at(0), id, Received::Open(Box::new(open)));
     fsm.handle_message(at(0), id, Received::Keepalive);

@@ -174,7 +174,7 @@ fn every_rejected_open_leads_to_idle() {
         (ipv6, ErrorKind::UNSUPPORTED_CAPABILITY),
     ] {
         let (mut fsm, id) = machine_in(State::OpenSent, ours());
-        fsm.handle_message(at(1), id, Received::Open(Box::new(crate::fsm::terms::open(&peer))));
+        fsm.handle_message(at(1), id, Received::Open(Box::new(open_of(&peer))));
         assert_eq!((fsm.state(), notifications(&drain(&mut fsm))), (State::Idle, vec![kind]));
     }
 }

@@ -120,7 +120,7 @@ impl PeerTask {
     /// Says once per session and attribute what the peer sends.
     fn blame(&mut self, malformed: &Malformed) {
         if self.blamed.insert(malformed.attribute) {
-            warn!(peer = self.settings.machine.peer.name, error = %malformed, "malformed path attribute");
+            warn!(peer = self.config.peer.name, error = %malformed, "malformed path attribute");
         }
     }
 

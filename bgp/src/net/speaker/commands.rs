@@ -11,12 +11,12 @@ use crate::{
     fsm::{self, Change, Stop},
     net::{
         admission::Admission,
-        handle::{Clear, Command},
+        handle::{Clear, Command, Order},
         listener::listen,
-        peer::{Control, PeerTask, Settings, Surroundings},
+        peer::{Control, PeerTask, Surroundings},
         snapshot::{PeerSnapshot, Shared},
     },
-    types::{Family, PeerId, PeerType},
+    types::{Family, PeerId},
 };
 
 impl Speaker {
@@ -37,15 +37,14 @@ impl Speaker {
             Command::Collectors(answer) => drop(answer.send(self.monitors.snapshots(&self.core))),
             Command::Query(query) => query(&self.core, now),
             Command::Clear { peer, clear, found } => drop(found.send(self.clear(&peer, clear))),
+            Command::Order { peer, order, found } => drop(found.send(self.order(&peer, order))),
             Command::Shutdown { .. } => {}
         }
     }
 
     fn clear(&mut self, name: &str, clear: Clear) -> bool {
         let now = self.clock.now();
-        let Some(id) = self.peers.iter().find(|(_, peer)| peer.name == name).map(|(id, _)| *id) else {
-            return false;
-        };
+        let Some(id) = self.find(name) else { return false };
         match clear {
             Clear::Session => self.tell(id, Control::Stop(Stop::Reset)),
             Clear::Inbound => self.tell(id, Control::RequestRefresh),
@@ -56,12 +55,26 @@ impl Speaker {
         true
     }
 
+    /// An operator shuts a peer down, or takes that back.
+    fn order(&mut self, name: &str, order: Order) -> bool {
+        if self.find(name).is_none() {
+            return false;
+        }
+        match order {
+            Order::ShutDown { text } => self.roster.shut_down(name, text),
+            Order::BringUp => self.roster.bring_up(name),
+        }
+        self.apply();
+        true
+    }
+
     fn snapshots(&self) -> Vec<PeerSnapshot> {
         let now = self.clock.now();
         let own = self.core.config().asn;
         let snapshot = |(id, config): (PeerId, &PeerConfig)| {
             let own = config.switches.local_as.map_or(own, |local| local.asn);
             let mut snapshot = self.peers.get(&id)?.shared.snapshot(now, id, config, own);
+            snapshot.range = self.roster.range_of(&config.name).map(str::to_owned);
             snapshot.routes = config.families.iter().map(|f| (f, self.core.counts(id, f))).collect();
             Some(snapshot)
         };
@@ -69,8 +82,14 @@ impl Speaker {
     }
 
     fn reconfigure(&mut self, config: SpeakerConfig) {
+        self.roster.configure(config);
+        self.apply();
+    }
+
+    /// Puts in force what the roster says.
+    pub(super) fn apply(&mut self) {
         let now = self.clock.now();
-        let changes = self.core.reconfigure(now, config);
+        let changes = self.core.reconfigure(now, self.roster.effective());
         for change in changes {
             match change {
                 PeerChange::Add(id) => {
@@ -80,6 +99,7 @@ impl Speaker {
                 }
                 PeerChange::Remove(id) => self.remove_peer(id),
                 PeerChange::Restart(id) => self.configure(id, Change::RestartSession),
+                PeerChange::Update(id) => self.configure(id, Change::Quiet),
             }
         }
         self.update_admission();
@@ -92,12 +112,8 @@ impl Speaker {
         self.core.peers().find(|(peer, _)| *peer == id).map(|(_, config)| config.clone())
     }
 
-    fn settings(&self, peer: PeerConfig) -> Settings {
-        let speaker = self.core.config();
-        Settings {
-            peer_type: PeerType::of(speaker.asn, peer.asn),
-            machine: fsm::Config::new(speaker, peer, self.restart),
-        }
+    fn machine(&self, peer: PeerConfig) -> fsm::Config {
+        fsm::Config::new(self.core.config(), peer, self.restart)
     }
 
     pub(super) fn add_peer(&mut self, id: PeerId, config: PeerConfig) {
@@ -115,7 +131,7 @@ impl Speaker {
             background: self.background.clone(),
             tap: self.tap.clone(),
         };
-        self.background.spawn(PeerTask::new(id, task, self.settings(config), around).run());
+        self.background.spawn(PeerTask::new(id, task, self.machine(config), around).run());
         self.peers.insert(id, Peer { name, task, control, shared, session: 0, outbox: None });
     }
 
@@ -127,8 +143,8 @@ impl Speaker {
 
     fn configure(&mut self, id: PeerId, change: Change) {
         let Some(peer) = self.core_config(id) else { return };
-        let settings = Box::new(self.settings(peer));
-        self.tell(id, Control::Configure(settings, change));
+        let config = Box::new(self.machine(peer));
+        self.tell(id, Control::Configure(config, change));
     }
 
     pub(super) fn tell_restart_state(&mut self) {
@@ -137,12 +153,13 @@ impl Speaker {
     }
 
     pub(super) fn update_admission(&self) {
-        let mut admission = Admission::default();
+        let mut admission = Admission::new(self.to_admit.clone());
         for (id, config) in self.core.peers() {
             if let Some(peer) = self.peers.get(&id) {
                 admission.add(config, peer.control.clone());
             }
         }
+        self.core.config().ranges.iter().for_each(|range| admission.add_range(range));
         self.admission.send_replace(admission);
     }
 

@@ -102,6 +102,7 @@ impl PeerReader<'_> {
     fn read(mut self, defaults: Defaults<'_>, secrets: &mut Secrets<'_>) -> Peer {
         let description = self.get("description", values::any_text).unwrap_or_default();
         let admin = if self.switch("enabled") { AdminState::Up } else { AdminState::Down };
+        let shutdown_text = self.get("shutdown_text", values::shutdown_text).unwrap_or_default();
         let transport = self.transport(secrets);
         let families = self.families();
         let timers = self.timers(defaults.bgp);
@@ -113,6 +114,7 @@ impl PeerReader<'_> {
         Peer {
             description,
             admin,
+            shutdown_text,
             address: self.address,
             asn: self.asn,
             families,
@@ -133,7 +135,11 @@ impl PeerReader<'_> {
     fn capabilities(&mut self, families: Families, all: &CapabilityConfig) -> CapabilityConfig {
         let carried = self.address.is_ipv6() && families.contains(Family::Ipv4Unicast);
         let session = if carried { Session::Ipv4OverIpv6 } else { Session::Plain };
-        capabilities::of_peer(self.reader, self.entry, all, session)
+        let withhold = self.reader.list(self.entry, "withhold", values::capability);
+        CapabilityConfig {
+            withhold: withhold.into_iter().map(|s| s.value).collect(),
+            ..capabilities::of_peer(self.reader, self.entry, all, session)
+        }
     }
 
     fn get<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Option<T> {

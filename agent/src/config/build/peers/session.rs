@@ -1,6 +1,6 @@
 //! How the session with a peer is made: transport, families, timers.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use bgp::{
     config::{ConnectMode, TimerConfig, TransportConfig, TtlPolicy},
@@ -21,6 +21,7 @@ const INTERNAL_HOPS: u8 = 64;
 impl PeerReader<'_> {
     pub(super) fn transport(&mut self, secrets: &mut Secrets<'_>) -> TransportConfig {
         TransportConfig {
+            interface: None,
             port: self.get("port", values::port).unwrap_or(179),
             source: self.source(),
             mode: if self.switch("passive") { ConnectMode::Passive } else { ConnectMode::Active },
@@ -52,12 +53,28 @@ impl PeerReader<'_> {
             // The speaker's value may be too long for a shorter hold time; then a third is right again.
             false => bgp.keepalive_time.filter(|time| hold_time.is_zero() || *time < hold_time),
         };
+        let usual = TimerConfig::default();
+        let mut seconds = |key: &str, range| self.get(key, |text| values::seconds(text, range));
+        let idle_hold_time = seconds("idle_hold_time", 1..=3600).unwrap_or(usual.idle_hold_time);
         TimerConfig {
             hold_time,
             keepalive_time,
-            connect_retry_time: bgp.connect_retry_time,
-            ..TimerConfig::default()
+            delay_open: seconds("delay_open", 0..=240).filter(|time| !time.is_zero()),
+            idle_hold_time,
+            idle_hold_max: seconds("idle_hold_max", 1..=86400)
+                .unwrap_or(usual.idle_hold_max)
+                .max(idle_hold_time),
+            send_hold_time: seconds("send_hold_time", 0..=65535),
+            handshake_time: seconds("handshake_time", 3..=65535).unwrap_or(usual.handshake_time),
+            connect_retry_time: self.connect_retry_time(bgp),
+            first_open_delay: usual.first_open_delay,
         }
+    }
+
+    fn connect_retry_time(&mut self, bgp: &Bgp) -> Duration {
+        let parse = |text: &str| values::seconds(text, 1..=65535);
+        let (time, shown) = (bgp.connect_retry_time, bgp.connect_retry_time.as_secs().to_string());
+        self.or_derived("connect_retry_time", parse, time, &shown, "bgp.connect_retry_time")
     }
 
     fn source(&mut self) -> Option<IpAddr> {

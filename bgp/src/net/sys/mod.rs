@@ -2,56 +2,21 @@
 #![allow(unsafe_code)]
 
 use std::{
-    ffi::c_int,
+    ffi::{CStr, CString, c_int},
     io,
     mem::{size_of, zeroed},
     net::IpAddr,
     os::fd::{AsRawFd, BorrowedFd},
 };
 
-/// The longest TCP MD5 key the kernel takes, in octets (TCP_MD5SIG_MAXKEYLEN).
-pub const MD5_KEY_MAX: usize = 80;
-
-/// `TCP_MD5SIG` of `linux/tcp.h`.
-const TCP_MD5SIG: c_int = 14;
 /// `IP_MINTTL` of `linux/in.h`.
 const IP_MINTTL: c_int = 21;
 /// `IPV6_MINHOPCOUNT` of `linux/in6.h`.
 const IPV6_MINHOPCOUNT: c_int = 73;
 
-/// `struct tcp_md5sig` of `linux/tcp.h`.
-#[repr(C)]
-struct TcpMd5Sig {
-    address: libc::sockaddr_storage,
-    flags: u8,
-    prefix_length: u8,
-    key_length: u16,
-    interface: c_int,
-    key: [u8; MD5_KEY_MAX],
-}
+mod authentication;
 
-/// Demands TCP MD5 signatures (RFC 2385) with `key` of `peer`, on a listening socket or before connecting.
-///
-/// An empty key removes the demand; removing one that is not there succeeds.
-///
-/// # Errors
-/// [`io::ErrorKind::InvalidInput`] for a key longer than [`MD5_KEY_MAX`], else what the kernel says.
-pub fn set_md5_key(socket: BorrowedFd<'_>, peer: IpAddr, key: &[u8]) -> io::Result<()> {
-    let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a TCP MD5 key has at most 80 octets");
-    let mut option = TcpMd5Sig {
-        address: socket_address(peer),
-        flags: 0,
-        prefix_length: 0,
-        key_length: u16::try_from(key.len()).map_err(|_| too_long())?,
-        interface: 0,
-        key: [0; MD5_KEY_MAX],
-    };
-    option.key.get_mut(..key.len()).ok_or_else(too_long)?.copy_from_slice(key);
-    match set_option(socket, libc::IPPROTO_TCP, TCP_MD5SIG, &option) {
-        Err(e) if key.is_empty() && e.raw_os_error() == Some(libc::ENOENT) => Ok(()),
-        result => result,
-    }
-}
+pub use authentication::{KEY_MAX, ao_is_supported, remove_ao_key, set_ao_key, set_md5_key};
 
 /// Drops packets that arrive with a TTL or hop limit below `minimum` (RFC 5082); zero accepts all.
 ///
@@ -63,6 +28,32 @@ pub fn set_minimum_ttl(socket: BorrowedFd<'_>, family: IpAddr, minimum: u8) -> i
         IpAddr::V4(_) => set_option(socket, libc::IPPROTO_IP, IP_MINTTL, &value),
         IpAddr::V6(_) => set_option(socket, libc::IPPROTO_IPV6, IPV6_MINHOPCOUNT, &value),
     }
+}
+
+/// The name of the interface with this index.
+///
+/// # Errors
+/// What the kernel says.
+pub fn interface_name(index: u32) -> io::Result<String> {
+    let mut name = [0_u8; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the IF_NAMESIZE octets the function may write.
+    let result = unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) };
+    if result.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    let name = CStr::from_bytes_until_nul(&name).map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
+/// The index of the interface with this name.
+///
+/// # Errors
+/// What the kernel says.
+pub fn interface_index(name: &str) -> io::Result<u32> {
+    let name = CString::new(name).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the pointer is to a string that ends with a zero and outlives the call.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    if index == 0 { Err(io::Error::last_os_error()) } else { Ok(index) }
 }
 
 /// How many received octets wait in the socket, unread.
@@ -128,20 +119,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_can_be_set_and_removed_twice() {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let peer = Ipv4Addr::LOCALHOST.into();
-        set_md5_key(socket.as_fd(), peer, b"secret").unwrap();
-        set_md5_key(socket.as_fd(), peer, b"").unwrap();
-        set_md5_key(socket.as_fd(), peer, b"").unwrap();
-    }
-
-    #[test]
-    fn a_key_of_81_octets_is_refused() {
-        let socket = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
-        let result = set_md5_key(socket.as_fd(), "fd00::1".parse().unwrap(), &[b'x'; 81]);
-        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::InvalidInput);
-        set_md5_key(socket.as_fd(), "fd00::1".parse().unwrap(), &[b'x'; 80]).unwrap();
+    fn interfaces_have_names_and_numbers() {
+        let index = interface_index("lo").unwrap();
+        assert_eq!(interface_name(index).unwrap(), "lo");
+        assert!(interface_index("nothing-like-it").is_err());
+        assert!(interface_index("l\0o").is_err());
     }
 
     #[test]
