@@ -44,7 +44,7 @@ fn where_notifications_keep_routes_it_is_a_hard_reset_for_the_routes_must_go() {
     let mut fsm = established_with(|config| config);
     assert_eq!(fail(&mut fsm), (vec![ErrorKind::HARD_RESET], Some(Retention::Flush)));
     let reason = fsm.last_failure().unwrap();
-    assert!(terms::is_path_failure(reason));
+    assert!(crate::fsm::terms::is_path_failure(reason));
     assert!(reason.to_string().contains("Cease / BFD Down (6/10)"), "{reason}");
 }
 
