@@ -45,7 +45,7 @@ impl Lab {
              protocol device {{}}
              protocol static {{ ipv4; route 10.9.0.0/24 blackhole; }}
              protocol bfd bfd1 {{
-                interface \"*\" {{ interval 100 ms; multiplier 3; }}; multihop {{ interval 100 ms; multiplier 3; }}; }}
+                interface \"*\" {{ interval 200 ms; multiplier 3; }}; multihop {{ interval 200 ms; multiplier 3; }}; }}
              protocol bgp host {{ connect delay time 0; connect retry time 1; error wait time 1, 1; bfd on;
                 ipv4 {{ import all; export all; next hop self; extended next hop on; }}; {options} }}"
         );
@@ -64,7 +64,7 @@ impl Lab {
     fn configure(&self, keys: &str) {
         self.host.configure(&format!(
             "[node]\nname = \"host\"\naddress = \"192.168.92.128/24\"\naddress6 = \"fd00::128/64\"
-             [bgp]\nconnect_retry_time = 1\n[bfd]\ninterval = 100\n[[peers]]\nname = \"peer\"
+             [bgp]\nconnect_retry_time = 1\n[bfd]\ninterval = 200\n[[peers]]\nname = \"peer\"
              import = \"all\"\nbfd = \"on\"\n{keys}\n"
         ));
     }
@@ -97,6 +97,11 @@ impl Lab {
     fn nft(&self, arguments: &[&str]) {
         let status = self.neighbour.ns.command("nft").args(arguments).status().expect("nft runs");
         assert!(status.success(), "nft {arguments:?}");
+    }
+
+    /// Waits for the neighbour's route.
+    fn learned(&self) {
+        eventually("the route is here", || self.host.says("routes").contains("10.9.0.0/24"));
     }
 
     /// Writes what `siskin monitor` tells to a file.
@@ -182,7 +187,7 @@ impl Capture {
         let malformed = format!("{ours} && (_ws.malformed || _ws.expert.severity == error)");
         assert_eq!(self.fields(&malformed, "frame.number"), [""; 0], "malformed packets");
         let mut ports = self.fields(ours, "udp.srcport");
-        assert!(ports.len() > 12, "{} packets", ports.len());
+        assert!(ports.len() > 8, "{} packets", ports.len());
         ports.sort();
         ports.dedup();
         assert!(ports.iter().all(|port| port.parse::<u32>().is_ok_and(|port| port >= 49152)), "{ports:?}");
@@ -209,23 +214,24 @@ fn the_end_of_a_path_to_bird_ends_the_session_within_the_detection_time() {
     let capture = Capture::start(&lab);
     lab.up();
     eventually("BIRD says up", || lab.neighbour.birdc("show bfd sessions").contains("Up"));
-    eventually("the timers are negotiated", || detection_ms(&lab.path()) == Some(300));
+    eventually("the timers are negotiated", || detection_ms(&lab.path()) == Some(600));
     let path = lab.path();
-    assert_eq!((&path["path"], &path["tx_interval_us"]), (&"single_hop".into(), &100_000.into()));
+    assert_eq!((&path["path"], &path["tx_interval_us"]), (&"single_hop".into(), &200_000.into()));
     assert!(lab.host.says("peers peer").contains("BFD         up for"));
     assert!(lab.host.says("peers").contains("BFD"), "the table has a column");
 
+    lab.learned();
     let monitor = lab.monitor();
     let cut = lab.cut();
     let down = monitor.when("BFD fails", |e| e["event"] == "bfd" && e["state"] == "down") - cut;
     let gone = monitor
         .when("the route goes", |e| e["event"] == "route" && e["next_hops"] == serde_json::json!([]))
         - cut;
-    println!("100 ms x 3 with BIRD: BFD down {down} ms after the cut, its route gone after {gone} ms");
-    assert!(down <= 400 && gone <= 600, "BFD after {down} ms, the route after {gone} ms");
+    println!("200 ms x 3 with BIRD: BFD down {down} ms after the cut, its route gone after {gone} ms");
+    assert!(down <= 750 && gone <= 1000, "BFD after {down} ms, the route after {gone} ms");
     let peer = &lab.host.json("peers")[0];
     assert!(peer["last_error"].as_str().is_some_and(|e| e.contains("BFD Down (6/10)")), "{peer}");
-    assert_eq!(peer["bfd"]["last_down_reason"], "no packet for 300 ms");
+    assert_eq!(peer["bfd"]["last_down_reason"], "no packet for 600 ms");
 
     lab.mend();
     lab.up();
@@ -241,13 +247,13 @@ fn other_intervals_are_agreed_on_with_bird_without_a_flap() {
     let keys = format!("address = \"{PEER}\"\nasn = 64600\n");
     let lab = Lab::bird(EXTERNAL, &keys);
     lab.up();
-    for (interval, multiplier, detection) in [(400, 5, 1200), (50, 4, 300)] {
+    for (interval, multiplier, detection) in [(400, 5, 1200), (50, 4, 600)] {
         lab.configure(&format!("{keys}bfd_interval = {interval}\nbfd_multiplier = {multiplier}"));
-        // BIRD announces 100 ms and 3.
+        // BIRD announces 200 ms and 3.
         eventually("the new timers hold", || {
             let path = lab.path();
             detection_ms(&path) == Some(detection)
-                && path["tx_interval_us"] == 1000 * interval.max(100)
+                && path["tx_interval_us"] == 1000 * interval.max(200)
                 && path["local"]["multiplier"] == multiplier
         });
     }
@@ -271,13 +277,13 @@ fn bird_is_watched_over_several_hops_and_ipv6() {
     let lab = Lab::bird(options, keys);
     let capture = Capture::start(&lab);
     lab.up();
-    eventually("the timers are negotiated", || detection_ms(&lab.path()) == Some(300));
+    eventually("the timers are negotiated", || detection_ms(&lab.path()) == Some(600));
     assert_eq!(lab.path()["path"], "multi_hop");
     let monitor = lab.monitor();
     let cut = lab.cut();
     let down = monitor.when("BFD fails", |e| e["event"] == "bfd" && e["state"] == "down") - cut;
-    println!("100 ms x 3 with BIRD, several hops, IPv6: BFD down {down} ms after the cut");
-    assert!(down <= 400, "{down} ms");
+    println!("200 ms x 3 with BIRD, several hops, IPv6: BFD down {down} ms after the cut");
+    assert!(down <= 750, "{down} ms");
     lab.mend();
     lab.up();
     capture.into_iter().for_each(|capture| capture.check("4784"));
@@ -332,7 +338,7 @@ impl Frr<'_> {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
         fs::set_permissions(&host.dir, mode).expect("FRR drops its privileges");
         let config = format!(
-            "bfd\n peer {PEER_OF_FRR} {bfd}\n  detect-multiplier 3\n  receive-interval 100\n  transmit-interval 100\n !\n!
+            "bfd\n peer {PEER_OF_FRR} {bfd}\n  detect-multiplier 3\n  receive-interval 200\n  transmit-interval 200\n !\n!
 router bgp 64600\n bgp router-id {PEER}\n no bgp ebgp-requires-policy\n no bgp network import-check
  neighbor {PEER_OF_FRR} timers connect 1\n {bgp}\n address-family ipv4 unicast\n  network 10.9.0.0/24\n exit-address-family\n",
         );
@@ -383,32 +389,21 @@ fn frr_is_watched_and_its_admin_down_ends_no_session() {
     let capture = Capture::start(&lab);
     let frr = Frr(&lab.neighbour);
     lab.up();
-    eventually("the timers are negotiated", || detection_ms(&lab.path()) == Some(300));
+    eventually("the timers are negotiated", || detection_ms(&lab.path()) == Some(600));
     eventually("FRR says up", || frr.says(&["show bfd peers"]).contains("Status: up"));
 
     let peer = format!("peer {PEER_OF_FRR}");
     frr.says(&["configure terminal", "bfd", &peer, "shutdown"]);
     eventually("FRR's AdminDown is heard", || lab.path()["remote_state"] == "admin_down");
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(1000));
     let row = &lab.host.json("peers")[0];
     assert_eq!((&row["state"], &row["established_count"]), (&"established".into(), &1.into()), "{row}");
     frr.says(&["configure terminal", "bfd", &peer, "no shutdown"]);
     lab.up();
 
-    frr.says(&["configure terminal", "bfd", &peer, "transmit-interval 250"]);
-    eventually("FRR's new interval is known", || detection_ms(&lab.path()) == Some(750));
+    frr.says(&["configure terminal", "bfd", &peer, "transmit-interval 300"]);
+    eventually("FRR's new interval is known", || detection_ms(&lab.path()) == Some(900));
     assert_eq!(lab.host.json("peers")[0]["established_count"], 1, "no flap");
-
-    let monitor = lab.monitor();
-    let cut = lab.cut();
-    let down = monitor.when("BFD fails", |e| e["event"] == "bfd" && e["state"] == "down") - cut;
-    let gone = monitor
-        .when("the route goes", |e| e["event"] == "route" && e["next_hops"] == serde_json::json!([]))
-        - cut;
-    println!("250 ms x 3 with FRR: BFD down {down} ms after the cut, its route gone after {gone} ms");
-    assert!(down <= 850 && gone <= 1100, "BFD after {down} ms, the route after {gone} ms");
-    lab.mend();
-    lab.up();
 
     lab.host.says("stop");
     eventually("FRR hears that we left on purpose", || {
@@ -430,13 +425,20 @@ fn frr_is_watched_over_several_hops() {
     lab.others = Frr::start(&lab.neighbour, &bgp, &format!("multihop local-address {PEER}"));
     lab.run(&format!("address = \"{PEER}\"\nasn = 64600\nmultihop = 3"));
     lab.up();
-    eventually("the timers are negotiated", || detection_ms(&lab.path()) == Some(300));
+    eventually("the timers are negotiated", || detection_ms(&lab.path()) == Some(600));
     assert_eq!(lab.path()["path"], "multi_hop");
-    let mut killed = lab.others.remove(1);
-    killed.signal(rustix::process::Signal::KILL);
-    killed.exit_code();
-    eventually("the end of FRR's BFD is noticed", || lab.path()["state"] == "down");
-    eventually("and ends the session", || {
+    lab.learned();
+    let monitor = lab.monitor();
+    let cut = lab.cut();
+    let down = monitor.when("BFD fails", |e| e["event"] == "bfd" && e["state"] == "down") - cut;
+    let gone = monitor
+        .when("the route goes", |e| e["event"] == "route" && e["next_hops"] == serde_json::json!([]))
+        - cut;
+    println!(
+        "200 ms x 3 with FRR, several hops: BFD down {down} ms after the cut, its route gone after {gone} ms"
+    );
+    assert!(down <= 750 && gone <= 1000, "BFD after {down} ms, the route after {gone} ms");
+    eventually("the reason is told", || {
         lab.host.json("peers")[0]["last_error"].as_str().is_some_and(|e| e.contains("BFD Down (6/10)"))
     });
 }
