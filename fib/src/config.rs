@@ -31,6 +31,8 @@ pub struct FibConfig {
     pub tunnel: Tunnel,
     /// Whether routes refer to next-hop objects of the kernel.
     pub objects: ObjectUse,
+    /// Protocol numbers of routing daemons before us, whose routes are taken over at start.
+    pub adopt: Vec<u8>,
     /// Whether the kernel is written to.
     pub programming: Programming,
 }
@@ -46,6 +48,7 @@ impl Default for FibConfig {
             metric: 0,
             tunnel: Tunnel::default(),
             objects: ObjectUse::default(),
+            adopt: Vec::new(),
             programming: Programming::On,
         }
     }

@@ -230,6 +230,15 @@ pub struct FlushReport {
     pub failed: Vec<(IpNet, Errno)>,
 }
 
+/// What a hand-over did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReleaseReport {
+    /// Routes handed over.
+    pub released: u64,
+    /// Routes the kernel would not hand over, sorted.
+    pub failed: Vec<(IpNet, Errno)>,
+}
+
 /// Routes counted by how they travel and where they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct RouteCount {

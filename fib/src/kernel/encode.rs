@@ -91,8 +91,11 @@ impl Encoder {
         request: &Request,
         buffer: &mut Vec<u8>,
     ) -> Result<(), Inexpressible> {
-        let target = self.target;
+        let target = Target { protocol: request.protocol.unwrap_or(self.target.protocol), ..self.target };
         let path = request.path.map(|id| paths.get(id).ok_or(Inexpressible)).transpose()?;
+        if request.protocol.is_some() {
+            return Template::new(&target, request, path)?.append(request.slot.prefix, buffer);
+        }
         let templates = match request.slot.prefix {
             IpNet::V4(_) => &mut self.v4,
             IpNet::V6(_) => &mut self.v6,
@@ -168,10 +171,20 @@ fn flags(action: Action) -> u16 {
 
 fn new_route(target: &Target, slot: Slot, path: &Path) -> Result<RouteMessage, Inexpressible> {
     let mut message = route(target, slot, path)?;
-    if target.metric != 0 {
-        message = message.priority(target.metric);
+    let metric = if is_elsewhere(target, slot) { slot.metric } else { target.metric };
+    if metric != 0 {
+        message = message.priority(metric);
     }
-    Ok(message.build())
+    Ok(message.tos(slot.tos).build())
+}
+
+/// Whether a slot is not one of ours: its metric must then be named.
+fn is_elsewhere(target: &Target, slot: Slot) -> bool {
+    let ours = match (slot.prefix, target.metric) {
+        (IpNet::V6(_), 0) => 1024,
+        (_, metric) => metric,
+    };
+    slot.metric != ours
 }
 
 /// A deletion names our protocol always, the scope never, and the kind and the legs only if they matter.
@@ -294,7 +307,8 @@ mod tests {
         let mut paths = Interner::default();
         let id = paths.intern(path);
         let slot = Slot { prefix: prefix.parse().unwrap(), metric: target.metric, tos: 0 };
-        let request = Request { action, slot, path: (action != Action::Delete).then_some(id) };
+        let request =
+            Request { action, slot, path: (action != Action::Delete).then_some(id), protocol: None };
         let (mut encoder, mut bytes) = (Encoder::new(target), Vec::new());
         encoder.append(&paths, &request, 7, &mut Vec::new()).unwrap();
         encoder.append(&paths, &request, 8, &mut bytes).unwrap();

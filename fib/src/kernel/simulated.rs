@@ -108,6 +108,8 @@ impl World {
 pub(crate) struct Simulated {
     pub(crate) target: Target,
     pub(crate) world: Rc<RefCell<World>>,
+    /// Protocols whose routes may be replaced.
+    pub(crate) adopted: Vec<u8>,
 }
 
 impl Simulated {
@@ -116,7 +118,11 @@ impl Simulated {
             Link { index: 2, name: "eth0".into(), admin: Admin::Up, carrier: Carrier::Present },
             Link { index: 9, name: "tunl0".into(), admin: Admin::Up, carrier: Carrier::Present },
         ];
-        Self { target, world: Rc::new(RefCell::new(World { links, has_objects: true, ..World::default() })) }
+        Self {
+            target,
+            adopted: Vec::new(),
+            world: Rc::new(RefCell::new(World { links, has_objects: true, ..World::default() })),
+        }
     }
 
     fn carry_out(&self, paths: &Interner<Path>, request: &Request) -> Result<(), Errno> {
@@ -130,15 +136,18 @@ impl Simulated {
         }
         let routes = world.slots.entry(request.slot).or_default();
         let ours = |route: &KernelRoute| {
-            route.protocol == self.target.protocol && path.as_ref().is_none_or(|path| *path == route.path)
+            route.protocol == request.protocol.unwrap_or(self.target.protocol)
+                && path.as_ref().is_none_or(|path| *path == route.path)
         };
         match request.action {
             Action::Create if !routes.is_empty() => return Err(Errno(libc::EEXIST)),
             Action::Create => routes.push(self.route(request.slot, path)),
             Action::Replace => {
                 let first = routes.first_mut().ok_or(Errno(libc::ENOENT))?;
-                assert_eq!(first.protocol, self.target.protocol, "{:?} was stolen", request.slot);
+                let may = first.protocol == self.target.protocol || self.adopted.contains(&first.protocol);
+                assert!(may, "{:?} was stolen", request.slot);
                 *first = self.route(request.slot, path);
+                first.protocol = request.protocol.unwrap_or(self.target.protocol);
             }
             Action::Delete => {
                 let index = routes.iter().position(ours).ok_or(Errno(libc::ESRCH))?;

@@ -25,7 +25,7 @@ use crate::{
     resolve::{Changed, Resolver},
     route::RouteChange,
     table::{Action, Request, RouteNotice, Table, Touch},
-    view::{Configured, DiffPage, Explanation, FibStatus, FlushReport, RoutePage},
+    view::{Configured, DiffPage, Explanation, FibStatus, FlushReport, ReleaseReport, RoutePage},
 };
 
 /// How long answers may stay doubtful so that a burst of notices leads to one round of lookups.
@@ -247,6 +247,23 @@ impl<K: Kernel> Engine<K> {
         self.sweep_objects_now(now);
         let removed = self.metrics.deleted.load(Relaxed) - before;
         Ok(FlushReport { removed, failed: self.table.leftovers() })
+    }
+
+    /// Gives every route of ours to another protocol, in place, and lets go of them. Ends with an engine that knows of no
+    /// route any more.
+    pub(crate) async fn release(&mut self, now: Instant, protocol: u8) -> io::Result<ReleaseReport> {
+        let requests = self.table.hand_over(protocol);
+        let mut report = ReleaseReport::default();
+        for batch in requests.chunks(BATCH) {
+            self.kernel.program(self.table.paths(), batch, &mut self.refused)?;
+            report.released += batch.len().saturating_sub(self.refused.len()) as u64;
+            let failed = self.refused.iter();
+            report.failed.extend(failed.filter_map(|(i, errno)| Some((batch.get(*i)?.slot.prefix, *errno))));
+        }
+        self.compare(now, ResyncReason::Mismatch).await?;
+        self.end_restart();
+        self.sweep_objects_now(now);
+        Ok(report)
     }
 
     /// A page of routes.

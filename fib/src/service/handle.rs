@@ -10,7 +10,7 @@ use crate::{
     error::FibError,
     metrics::FibMetrics,
     route::RouteChange,
-    view::{Configured, DiffPage, Explanation, FibStatus, FlushReport, RoutePage},
+    view::{Configured, DiffPage, Explanation, FibStatus, FlushReport, ReleaseReport, RoutePage},
 };
 
 /// A message to the FIB thread.
@@ -23,6 +23,7 @@ pub(crate) enum Command {
     Unwatch(IpAddr),
     EndRestart,
     Flush(oneshot::Sender<Result<FlushReport, FibError>>),
+    Release(u8, oneshot::Sender<Result<ReleaseReport, FibError>>),
     Settle(oneshot::Sender<()>),
     Routes(Option<IpNet>, usize, oneshot::Sender<RoutePage>),
     Diff(Option<IpNet>, usize, oneshot::Sender<Result<DiffPage, FibError>>),
@@ -100,6 +101,12 @@ impl FibHandle {
     /// and pools, flush, stop.
     pub async fn flush(&self) -> Result<FlushReport, FibError> {
         self.ask(Command::Flush).await?
+    }
+
+    /// Gives every route of ours to another protocol, in place: the last thing to do, by a process without blocks and
+    /// pools, before another daemon takes over.
+    pub async fn release(&self, protocol: u8) -> Result<ReleaseReport, FibError> {
+        self.ask(|reply| Command::Release(protocol, reply)).await?
     }
 
     /// Waits until everything handed over so far has been sent to the kernel and answered, if only by a refusal.

@@ -170,6 +170,9 @@ impl Thread {
             Command::Unwatch(address) => engine.unwatch(address),
             Command::EndRestart => engine.end_restart(),
             Command::Flush(reply) => answer(reply, engine.flush(now).await.map_err(FibError::from)),
+            Command::Release(protocol, reply) => {
+                answer(reply, engine.release(now, protocol).await.map_err(FibError::from));
+            }
             Command::Settle(reply) => self.settling.push(reply),
             Command::Routes(from, limit, reply) => answer(reply, engine.routes(from, limit)),
             Command::Diff(from, limit, reply) => {
@@ -257,6 +260,7 @@ impl Early {
             Command::Settle(reply) => answer(reply, ()),
             Command::Routes(_, _, reply) => answer(reply, RoutePage::default()),
             Command::Flush(reply) => answer(reply, Err(FibError::NotConfigured)),
+            Command::Release(_, reply) => answer(reply, Err(FibError::NotConfigured)),
             Command::Diff(_, _, reply) => answer(reply, Err(FibError::NotConfigured)),
             Command::Explain(_, reply) => answer(reply, Err(FibError::NotConfigured)),
             Command::Status(reply) => answer(reply, Err(FibError::NotConfigured)),

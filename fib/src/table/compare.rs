@@ -66,6 +66,7 @@ impl Table {
         self.foreign.clear();
         self.strays.clear();
         self.objects.forget_lent();
+        self.heritage.begin(self.restart);
         let table = self.table;
         for route in dump.into_iter().filter(|route| route.table == table) {
             self.found(route, &mut comparison);
@@ -110,6 +111,7 @@ impl Table {
         let in_use = slot == self.slot(prefix);
         if route.protocol != self.protocol {
             route.path.object().into_iter().for_each(|id| self.objects.lend(id));
+            self.inherit(&route);
             if in_use {
                 self.foreign.entry(prefix).or_default().push(route.protocol);
             }
@@ -174,6 +176,7 @@ impl Table {
 
     fn observe_foreign(&mut self, notice: &RouteNotice) {
         let KernelRoute { prefix, protocol, .. } = *notice.route();
+        self.heritage.forget(prefix);
         match notice {
             RouteNotice::Added(_) => self.foreign.entry(prefix).or_default().push(protocol),
             RouteNotice::Replaced(_) => {

@@ -10,6 +10,7 @@
 mod compare;
 mod entry;
 mod forms;
+mod heritage;
 pub mod intern;
 mod objects;
 mod prefixes;
@@ -71,6 +72,7 @@ pub struct Table {
     sets: Interner<NextHopSet>,
     paths: Interner<Path>,
     objects: Objects,
+    heritage: heritage::Heritage,
     /// Protocol numbers of the routes of others in slots that we use or would use.
     foreign: FxHashMap<IpNet, SmallVec<[u8; 4]>>,
     /// Routes of ours in slots that we do not use: swept when the restart is over.
@@ -99,6 +101,7 @@ impl Table {
             entries: Prefixes::default(),
             sets: Interner::default(),
             paths: Interner::default(),
+            heritage: heritage::Heritage::default(),
             objects: Objects::new(IdRange::new(config.protocol, config.table)),
             foreign: FxHashMap::default(),
             strays: Vec::new(),
@@ -116,6 +119,7 @@ impl Table {
         self.decider = Decider::new(config);
         self.programming = config.programming;
         self.setting = config.objects;
+        self.heritage.protocols = config.adopt.iter().copied().filter(|p| *p != config.protocol).collect();
         self.tunnel.permission = config.tunnel.permission;
         let blocks: BTreeSet<_> = config.local_blocks.iter().map(IpNet::trunc).collect();
         for gone in self.blocks.difference(&blocks) {
@@ -183,6 +187,7 @@ impl Table {
             }
         }
         stale.into_iter().for_each(|prefix| self.enqueue(prefix));
+        self.disinherit();
     }
 
     /// Nobody asks for anything any more: every route of ours is queued for deletion.
@@ -235,6 +240,7 @@ impl Table {
             entry.wanted.into_iter().chain(entry.actual).for_each(|path| paths.insert(path));
         }
         self.strays.iter().for_each(|stray| paths.insert(stray.path));
+        self.heritage.paths().for_each(|path| paths.insert(path));
         self.sets.sweep(&sets);
         self.paths.sweep(&paths);
         self.sets.iter().flat_map(|(_, set)| set.iter().map(|next_hop| next_hop.address)).collect()

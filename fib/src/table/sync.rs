@@ -34,6 +34,8 @@ pub struct Request {
     pub slot: Slot,
     /// The new path; for a deletion the path to delete, `None` for whatever of ours is there.
     pub path: Option<Id<Path>>,
+    /// The protocol number, if not ours: of a route to be deleted, or to be handed over.
+    pub protocol: Option<u8>,
 }
 
 impl Request {
@@ -86,8 +88,10 @@ impl Table {
                 action: Action::Delete,
                 slot: s.slot,
                 path: Some(s.path),
+                protocol: None,
             }));
         }
+        self.take_legacy(max.saturating_sub(batch.len()), batch);
         while batch.len() < max {
             let Some(prefix) = self.queue.pop_front() else { break };
             batch.extend(self.request(prefix));
@@ -117,7 +121,11 @@ impl Table {
         let strays = self.restart == RestartPhase::Over
             && self.programming == Programming::On
             && !self.strays.is_empty();
-        ready && (strays || !self.queue.is_empty() || self.retries.next_due().is_some_and(|due| due <= now))
+        ready
+            && (strays
+                || self.has_legacy()
+                || !self.queue.is_empty()
+                || self.retries.next_due().is_some_and(|due| due <= now))
     }
 
     /// When a refused route is due again.
@@ -169,7 +177,8 @@ impl Table {
     }
 
     fn request(&mut self, prefix: IpNet) -> Option<Request> {
-        let occupied = self.foreign.contains_key(&prefix);
+        let inherited = self.is_inherited(prefix);
+        let occupied = self.foreign.contains_key(&prefix) && !inherited;
         let slot = self.slot(prefix);
         let entry = self.entries.get_mut(prefix)?;
         entry.marks.queued = false;
@@ -184,6 +193,7 @@ impl Table {
                 self.note_trouble(prefix);
                 return None;
             }
+            Todo::Create(path) if inherited => (Action::Replace, Some(path)),
             Todo::Create(path) => (Action::Create, Some(path)),
             Todo::Replace(path) => (Action::Replace, Some(path)),
             Todo::Delete => (Action::Delete, None),
@@ -192,7 +202,7 @@ impl Table {
             entry.cause = Some(Cause::DryRun);
             return None;
         }
-        Some(Request { action, slot, path })
+        Some(Request { action, slot, path, protocol: None })
     }
 
     fn done(&mut self, request: &Request) {
@@ -207,6 +217,7 @@ impl Table {
         }
         let before = std::mem::replace(&mut entry.actual, request.path);
         (entry.cause, entry.errno) = (None, None);
+        self.take_possession(prefix);
         self.loosen(before.filter(|before| Some(*before) != request.path));
         self.enqueue(prefix);
     }
@@ -238,6 +249,7 @@ impl Table {
         if let Some(entry) = self.entries.get_mut(prefix) {
             entry.actual = None;
         }
+        self.take_possession(prefix);
         self.enqueue(prefix);
     }
 

@@ -160,7 +160,7 @@ fn tunnelled(next_hop: NextHop, device: u32) -> Hop {
 }
 
 /// Sorted, each way once (its weights added), and an only leg of weight 1.
-fn normal(mut legs: SmallVec<[Leg; 1]>) -> SmallVec<[Leg; 1]> {
+pub(super) fn normal(mut legs: SmallVec<[Leg; 1]>) -> SmallVec<[Leg; 1]> {
     legs.sort_unstable();
     legs.dedup_by(|next, kept| {
         let same = Leg { weight: kept.weight, ..*next } == *kept;
