@@ -21,6 +21,8 @@ pub struct FibConfig {
     pub pools: Vec<Pool>,
     /// The blocks this host owns: each becomes a blackhole route, unless it is a single address.
     pub local_blocks: Vec<IpNet>,
+    /// Names of the interfaces of pods; `*` at the end stands for anything.
+    pub local_interfaces: Vec<String>,
     /// The protocol number that marks our routes.
     pub protocol: u8,
     /// The routing table our routes go to.
@@ -43,6 +45,7 @@ impl Default for FibConfig {
             node_network: None,
             pools: Vec::new(),
             local_blocks: Vec::new(),
+            local_interfaces: vec!["cali*".into()],
             protocol: DEFAULT_PROTOCOL,
             table: TABLE_MAIN,
             metric: 0,

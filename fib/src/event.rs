@@ -1,6 +1,6 @@
 //! What the FIB layer tells its owner.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ pub enum FibEvent {
     },
     /// Routes whose state changed to or from trouble, the latest of each, sorted by prefix.
     Routes(Vec<RouteOutcome>),
+    /// The addresses of pods here that lie outside our own blocks: all of them, whenever they change.
+    Locals(BTreeSet<IpNet>),
     /// The tunnel device appeared, went, or may (no longer) be used.
     Tunnel(TunnelState),
 }

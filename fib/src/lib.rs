@@ -18,6 +18,7 @@ pub mod decide;
 pub mod error;
 pub mod event;
 pub mod kernel;
+mod locals;
 pub mod lock;
 pub mod metrics;
 pub mod object;

@@ -376,3 +376,28 @@ fn sabotage_by_others_is_undone_within_two_seconds() {
         assert_eq!(routes(179), wanted);
     });
 }
+
+#[test]
+fn borrowed_addresses_of_pods_are_told_while_their_routes_are_there() {
+    netns::run(|| async {
+        ip("link add cali1 type veth peer name pod1");
+        ip("link set cali1 up");
+        ip("link set pod1 up");
+        ip("route add 172.16.241.69 dev cali1");
+        ip("route add 172.16.77.1 dev cali1");
+        let (_handle, mut events) = running(config(PoolMode::Always)).await;
+        let mut told = async || loop {
+            let event = tokio::time::timeout(Duration::from_secs(5), events.recv()).await.unwrap();
+            if let Some(FibEvent::Locals(locals)) = event {
+                break locals.into_iter().map(|prefix| prefix.to_string()).collect::<Vec<_>>();
+            }
+        };
+        assert_eq!(told().await, ["172.16.77.1/32"]);
+        ip("route add 172.16.77.2 dev cali1 proto 80");
+        assert_eq!(told().await, ["172.16.77.1/32", "172.16.77.2/32"]);
+        ip("route del 172.16.77.1 dev cali1");
+        assert_eq!(told().await, ["172.16.77.2/32"]);
+        ip("link del cali1");
+        assert_eq!(told().await, [""; 0]);
+    });
+}

@@ -100,6 +100,12 @@ pub enum Command {
     #[command(after_help = "Works without the daemon, and is refused beside a running one \
                             (that is `siskin stop --drain`).")]
     Flush(ConfigArgs),
+    /// Hand what a stopped daemon left in the kernel to another routing daemon, route by route in place
+    #[command(
+        after_help = "Works without the daemon (`siskin stop` first): the routes stay where they are and change \
+                            their protocol. Tunnel and guard stay."
+    )]
+    Release(ReleaseArgs),
     /// Check a configuration, or show the one in force
     Config {
         /// What to do with it.
@@ -282,4 +288,15 @@ mod tests {
         assert_eq!(parse_target("fd00::1"), Ok(Target::Address("fd00::1".parse().expect("an address"))));
         assert!(parse_target("ten").is_err());
     }
+}
+
+/// To whom routes are handed.
+#[derive(Clone, Debug, Args)]
+pub struct ReleaseArgs {
+    /// The next owner's protocol: a name of rt_protos such as `bird`, or a number
+    #[arg(long, value_name = "PROTOCOL", value_parser = crate::config::protocol_number)]
+    pub to: u8,
+    /// Where our protocol, table and metric are written.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }

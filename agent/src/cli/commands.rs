@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 use super::{
     EXIT_FAILED, EXIT_INVALID, EXIT_NO_DAEMON,
     args::{
-        Cli, Command, ConfigArgs, ConfigCommand, DEFAULT_SOCKET, MrtCommand, RoutesArgs, SideArgs, Target,
+        Cli, Command, ConfigArgs, ConfigCommand, DEFAULT_SOCKET, MrtCommand, ReleaseArgs, RoutesArgs,
+        SideArgs, Target,
     },
     output::{Stdout, count},
     show,
@@ -113,6 +114,7 @@ pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
         }
         Command::Run(args) => daemon::run::run(args, cli.socket.as_deref()),
         Command::Flush(args) => flush(out, args, cli.json),
+        Command::Release(args) => release(out, args, cli.json),
     }
 }
 
@@ -326,6 +328,19 @@ fn flush(out: &mut Stdout, args: &ConfigArgs, json: bool) -> Result<ExitCode, Fa
         }
     }
     Ok(if flushed.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
+}
+
+fn release(out: &mut Stdout, args: &ReleaseArgs, json: bool) -> Result<ExitCode, Failure> {
+    let released = daemon::flush::release(&args.config, args.to)?;
+    if json {
+        write_json(out, &released)?;
+    } else {
+        writeln!(out, "{} handed over", count(released.released, "route"))?;
+        for line in &released.failed {
+            writeln!(out, "not handed over: {line}")?;
+        }
+    }
+    Ok(if released.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
 }
 
 fn side(args: SideArgs, of_a_peer: bool) -> RouteSide {

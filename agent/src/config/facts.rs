@@ -59,6 +59,7 @@ pub(super) fn facts(intent: &Intent) -> Facts {
         facts.add(&key("export"), pool.export == PoolExport::Allowed);
     }
     facts.add_list("local.blocks", &intent.blocks);
+    facts.add_list("local.interfaces", &intent.pod_interfaces);
     facts.add_if("tunnel.address", intent.tunnel.address);
     facts.add("tunnel.mtu", intent.tunnel.mtu.map_or("auto".to_owned(), |mtu| mtu.to_string()));
     facts.add_list("tunnel.next_hops", &intent.tunnel.next_hops);
@@ -67,6 +68,7 @@ pub(super) fn facts(intent: &Intent) -> Facts {
     facts.add("kernel.table", intent.kernel.table);
     facts.add("kernel.metric", intent.kernel.metric);
     monitoring::facts(&mut facts, &intent.monitoring);
+    facts.add_list("kernel.adopt", &intent.adopt);
     facts.add("kernel.nexthop_objects", word(intent.kernel.objects));
     facts.add("api.socket", intent.api.socket.display());
     facts.add("api.http", intent.api.http.map_or("off".to_owned(), |http| http.to_string()));

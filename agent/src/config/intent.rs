@@ -46,6 +46,10 @@ pub struct Intent {
     pub pools: BTreeMap<IpNet, Pool>,
     /// Blocks this host originates and blackholes, each inside a pool; sorted.
     pub blocks: Vec<IpNet>,
+    /// Names of the interfaces of pods; `*` at the end stands for anything.
+    pub pod_interfaces: Vec<String>,
+    /// Protocol numbers of routing daemons before us; sorted.
+    pub adopt: Vec<u8>,
     /// The IPIP tunnel.
     pub tunnel: Tunnel,
     /// How our routes look in the kernel.

@@ -26,6 +26,7 @@ mod words;
 mod tests;
 
 pub use self::{
+    build::protocol_number,
     diff::{Change, Pending},
     error::{ConfigError, Problem},
     host::{Host, ThisHost},

@@ -609,13 +609,22 @@ const POOLS: &[Key] = &[
     key("export", Kind::Switch, Switch(true), Live, "`false`: nothing inside is announced to anyone"),
 ];
 
-const LOCAL: &[Key] = &[key(
-    "blocks",
-    Kind::TextList,
-    Empty,
-    Live,
-    "blocks this host originates and blackholes, each inside a pool",
-)];
+const LOCAL: &[Key] = &[
+    key(
+        "blocks",
+        Kind::TextList,
+        Empty,
+        Live,
+        "blocks this host originates and blackholes, each inside a pool",
+    ),
+    key(
+        "interfaces",
+        Kind::TextList,
+        Derived("cali*"),
+        Live,
+        "interfaces of pods (`*` ends a name): their addresses outside our blocks but inside a pool are originated",
+    ),
+];
 
 const TUNNEL: &[Key] = &[
     key("address", Kind::Text, Derived("none"), Live, "IPv4 address of tunl0, a /32"),
@@ -640,6 +649,13 @@ const KERNEL: &[Key] = &[
     ),
     key("table", Kind::TextOrInteger, Text("main"), Restart, "routing table, `main` or a number"),
     key("metric", Kind::Integer, Integer(0), Restart, "metric of our routes"),
+    key(
+        "adopt",
+        Kind::TextList,
+        Empty,
+        Live,
+        "protocols of routing daemons before us, such as `bird`: their routes are taken over in place at start",
+    ),
     key(
         "nexthop_objects",
         Kind::Text,

@@ -2,10 +2,12 @@
 //!
 //! Each flow is a task of its own that waits for the slower side; none of them holds more than one batch.
 
+use std::collections::BTreeSet;
+
 use bgp::{
     core::{BestChange, Warning},
     event::Reachability,
-    net::{Outputs, SpeakerEvent},
+    net::{Outputs, SpeakerError, SpeakerEvent},
     types::PeerId,
 };
 use fib::{
@@ -15,10 +17,11 @@ use fib::{
     view::State,
 };
 use ipip::{TunnelHandle, TunnelStatus};
+use ipnet::IpNet;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use super::{known::Completed, rows::words, state::Daemon};
+use super::{known::Completed, plan, rows::words, state::Daemon};
 use crate::api::protocol::event::What;
 
 /// Hands best routes to the FIB and carries out what the speaker asks for, until the speaker ends.
@@ -148,6 +151,16 @@ pub(super) async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent
                     debug!(%error, "next hop not told");
                 }
             }
+            FibEvent::Locals(locals) => {
+                let before = std::mem::replace(&mut *daemon.locals(), locals.clone());
+                for (prefix, state) in changes(&before, &locals) {
+                    let info = "a pod's address outside our blocks".to_owned();
+                    daemon.hub.announce(What::Fib { dst: prefix.to_string(), state: state.to_owned(), info });
+                }
+                if let Err(error) = originate(&daemon).await {
+                    debug!(%error, "addresses of pods not originated");
+                }
+            }
             FibEvent::Routes(outcomes) => outcomes.into_iter().for_each(|o| outcome(&daemon, o)),
             FibEvent::Tunnel(state) => {
                 let device = if state.device.is_some() { "up" } else { "missing or down" };
@@ -156,6 +169,22 @@ pub(super) async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent
             }
         }
     }
+}
+
+/// Tells the speaker what we originate: our blocks, and the addresses of pods outside them.
+pub(super) async fn originate(daemon: &Daemon) -> Result<(), SpeakerError> {
+    let mut prefixes = plan::originated(&daemon.loaded().intent);
+    prefixes.extend(daemon.locals().iter().copied());
+    daemon.speaker.originate(prefixes).await
+}
+
+/// What is originated from now on, and what no longer.
+fn changes<'a>(
+    before: &'a BTreeSet<IpNet>,
+    now: &'a BTreeSet<IpNet>,
+) -> impl Iterator<Item = (&'a IpNet, &'static str)> {
+    let come = now.difference(before).map(|prefix| (prefix, "originated"));
+    come.chain(before.difference(now).map(|prefix| (prefix, "no longer originated")))
 }
 
 fn outcome(daemon: &Daemon, outcome: RouteOutcome) {

@@ -1,4 +1,4 @@
-//! `siskin flush`: removes what a stopped daemon left in the kernel.
+//! `siskin flush` and `siskin release`: remove what a stopped daemon left in the kernel, or hand it over.
 
 use fib::{config::FibConfig, error::FibError, lock::TableLock};
 use ipip::Environment;
@@ -36,6 +36,47 @@ pub fn flush(args: &ConfigArgs) -> Result<Flushed, Failure> {
     })
 }
 
+/// What was handed over.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Released {
+    /// Routes that have another protocol now.
+    pub released: u64,
+    /// Prefixes the kernel would not hand over, with its reason.
+    pub failed: Vec<String>,
+}
+
+/// Gives the routes to another protocol, in place.
+///
+/// # Errors
+///
+/// While a daemon runs, and when the kernel refuses.
+pub fn release(args: &ConfigArgs, protocol: u8) -> Result<Released, Failure> {
+    let intent = load(&args.inputs(None), &ThisHost).map_err(Failure::invalid)?.intent;
+    let _lock = lock(&intent)?;
+    let failed = |error: &dyn std::fmt::Display| Failure::Other(EXIT_FAILED, error.to_string());
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(|e| failed(&e))?;
+    runtime.block_on(hand_over(&intent, protocol)).map_err(|e| failed(&e))
+}
+
+async fn hand_over(intent: &Intent, protocol: u8) -> Result<Released, FibError> {
+    let (fib, _events) = fib::service::start()?;
+    fib.configure(bare(intent)).await?;
+    let report = fib.release(protocol).await?;
+    fib.stop().await?;
+    let failed = report.failed.iter().map(|(prefix, errno)| format!("{prefix}: {errno}")).collect();
+    Ok(Released { released: report.released, failed })
+}
+
+/// Where our routes are, and nothing wanted.
+fn bare(intent: &Intent) -> FibConfig {
+    FibConfig {
+        protocol: intent.kernel.protocol,
+        table: intent.kernel.table,
+        metric: intent.kernel.metric,
+        ..FibConfig::default()
+    }
+}
+
 fn lock(intent: &Intent) -> Result<TableLock, Failure> {
     let kernel = intent.kernel;
     TableLock::acquire(kernel.protocol, kernel.table).map_err(|error| match error {
@@ -51,13 +92,7 @@ fn lock(intent: &Intent) -> Result<TableLock, Failure> {
 
 async fn routes(intent: &Intent) -> Result<Flushed, FibError> {
     let (fib, _events) = fib::service::start()?;
-    let config = FibConfig {
-        protocol: intent.kernel.protocol,
-        table: intent.kernel.table,
-        metric: intent.kernel.metric,
-        ..FibConfig::default()
-    };
-    fib.configure(config).await?;
+    fib.configure(bare(intent)).await?;
     let report = fib.flush().await?;
     fib.stop().await?;
     let failed = report.failed.iter().map(|(prefix, errno)| format!("{prefix}: {errno}")).collect();

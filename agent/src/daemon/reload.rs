@@ -80,9 +80,8 @@ async fn apply(daemon: &Daemon, level: &LevelHandle) {
     if let Err(error) = daemon.fib.configure(fib).await {
         warn!(%error, "kernel routes not reconfigured");
     }
-    let blocks = plan::originated(intent);
     let told = async {
-        daemon.speaker.originate(blocks).await?;
+        flows::originate(daemon).await?;
         daemon.speaker.reconfigure(speaker.as_ref().clone()).await
     };
     if let Err(error) = told.await {

@@ -1,7 +1,7 @@
 //! What the parts of the daemon share: the handles and a small board of facts.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -9,6 +9,7 @@ use std::{
 use bgp::{config::SpeakerConfig, net::SpeakerHandle};
 use fib::service::FibHandle;
 use ipip::TunnelHandle;
+use ipnet::IpNet;
 use tokio::sync::mpsc;
 
 use super::{events::Hub, known::Known, problems::Troubled};
@@ -43,6 +44,7 @@ pub(super) struct Inner {
     board: Mutex<Board>,
     known: Mutex<Known>,
     troubled: Mutex<Troubled>,
+    locals: Mutex<BTreeSet<IpNet>>,
 }
 
 /// Facts that change seldom.
@@ -87,6 +89,7 @@ impl Daemon {
             }),
             known: Mutex::new(known),
             troubled: Mutex::default(),
+            locals: Mutex::default(),
         }))
     }
 
@@ -103,6 +106,11 @@ impl Daemon {
     /// The routes in trouble.
     pub(super) fn troubled(&self) -> MutexGuard<'_, Troubled> {
         self.0.troubled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The addresses of pods here outside our own blocks.
+    pub(super) fn locals(&self) -> MutexGuard<'_, BTreeSet<IpNet>> {
+        self.0.locals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The configuration in force.

@@ -40,6 +40,8 @@ pub fn fib(intent: &Intent, programming: Programming) -> FibConfig {
         table: intent.kernel.table,
         metric: intent.kernel.metric,
         objects: intent.kernel.objects,
+        local_interfaces: intent.pod_interfaces.clone(),
+        adopt: intent.adopt.clone(),
         programming,
         ..FibConfig::default()
     }

@@ -20,7 +20,8 @@ use crate::{
     config::{FibConfig, TunnelPermission},
     error::Errno,
     event::{FibEvent, TunnelState},
-    kernel::{BATCH, Kernel, Notice},
+    kernel::{Admin, BATCH, Kernel, Notice},
+    locals::{Locals, Stale},
     metrics::{FibMetrics, ResyncReason},
     resolve::{Changed, Resolver},
     route::RouteChange,
@@ -46,6 +47,7 @@ pub(crate) struct Engine<K> {
     pub(super) resolver: Resolver,
     pub(super) objects: ObjectTurn,
     links: Links,
+    locals: Locals,
     pub(super) pace: Pace,
     lookups_due: Option<Instant>,
     told_tunnel: Option<TunnelState>,
@@ -76,6 +78,7 @@ impl<K: Kernel> Engine<K> {
             resolver,
             objects: ObjectTurn::default(),
             links,
+            locals: Locals::default(),
             pace: Pace::new(now),
             lookups_due: None,
             told_tunnel: None,
@@ -84,6 +87,7 @@ impl<K: Kernel> Engine<K> {
             refused: Vec::new(),
             metrics,
         };
+        engine.locals.configure(&engine.config);
         engine.tunnel_device(now);
         let adopted = engine.compare(now, ResyncReason::Start).await?;
         engine.metrics.adopted.fetch_add(adopted, Relaxed);
@@ -97,6 +101,10 @@ impl<K: Kernel> Engine<K> {
         let FibConfig { protocol, table, metric, .. } = self.config;
         self.config = FibConfig { protocol, table, metric, ..config };
         self.table.configure(&self.config, &self.resolver);
+        // Another pool may make locals of routes that were none.
+        if self.locals.configure(&self.config) == Stale::Yes {
+            self.pace.suspect(now, ResyncReason::LinkChange);
+        }
         self.tunnel_device(now);
         self.configured = Configured { restart_required };
         self.configured.clone()
@@ -139,6 +147,9 @@ impl<K: Kernel> Engine<K> {
             Notice::Link(link) => {
                 let index = link.index;
                 let relevant = self.is_relevant(index);
+                if link.admin == Admin::Down {
+                    self.locals.device_lost(index);
+                }
                 if self.links.update(link) {
                     self.tunnel_device(now);
                     if relevant {
@@ -148,6 +159,7 @@ impl<K: Kernel> Engine<K> {
             }
             Notice::LinkGone(index) => {
                 let relevant = self.is_relevant(index);
+                self.locals.device_lost(index);
                 self.links.remove(index);
                 self.tunnel_device(now);
                 if relevant {
@@ -225,6 +237,7 @@ impl<K: Kernel> Engine<K> {
             self.told_tunnel = Some(tunnel);
             events.push(FibEvent::Tunnel(tunnel));
         }
+        events.extend(self.locals.take_news(&self.links).map(FibEvent::Locals));
         let outcomes = self.table.take_outcomes(OUTCOMES);
         if !outcomes.is_empty() {
             events.push(FibEvent::Routes(outcomes));
@@ -301,6 +314,7 @@ impl<K: Kernel> Engine<K> {
     fn route_notice(&mut self, now: Instant, notice: &RouteNotice) {
         let route = notice.route();
         debug!(prefix = %route.prefix, protocol = route.protocol, table = route.table, "a route changed");
+        self.locals.observe(notice);
         self.resolver.route_changed(route.prefix);
         self.plan_lookups(now);
         if self.table.observe(notice) == Touch::Ours {
@@ -464,6 +478,7 @@ impl<K: Kernel> Engine<K> {
         }
         let objects = self.compare_objects()?;
         let dump = self.kernel.dump().await?;
+        self.locals.replace(&dump);
         let comparison = self.table.compare(dump);
         self.metrics.repaired.fetch_add(comparison.differences + objects, Relaxed);
         if reason == ResyncReason::LinkChange {

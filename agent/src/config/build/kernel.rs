@@ -1,5 +1,7 @@
 //! `[kernel]`: protocol, table and metric of our routes.
 
+use std::collections::BTreeSet;
+
 use fib::config::ObjectUse;
 
 use crate::config::{
@@ -53,6 +55,26 @@ pub(super) fn kernel(reader: &mut Reader) -> Kernel {
         table: number.map_or(254, |s| s.value),
         metric: metric.map_or(0, |s| s.value),
     }
+}
+
+/// Protocols whose routes are taken over at start.
+pub(super) fn adopt(reader: &mut Reader, own: u8) -> Vec<u8> {
+    let table = reader.table("kernel");
+    let others = reader.list(&table, "adopt", |text| match protocol(text)? {
+        other if other == own => Err(Fault::new("routes of our own protocol are always adopted", "drop it")),
+        other => Ok(other),
+    });
+    let others: BTreeSet<_> = others.into_iter().map(|other| other.value).collect();
+    others.into_iter().collect()
+}
+
+/// The number of a protocol by its name, or written out.
+///
+/// # Errors
+///
+/// When it is none, or one of the kernel's own.
+pub fn protocol_number(text: &str) -> Result<u8, String> {
+    protocol(text).map_err(|fault| format!("{}; {}", fault.what, fault.remedy))
 }
 
 fn object_use(text: &str) -> Result<ObjectUse, Fault> {

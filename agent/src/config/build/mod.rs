@@ -15,6 +15,7 @@ mod pools;
 mod secret;
 mod tunnel;
 
+pub use self::kernel::protocol_number;
 use std::path::PathBuf;
 
 use super::{
@@ -33,12 +34,14 @@ pub(super) fn intent(reader: &mut Reader, host: &dyn Host) -> (Intent, Vec<PathB
     let mesh = bgp::mesh(reader, &node, &mut secrets);
     let pools = pools::pools(reader);
     let blocks = pools::blocks(reader, &pools);
+    let pod_interfaces = pools::pod_interfaces(reader);
     let policies = policies::policies(reader, &mesh, &pools, &blocks);
     let defaults = peers::Defaults { bgp: &bgp, bfd: &bfd, policies: &policies };
     let peers = peers::peers(reader, &node, defaults, &mesh, &mut secrets);
     policies.warn_unused(reader);
     let tunnel = tunnel::tunnel(reader, &node, &pools);
     let kernel = kernel::kernel(reader);
+    let adopt = kernel::adopt(reader, kernel.protocol);
     let monitoring = monitoring::monitoring(reader, &node.name);
     let intent = Intent {
         node,
@@ -50,6 +53,8 @@ pub(super) fn intent(reader: &mut Reader, host: &dyn Host) -> (Intent, Vec<PathB
         sets: policies.sets,
         pools,
         blocks,
+        pod_interfaces,
+        adopt,
         tunnel,
         kernel,
         monitoring,

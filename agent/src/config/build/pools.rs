@@ -104,6 +104,25 @@ pub(super) fn blocks(reader: &mut Reader, pools: &BTreeMap<IpNet, Pool>) -> Vec<
     blocks.into_keys().collect()
 }
 
+/// Names of the interfaces of pods.
+pub(super) fn pod_interfaces(reader: &mut Reader) -> Vec<String> {
+    let table = reader.table("local");
+    if !table.says("interfaces") {
+        return vec!["cali*".to_owned()];
+    }
+    let names = reader.list(&table, "interfaces", interface);
+    names.into_iter().map(|name| name.value).collect()
+}
+
+fn interface(text: &str) -> Result<String, Fault> {
+    let name = text.strip_suffix('*').unwrap_or(text);
+    if text.is_empty() || name.len() > 15 || name.contains(['*', '/', ' ']) {
+        let what = format!("`{text}` is no interface");
+        return Err(Fault::new(what, "write its name, or how names begin and a star: \"cali*\""));
+    }
+    Ok(text.to_owned())
+}
+
 fn outside(block: IpNet, pools: &BTreeMap<IpNet, Pool>) -> Fault {
     let known: Vec<_> = pools.keys().map(IpNet::to_string).collect();
     let remedy = match known.is_empty() {
