@@ -3,13 +3,20 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::Duration,
 };
 
 use bgp::{
     config::{MonitoringConfig, MrtConfig, MrtFile},
+    core::{Freshness, PathView, RouteView},
+    decision::Reason,
+    mrt::table::{Collector, TableDump},
     net::{ShutdownMode, SpeakerHandle},
+    types::{Asn, Now, RouterId},
+    wire::attribute::{AsPath, NextHop, Origin, PathAttributes},
 };
+use bytes::BytesMut;
 
 use crate::{
     bmp::{pair, prefixes},
@@ -135,4 +142,44 @@ async fn a_disk_that_cannot_be_written_to_is_reported_and_stops_nothing() {
     assert!(snapshot.last_failure.unwrap().contains("No such file or directory"));
     assert!(snapshot.dropped > 0);
     assert!(ours.dump_tables(file).await.is_err());
+}
+
+#[test]
+fn bgpdump_reads_a_path_of_thousands_and_one_too_long_for_a_record_is_left_out() {
+    let file = directory("long").join("rib.mrt");
+    let mut octets = BytesMut::new();
+    let collector = Collector { router_id: RouterId([192, 0, 2, 1].into()), asn: Asn(64512) };
+    let mut dump = TableDump::begin(collector, &[], Now::default(), Duration::from_secs(1), &mut octets);
+    for (prefix, length) in [("10.0.0.0/8", 5_000), ("10.1.0.0/16", 17_000), ("10.2.0.0/16", 1)] {
+        dump.put(&[route(prefix, length)], &mut octets);
+    }
+    std::fs::write(&file, &octets).unwrap();
+    let Some(lines) = bgpdump(&file) else { return };
+    let entries: Vec<Vec<&str>> = lines.iter().map(|line| line.split('|').collect()).collect();
+    // bgpdump prints the first 8000 characters of a path.
+    let told: Vec<_> = entries.iter().map(|e| (e[5], e[6].split(' ').count().min(1_000))).collect();
+    assert_eq!(told, [("10.0.0.0/8", 1_000), ("10.2.0.0/16", 1)]);
+}
+
+/// A route of ours with an AS path of this length.
+fn route(prefix: &str, length: usize) -> RouteView {
+    let attributes = Arc::new(PathAttributes {
+        origin: Origin::Igp,
+        as_path: AsPath::from_sequence(&vec![Asn(70_000); length]).unwrap(),
+        next_hop: NextHop::V4([192, 0, 2, 1].into()),
+        med: None,
+        local_pref: None,
+        atomic_aggregate: false,
+        rare: None,
+    });
+    let path = PathView {
+        peer: None,
+        path_id: 0,
+        received: attributes.clone(),
+        attributes,
+        learned: Now::default(),
+        freshness: Freshness::Fresh,
+        reason: Reason::Best,
+    };
+    RouteView { prefix: prefix.parse().unwrap(), paths: vec![path] }
 }
