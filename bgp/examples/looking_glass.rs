@@ -71,11 +71,14 @@ async fn list(speaker: &SpeakerHandle) -> Result<(), Box<dyn Error>> {
 }
 
 async fn explain(speaker: &SpeakerHandle, prefix: &str) -> Result<(), Box<dyn Error>> {
-    let Ok(prefix) = prefix.parse() else { return Ok(eprintln!("{prefix} is no prefix")) };
-    let Some(explanation) = speaker.explain(prefix).await? else { return Ok(eprintln!("no such route")) };
-    show(&explanation.route);
-    for step in explanation.steps {
-        eprintln!("  {:?}: {:?}, left: {:?}", step.step, step.values, step.remaining);
+    match speaker.explain(prefix.parse()?).await? {
+        None => eprintln!("no such route"),
+        Some(explanation) => {
+            show(&explanation.route);
+            for step in explanation.steps {
+                eprintln!("  {:?}: {:?}, left: {:?}", step.step, step.values, step.remaining);
+            }
+        }
     }
     Ok(())
 }

@@ -12,3 +12,4 @@ mod restart;
 mod slow;
 mod switches;
 mod undecided;
+mod watch;
