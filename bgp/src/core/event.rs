@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::{
     decision::{Reason, Step},
-    policy::{RejectReason, TermName},
+    policy::{RejectReason, Trace},
     types::{Family, NextHopAddress, Now, PeerId},
     wire::{Notification, attribute::PathAttributes},
 };
@@ -331,10 +331,23 @@ pub struct RouteCounts {
 pub struct Explanation {
     /// The route, its paths in the order of [`ExplainedStep::values`].
     pub route: RouteView,
-    /// For every path, the part of the import policy that decides over it; `None`: of our own.
-    pub import_terms: Vec<Option<TermName>>,
+    /// For every path, what the import policy does to it; `None`: our own, or refused for a loop.
+    pub imports: Vec<Option<Trace>>,
+    /// What becomes of the best path towards every peer with a session; ascending by index.
+    pub exports: Vec<ExplainedExport>,
     /// The steps taken until one path was left.
     pub steps: Vec<ExplainedStep>,
+}
+
+/// What becomes of a best path towards one peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedExport {
+    /// The peer.
+    pub peer: PeerId,
+    /// The attributes as sent, or why it is not.
+    pub outcome: Result<Arc<PathAttributes>, Withheld>,
+    /// What the export policy does; `None`: it was not asked.
+    pub policy: Option<Trace>,
 }
 
 /// One step of a decision.

@@ -6,15 +6,15 @@ use ipnet::IpNet;
 
 use super::{
     event::{
-        AdjRibIn, AdvertisedRoute, Delivery, ExplainedStep, Explanation, Freshness, Page, PathView,
-        RouteView, Withheld,
+        AdjRibIn, AdvertisedRoute, Delivery, ExplainedExport, ExplainedStep, Explanation, Freshness, Page,
+        PathView, RouteView, Withheld,
     },
     family::FamilyRib,
     shared::Shared,
 };
 use crate::{
-    decision::{self, Recorder, Step},
-    policy::{Modifying, TermName},
+    decision::{self, Reason, Recorder, Step},
+    policy::{Modifying, Trace},
     rib::{Entry, LOCAL, Net, Path},
     types::{Family, Now, PeerId, PeerType},
     wire::attribute::PathAttributes,
@@ -158,6 +158,11 @@ impl<P: Net> FamilyRib<P> {
         peer: PeerId,
         prefix: IpNet,
     ) -> Option<Result<Arc<PathAttributes>, Withheld>> {
+        self.explained_export(shared, peer, prefix).map(|export| export.outcome)
+    }
+
+    /// The same, with the part of the export policy.
+    fn explained_export(&self, shared: &Shared, peer: PeerId, prefix: IpNet) -> Option<ExplainedExport> {
         let settings = self.member(peer).map(|(settings, _)| settings).or(self.paths.settings(peer))?;
         let route = self.table.find(P::of(prefix)?)?;
         let entry = self.table.get(route)?;
@@ -167,8 +172,12 @@ impl<P: Net> FamilyRib<P> {
         let own = if best.peer == peer { Err(Withheld::SplitHorizon) } else { Ok(()) };
         let permitted = own.and_then(|()| settings.permit::<P>(shared, best, attributes));
         let modifying = permitted.and_then(|()| settings.consent(shared, entry.prefix, best, attributes));
+        let asked = permitted.is_ok() && !settings.policy.accepts_all();
+        let policy =
+            asked.then(|| settings.policy.trace(&settings.evaluate(shared, entry.prefix, best, attributes)));
         let outgoing = |modifying: Modifying| settings.outgoing::<P>(shared, best, id, &modifying);
-        Some(modifying.and_then(|m| outgoing(m).map(Arc::new).ok_or(Withheld::NoOwnAddress)))
+        let outcome = modifying.and_then(|m| outgoing(m).map(Arc::new).ok_or(Withheld::NoOwnAddress));
+        Some(ExplainedExport { peer, outcome, policy })
     }
 
     /// The decision over one route once more, step by step.
@@ -185,20 +194,26 @@ impl<P: Net> FamilyRib<P> {
             paths.iter().filter_map(|p| shared.candidate(p, self.effective(route, p))).collect();
         let mut told = Told { paths: paths.len(), steps: Vec::new() };
         decision::decide(&candidates, &shared.decision, &mut told);
-        let import_terms = paths.iter().map(|p| import_term(shared, prefix, p)).collect();
-        Some(Explanation { route: view, import_terms, steps: told.steps })
+        let imports = paths.iter().map(|p| import_trace(shared, prefix, p)).collect();
+        let peers = shared.peers().map(|(id, _)| id);
+        let exports = peers.filter_map(|id| self.explained_export(shared, id, prefix)).collect();
+        Some(Explanation { route: view, imports, exports, steps: told.steps })
     }
 }
 
-/// The term of the import policy that decided over a path.
-fn import_term(shared: &Shared, prefix: IpNet, path: &Path) -> Option<TermName> {
+/// What the import policy does to a path.
+fn import_trace(shared: &Shared, prefix: IpNet, path: &Path) -> Option<Trace> {
     let policy = &shared.peer(path.peer)?.config.import;
+    let looped = path.reason().is_rejected() && !matches!(path.reason(), Reason::Rejected(_));
+    if looped || policy.accepts_all() {
+        return None;
+    }
     let attributes = shared.attributes.get(path.attributes)?;
     let kind = if path.internal { PeerType::Internal } else { PeerType::External };
     let entrance = shared.admit(path.peer, kind, attributes);
     let seen = entrance.prepared.as_ref().unwrap_or(attributes);
     let evaluation = policy.evaluate(&shared.import_context(prefix, seen, path));
-    Some(policy.name_of(evaluation.decider))
+    Some(policy.trace(&evaluation))
 }
 
 struct Told {

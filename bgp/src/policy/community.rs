@@ -14,7 +14,7 @@ use crate::wire::{
 };
 
 /// One community of any kind. Written `65000:1`, `no-export`, `65000:1:2`, `rt:65000:1`, `ro:192.0.2.1:7` (or
-/// `soo:`), `link-bandwidth:65000:125000000` (octets per second), or the octets of an extended one in hex.
+/// `soo:`), `bandwidth:65000:125000000` (octets per second), or the octets of an extended one in hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AnyCommunity {
     /// RFC 1997.

@@ -126,20 +126,31 @@ pub enum Decider {
     Default,
 }
 
-/// The name of a part of a policy. Written `section: term`.
+/// The name of a part of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TermName {
     /// The section; `None`: a guard, or the default of the whole policy.
     pub policy: Option<String>,
-    /// The term; `default` where none decided.
+    /// The term, or the guard; `default` where none decided.
     pub term: String,
+}
+
+/// Which parts of a policy made of a route what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// The one that decided.
+    pub decided: TermName,
+    /// Those that changed it, in order.
+    pub changed: Vec<TermName>,
 }
 
 impl fmt::Display for TermName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.policy {
-            Some(policy) => write!(f, "{policy}: {}", self.term),
-            None => f.write_str(&self.term),
+            Some(policy) if self.term == DEFAULT_TERM => write!(f, "the default of {policy}"),
+            Some(policy) => write!(f, "term {} of {policy}", self.term),
+            None if self.term == DEFAULT_TERM => f.write_str("no term"),
+            None => write!(f, "the guard {}", self.term),
         }
     }
 }
@@ -194,6 +205,15 @@ impl Policy {
             || self.guards.iter().flat_map(|guard| &guard.conditions).any(Condition::names_peers)
     }
 
+    /// The names of the parts that made an evaluation what it is.
+    pub fn trace(&self, evaluation: &Evaluation) -> Trace {
+        let name = |index: &u32| self.name_of(Decider::Term(usize::try_from(*index).unwrap_or(usize::MAX)));
+        Trace {
+            decided: self.name_of(evaluation.decider),
+            changed: evaluation.modifying.iter().map(name).collect(),
+        }
+    }
+
     /// The name of the part that decided.
     pub fn name_of(&self, decider: Decider) -> TermName {
         let entry = match decider {
@@ -209,6 +229,16 @@ impl Policy {
             policy: entry.map(|e| e.section.to_string()),
             term: term.cloned().unwrap_or_else(|| DEFAULT_TERM.to_owned()),
         }
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} decides", self.decided)?;
+        for (index, term) in self.changed.iter().enumerate() {
+            write!(f, "{} {term}", if index == 0 { "; changed by" } else { "," })?;
+        }
+        Ok(())
     }
 }
 

@@ -30,9 +30,28 @@ pub struct Explain {
     /// What the kernel answers for the target now, of whatever origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<KernelRoute>,
+    /// To whom its best path is announced, and to whom not; one entry for all peers of the same fate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<ExportFact>,
     /// What else is worth knowing, sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// What becomes of a route towards some peers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportFact {
+    /// The peers, sorted.
+    pub peers: Vec<String>,
+    /// `announced` or `withheld`.
+    pub state: String,
+    /// Why it is withheld: a stable code; `sent` otherwise.
+    pub reason: String,
+    /// The reason, or the attributes as announced, in words.
+    pub reason_text: String,
+    /// What the export policy does to it, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// A pool and its mode.

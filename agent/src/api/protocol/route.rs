@@ -54,6 +54,9 @@ pub struct RouteRow {
     /// The reason in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason_text: String,
+    /// What the import policy does to it, in words; only where a route is explained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// Seconds since it was learned.
     pub age: u64,
     /// Whether the peer is restarting and has not confirmed it yet (RFC 4724).

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::field;
 use crate::{
     api::protocol::{
-        explain::{Explain, NextHopFact},
+        explain::{Explain, ExportFact, NextHopFact},
         fib::{FibRow, KernelRoute},
         route::RouteRow,
     },
@@ -38,6 +38,9 @@ pub fn write(out: &mut impl Write, e: &Explain) -> io::Result<()> {
     }
     let (tone, kernel) = kernel_lines(e.fib.as_ref(), e.kernel.as_ref());
     field(out, "Kernel", tone, &kernel)?;
+    for (n, export) in e.exports.iter().enumerate() {
+        field(out, if n == 0 { "Export" } else { "" }, Tone::Plain, &export_lines(export))?;
+    }
     field(out, "Note", Tone::Warning, &e.notes)
 }
 
@@ -58,7 +61,25 @@ fn path_lines(path: &RouteRow) -> Vec<String> {
     let as_path = if path.as_path.is_empty() { String::new() } else { format!(", AS path {}", path.as_path) };
     let stale = if path.stale { ", stale: its peer is restarting" } else { "" };
     let reason = if path.reason_text.is_empty() { &path.reason } else { &path.reason_text };
-    vec![format!("{from}{next_hop}{as_path}{stale}"), format!("{}: {reason}", path.state)]
+    let mut lines = vec![format!("{from}{next_hop}{as_path}{stale}"), format!("{}: {reason}", path.state)];
+    lines.extend(path.policy.as_ref().map(|policy| format!("import: {policy}")));
+    lines
+}
+
+/// Peers named on one line; of more only the number.
+const NAMED: usize = 4;
+
+fn export_lines(export: &ExportFact) -> Vec<String> {
+    let peers = match export.peers.len() {
+        0..=NAMED => export.peers.join(", "),
+        many => format!("{many} peers"),
+    };
+    let text = match export.state.as_str() {
+        "announced" => format!("announced to {peers} {}", export.reason_text),
+        _ => format!("withheld from {peers}: {}", export.reason_text),
+    };
+    let policy = export.policy.as_ref().map(|policy| format!("export: {policy}"));
+    std::iter::once(text).chain(policy).collect()
 }
 
 fn hop_lines(hop: &NextHopFact) -> Vec<String> {
@@ -117,6 +138,7 @@ mod tests {
                 state: "best".into(),
                 reason: "only_path".into(),
                 reason_text: "the only path".into(),
+                policy: Some("term accept of pools decides".into()),
                 age: 180,
                 ..RouteRow::default()
             }],
@@ -135,6 +157,13 @@ mod tests {
             }],
             fib: Some(FibRow { route: kernel_route(), state: "installed".into(), ..FibRow::default() }),
             kernel: Some(kernel_route()),
+            exports: vec![ExportFact {
+                peers: vec!["tor".into()],
+                state: "withheld".into(),
+                reason: "policy".into(),
+                reason_text: "a policy refuses it".into(),
+                policy: Some("term bogons of to-tor decides".into()),
+            }],
             notes: vec![],
         };
         assert_eq!(
@@ -143,12 +172,15 @@ mod tests {
 172.16.196.132 is covered by 172.16.196.128/26
 Path        learned from node01 (192.168.92.129) 3m ago, next hop 192.168.92.129
             best: the only path
+            import: term accept of pools decides
 Pool        172.16.0.0/16, IPIP CrossSubnet
 Next hop    192.168.92.129 is a known node (mesh), inside our network 192.168.92.0/24
             reached directly on eth0
 Decision    direct: the next hop is in our own network
 Wanted      172.16.196.128/26 via 192.168.92.129 dev eth0 proto 179
 Kernel      172.16.196.128/26 via 192.168.92.129 dev eth0 proto 179 (as wanted)
+Export      withheld from tor: a policy refuses it
+            export: term bogons of to-tor decides
 "
         );
     }

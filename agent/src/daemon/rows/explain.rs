@@ -10,11 +10,15 @@ use fib::{
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{
+    exports,
     fib::{Slot, kernel_route, row},
     route::{Context, Shown, rows},
     words,
 };
-use crate::api::protocol::explain::{DecisionFact, Explain, NextHopFact, PoolFact};
+use crate::api::protocol::{
+    explain::{DecisionFact, Explain, NextHopFact, PoolFact},
+    route::RouteRow,
+};
 
 /// What the layers say.
 pub(crate) struct Story<'a> {
@@ -46,13 +50,22 @@ pub(crate) fn tell(story: &Story, context: &Context) -> Explain {
     Explain {
         target: story.target.to_owned(),
         prefix: covering.map(|p| p.to_string()),
-        paths: story.rib.map_or_else(Vec::new, |e| rows(&e.route, Shown::Accepted, context)),
+        paths: story.rib.map_or_else(Vec::new, |e| paths(e, context)),
         pool: pool.map(|p| PoolFact { cidr: p.cidr.to_string(), ipip_mode: words::name(p.mode) }),
         decisions: story.fib.decisions.iter().map(|d| decision(d, story)).collect(),
         fib: story.fib.route.as_ref().map(|view| row(view, story.slot)),
         kernel: story.fib.kernel.first().map(kernel_route),
+        exports: story.rib.map_or_else(Vec::new, |e| exports::facts(&e.exports, context)),
         notes: notes(story, pool.map(|p| p.cidr)),
     }
+}
+
+fn paths(rib: &bgp::core::Explanation, context: &Context) -> Vec<RouteRow> {
+    let mut rows = rows(&rib.route, Shown::Accepted, context);
+    for (row, trace) in rows.iter_mut().zip(&rib.imports) {
+        row.policy = trace.as_ref().map(ToString::to_string);
+    }
+    rows
 }
 
 fn decision(view: &DecisionView, story: &Story) -> DecisionFact {

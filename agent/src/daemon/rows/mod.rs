@@ -3,6 +3,7 @@
 pub(super) mod bfd;
 mod capabilities;
 pub(super) mod explain;
+mod exports;
 pub(super) mod fib;
 pub(super) mod peer;
 pub(super) mod route;

@@ -99,6 +99,12 @@ fn with_attributes(prefix: IpNet, attributes: &PathAttributes) -> RouteRow {
     }
 }
 
+/// Communities of every kind.
+pub(super) fn texts_of(attributes: &PathAttributes) -> Vec<String> {
+    let row = with_attributes(IpNet::default(), attributes);
+    [row.communities, row.large_communities, row.extended_communities].concat()
+}
+
 fn texts<T: ToString>(items: impl IntoIterator<Item = T>) -> Vec<String> {
     items.into_iter().map(|item| item.to_string()).collect()
 }

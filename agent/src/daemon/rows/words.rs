@@ -1,6 +1,7 @@
 //! Codes in words.
 
 use bgp::{
+    core::Withheld,
     decision::{Reason, Step},
     policy::RejectReason,
 };
@@ -55,6 +56,21 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
             "it has been leaked: marked only-to-customer, it came from where it must not (role)"
         }
         Reason::Rejected(why) => rejected(why),
+    }
+}
+
+/// Why a route is not announced.
+#[must_use]
+pub(crate) fn withheld(why: Withheld) -> &'static str {
+    match why {
+        Withheld::SelectionDeferred => "we have restarted and wait for the peers' routes",
+        Withheld::SplitHorizon => "it was learned from there",
+        Withheld::NotReflected => "learned over iBGP, and neither end is our route reflector client",
+        Withheld::OnlyToCustomers => "it may only go to customers (RFC 9234), which the peer is not",
+        Withheld::NoAdvertise => "NO_ADVERTISE is attached",
+        Withheld::NoExport => "NO_EXPORT is attached",
+        Withheld::NoOwnAddress => "we have no address of its family to name as next hop",
+        Withheld::Rejected(reason) => rejected(reason),
     }
 }
 

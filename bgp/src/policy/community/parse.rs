@@ -43,7 +43,9 @@ impl FromStr for CommunityPattern {
         Ok(Self(match parts[..] {
             ["rt", administrator, local] => named(Kind::RouteTarget, administrator, local)?,
             ["ro" | "soo", administrator, local] => named(Kind::RouteOrigin, administrator, local)?,
-            ["link-bandwidth", administrator, local] => named(Kind::LinkBandwidth, administrator, local)?,
+            ["bandwidth" | "link-bandwidth", administrator, local] => {
+                named(Kind::LinkBandwidth, administrator, local)?
+            }
             [high, low] => Pattern::Standard([half(high)?, half(low)?]),
             [global, first, second] => Pattern::Large([word(global)?, word(first)?, word(second)?]),
             _ => return Err(ParseCommunityError::Form),

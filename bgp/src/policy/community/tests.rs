@@ -23,6 +23,7 @@ fn every_kind_of_community_survives_its_text() {
         "rt:65000:100000",
         "rt:4200000000:7",
         "ro:192.0.2.1:7",
+        "bandwidth:65000:125000000",
         "0x430c000000000008",
     ] {
         assert_eq!(one(text).to_string(), text);

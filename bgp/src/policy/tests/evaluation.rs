@@ -33,8 +33,8 @@ fn the_first_term_that_decides_is_the_last_one_asked() {
         (Verdict::Accept, Decider::Term(1))
     );
     assert_eq!(ask("0.0.0.0/0").verdict, Verdict::Reject(RejectReason::OutsidePools));
-    assert_eq!(policy.name_of(ask("0.0.0.0/0").decider).to_string(), "default");
-    assert_eq!(policy.name_of(Decider::Term(0)).to_string(), "p: own");
+    assert_eq!(policy.name_of(ask("0.0.0.0/0").decider).to_string(), "no term");
+    assert_eq!(policy.name_of(Decider::Term(0)).to_string(), "term own of p");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_later_policy_sees_what_an_earlier_one_changed_and_the_next_policy_skips_the
     let a = attributes("192.0.2.1");
     let evaluation = policy.evaluate(&learned("10.0.0.0/8", &a, PeerType::External));
     assert_eq!(evaluation.verdict, Verdict::Accept);
-    assert_eq!(policy.name_of(evaluation.decider).to_string(), "second: seen");
+    assert_eq!(policy.name_of(evaluation.decider).to_string(), "term seen of second");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn the_default_of_a_section_decides_before_the_next_is_asked() {
     let policy = Policy::new(sections, Verdict::Reject(RejectReason::Policy), vec![]);
     let a = attributes("192.0.2.1");
     let evaluation = policy.evaluate(&learned("10.0.0.0/8", &a, PeerType::External));
-    assert_eq!(policy.name_of(evaluation.decider).to_string(), "first: default");
+    assert_eq!(policy.name_of(evaluation.decider).to_string(), "the default of first");
     assert_eq!(evaluation.verdict, Verdict::Accept);
 }
 
@@ -101,7 +101,7 @@ fn no_policy_gets_a_route_past_a_guard_whatever_it_changes() {
     let moved = Policy::new(sections(vec![elsewhere]), Verdict::Accept, vec![guard]);
     let evaluation = moved.evaluate(&route);
     assert_eq!(evaluation.verdict, Verdict::Reject(RejectReason::UnknownTunnelNextHop));
-    assert_eq!(moved.name_of(evaluation.decider).to_string(), "unknown-tunnel-next-hop");
+    assert_eq!(moved.name_of(evaluation.decider).to_string(), "the guard unknown-tunnel-next-hop");
     assert!(evaluation.modifying.is_empty());
 }
 
@@ -116,6 +116,9 @@ fn modifications_of_passed_terms_add_up_and_those_of_a_refused_route_vanish() {
     let route = learned("10.0.0.0/8", &a, PeerType::Internal);
     let after = outcome(&Policy::of("p", terms.clone(), Verdict::Accept), &route).unwrap();
     assert_eq!((after.local_pref, after.rare.unwrap().communities), (Some(7), vec![1, 2]));
+    let policy = Policy::of("p", terms.clone(), Verdict::Accept);
+    let told = policy.trace(&policy.evaluate(&route)).to_string();
+    assert_eq!(told, "no term decides; changed by term m of p, term m of p");
     let refused = Policy::of("p", terms, Verdict::Reject(RejectReason::Policy));
     assert!(refused.evaluate(&route).modifying.is_empty());
 }

@@ -1,0 +1,87 @@
+//! To whom a route is announced.
+
+use std::collections::BTreeMap;
+
+use bgp::{core::ExplainedExport, wire::attribute::PathAttributes};
+
+use super::{
+    route::{Context, texts_of},
+    words,
+};
+use crate::api::protocol::explain::ExportFact;
+
+/// One fact for all peers of the same fate; sorted.
+#[must_use]
+pub(super) fn facts(exports: &[ExplainedExport], context: &Context) -> Vec<ExportFact> {
+    let mut facts: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for export in exports {
+        let (state, reason, text) = match &export.outcome {
+            Ok(attributes) => ("announced", "sent", with(attributes)),
+            Err(why) => ("withheld", why.name(), words::withheld(*why).to_owned()),
+        };
+        let policy = export.policy.as_ref().map(ToString::to_string);
+        facts.entry((state, reason, text, policy)).or_default().push((context.peer_name)(export.peer));
+    }
+    let fact = |((state, reason, reason_text, policy), mut peers): (_, Vec<String>)| {
+        let (state, reason): (&str, &str) = (state, reason);
+        peers.sort_unstable();
+        ExportFact { peers, state: state.to_owned(), reason: reason.to_owned(), reason_text, policy }
+    };
+    facts.into_iter().map(fact).collect()
+}
+
+/// The attributes as they are sent.
+fn with(attributes: &PathAttributes) -> String {
+    let mut parts = vec![format!("next hop {}", attributes.next_hop.address())];
+    if !attributes.as_path.is_empty() {
+        parts.push(format!("AS path {}", attributes.as_path));
+    }
+    parts.extend(attributes.local_pref.map(|value| format!("LOCAL_PREF {value}")));
+    parts.extend(attributes.med.map(|value| format!("MED {value}")));
+    let communities = texts_of(attributes);
+    if !communities.is_empty() {
+        parts.push(format!("communities {}", communities.join(" ")));
+    }
+    format!("with {}", parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::Ipv4Addr, sync::Arc};
+
+    use bgp::{
+        core::Withheld,
+        policy::{RejectReason, TermName, Trace},
+        types::{Now, PeerId},
+        wire::attribute::{AsPath, NextHop, Origin},
+    };
+
+    use super::*;
+
+    #[test]
+    fn peers_of_the_same_fate_are_told_of_once() {
+        let attributes = Arc::new(PathAttributes {
+            origin: Origin::Igp,
+            as_path: AsPath::default(),
+            next_hop: NextHop::V4(Ipv4Addr::new(192, 0, 2, 1)),
+            med: Some(5),
+            local_pref: None,
+            atomic_aggregate: Default::default(),
+            rare: None,
+        });
+        let decided = TermName { policy: Some("to-tor".into()), term: "bogons".into() };
+        let policy = Some(Trace { decided, changed: Vec::new() });
+        let refused = Err(Withheld::Rejected(RejectReason::Policy));
+        let exports = [
+            ExplainedExport { peer: PeerId(2), outcome: Ok(attributes.clone()), policy: None },
+            ExplainedExport { peer: PeerId(1), outcome: Ok(attributes), policy: None },
+            ExplainedExport { peer: PeerId(3), outcome: refused, policy },
+        ];
+        let context = Context { peer_name: &|id| format!("p{}", id.0), now: Now::default() };
+        let told = facts(&exports, &context);
+        assert_eq!(told[0].peers, ["p1", "p2"]);
+        assert_eq!(told[0].reason_text, "with next hop 192.0.2.1, MED 5");
+        assert_eq!((told[1].state.as_str(), told[1].reason.as_str()), ("withheld", "policy"));
+        assert_eq!(told[1].policy.as_deref(), Some("term bogons of to-tor decides"));
+    }
+}
