@@ -10,3 +10,4 @@ mod daemon;
 mod frr;
 mod gobgp;
 mod namespace;
+mod policy;
