@@ -45,6 +45,16 @@ fn the_example_is_valid_with_every_key_it_shows() {
 }
 
 #[test]
+fn the_examples_of_policies_are_valid_together() {
+    let page = read("policies.md");
+    let examples: String =
+        page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let left = "[[peers]]\nname = \"tor-left\"\naddress = \"192.168.92.2\"\nasn = 64601\n";
+    let intent = intent(&format!("{examples}{left}"));
+    assert_eq!(intent.policies.len(), 7);
+}
+
+#[test]
 fn the_example_shows_every_key() {
     let example = read("siskin.toml");
     fn shows(example: &str, section: &schema::Section) {
