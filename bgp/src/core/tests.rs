@@ -4,6 +4,7 @@ mod long_lived;
 mod model;
 mod multipath;
 mod paths;
+mod policies;
 mod reading;
 mod reconfiguration;
 mod reflection;

@@ -67,6 +67,9 @@ pub(crate) fn withheld(why: Withheld) -> &'static str {
         Withheld::SplitHorizon => "it was learned from there",
         Withheld::NotReflected => "learned over iBGP, and neither end is our route reflector client",
         Withheld::OnlyToCustomers => "it may only go to customers (RFC 9234), which the peer is not",
+        Withheld::LongLivedStale => {
+            "it is long-lived stale, and the peer has not said that it takes such routes"
+        }
         Withheld::NoAdvertise => "NO_ADVERTISE is attached",
         Withheld::NoExport => "NO_EXPORT is attached",
         Withheld::NoOwnAddress => "we have no address of its family to name as next hop",

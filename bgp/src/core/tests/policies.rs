@@ -1,0 +1,68 @@
+//! Policies at work: whom they are asked for, and what explaining them says.
+
+use std::sync::Arc;
+
+use super::harness::*;
+use crate::{
+    policy::{
+        Condition, Modification, NeighborSet, Policy, PrefixSet, RejectReason, Section, Term, Then, Verdict,
+    },
+    types::Asn,
+};
+
+fn term(name: &str, conditions: Vec<Condition>, changes: Vec<Modification>, then: Then) -> Term {
+    Term { name: name.into(), conditions, changes, then }
+}
+
+/// Refuses what goes to the peer of this name, and accepts the rest.
+fn not_to(name: &str) -> Arc<Policy> {
+    let peers = NeighborSet::new(vec![name.into()], PrefixSet::default());
+    let refuse = Then::Reject(RejectReason::Policy);
+    let terms = vec![term("not-there", vec![Condition::Neighbor(Arc::new(peers))], vec![], refuse)];
+    let section = Section { name: "out".into(), terms, default: Some(Verdict::Accept) };
+    Arc::new(Policy::new(vec![section], Verdict::Accept, vec![]))
+}
+
+fn lab(export: &Arc<Policy>, import: Policy) -> Lab {
+    let mut config = config(vec![peer(0, OWN_AS), peer(1, Asn(65001)), peer(2, Asn(65001))]);
+    config.peers[0].import = Arc::new(import);
+    config.peers[1].export = export.clone();
+    config.peers[2].export = export.clone();
+    let mut lab = Lab::new(config);
+    (0..3).for_each(|index| lab.up(index));
+    lab.announce(0, &internal(address(0)), &["10.0.0.0/8"]);
+    lab.settle();
+    lab
+}
+
+#[test]
+fn a_policy_shared_by_two_peers_refuses_only_the_one_it_names() {
+    let name = peer(2, Asn(65001)).name;
+    let lab = lab(&not_to(&name), Policy::default());
+    assert_eq!(lab.prefixes(1), ["10.0.0.0/8"]);
+    assert!(lab.prefixes(2).is_empty());
+}
+
+#[test]
+fn explaining_names_the_deciding_and_the_changing_terms_on_both_ways() {
+    let tag = term("tag", vec![], vec![Modification::LocalPref(7)], Then::Continue);
+    let take = term("take", vec![], vec![], Then::Accept);
+    let import = Policy::of("in", vec![tag, take], Verdict::Reject(RejectReason::Policy));
+    let name = peer(2, Asn(65001)).name;
+    let lab = lab(&not_to(&name), import);
+    let told = lab.core.explain(net("10.0.0.0/8")).unwrap();
+    let words = |trace: &Option<crate::policy::Trace>| trace.as_ref().map(ToString::to_string);
+    let import = "term take of in decides; changed by term tag of in";
+    assert_eq!(words(&told.imports[0]).as_deref(), Some(import));
+    assert_eq!(told.route.paths[0].attributes.local_pref, Some(7));
+    let exports: Vec<_> =
+        told.exports.iter().map(|e| (e.peer.0, e.outcome.is_ok(), words(&e.policy))).collect();
+    assert_eq!(
+        exports,
+        [
+            (0, false, None),
+            (1, true, Some("the default of out decides".into())),
+            (2, false, Some("term not-there of out decides".into())),
+        ]
+    );
+}
