@@ -187,7 +187,7 @@ impl Capture {
         let malformed = format!("{ours} && (_ws.malformed || _ws.expert.severity == error)");
         assert_eq!(self.fields(&malformed, "frame.number"), [""; 0], "malformed packets");
         let mut ports = self.fields(ours, "udp.srcport");
-        assert!(ports.len() > 8, "{} packets", ports.len());
+        assert!(ports.len() > 4, "{} packets", ports.len());
         ports.sort();
         ports.dedup();
         assert!(ports.iter().all(|port| port.parse::<u32>().is_ok_and(|port| port >= 49152)), "{ports:?}");
@@ -319,7 +319,7 @@ fn bfd_does_not_spoil_a_graceful_restart_and_a_graceful_restart_does_not_hide_a_
     let config = fs::read_to_string(lab.neighbour.dir.join("bird.conf")).expect("its configuration");
     lab.others.push(lab.neighbour.bird(&config));
     lab.up();
-    assert!(known(&lab));
+    lab.learned();
 
     let cut = lab.cut();
     eventually("the route goes with the path", || !known(&lab));
