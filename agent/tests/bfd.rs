@@ -194,12 +194,10 @@ impl Capture {
         assert!(self.fields(ours, "udp.dstport").iter().all(|to| to == port));
         assert!(self.fields(&format!("{ours} && ip"), "ip.ttl").iter().all(|ttl| ttl == "255"));
         assert!(self.fields(&format!("{ours} && ipv6"), "ipv6.hlim").iter().all(|ttl| ttl == "255"));
-        for (flag, wanted) in
-            [("bfd.flags.a", false), ("bfd.flags.m", false), ("bfd.flags.p", true), ("bfd.flags.f", true)]
-        {
-            let set = self.fields(&format!("{ours} && {flag} == 1"), "frame.number");
-            assert_eq!(!set.is_empty(), wanted, "{flag}");
-        }
+        let set = |flag: &str| !self.fields(&format!("{ours} && {flag} == 1"), "frame.number").is_empty();
+        assert!(!set("bfd.flags.a") && !set("bfd.flags.m"));
+        // A session that has come up before the capture began has confirmed its timers already.
+        assert!(port != "3784" || set("bfd.flags.p") && set("bfd.flags.f"));
     }
 }
 
