@@ -8,7 +8,7 @@ use ::bgp::{
 };
 
 use super::*;
-use crate::config::{Flags, Host, Inputs, load};
+use crate::config::{Flags, Host, ImportRule, Inputs, Step, load};
 
 /// A host that has nothing.
 struct NoHost;
@@ -205,4 +205,33 @@ fn the_fib_and_the_tunnel_are_told_of_pools_and_node() {
 #[test]
 fn no_tunnel_is_needed_where_every_pool_is_never() {
     assert_eq!(tunnel(&intent("10.0.0.1", &[], "172.16.0.0/16,Never", &[])).need, Need::NotNeeded);
+}
+
+#[test]
+fn policies_and_words_are_asked_in_order_and_guards_hold_for_all_of_them() {
+    use ::bgp::policy::{Section, Term, Then};
+    let mut intent = intent("192.168.92.128", &["192.168.92.129"], "172.16.0.0/16,CrossSubnet", &[]);
+    let refused = Then::Reject(RejectReason::Policy);
+    let term = |prefix: &str, then| Term {
+        name: prefix.to_owned(),
+        conditions: vec![::bgp::policy::Condition::Prefix(std::sync::Arc::new(
+            [prefix.parse().unwrap()].into_iter().collect(),
+        ))],
+        changes: Vec::new(),
+        then,
+    };
+    let terms = vec![term("172.16.9.0/24 le 32", refused), term("0.0.0.0/0", Then::Accept)];
+    let section = Section { name: "p".into(), terms, default: None };
+    intent.policies.insert("p".into(), crate::config::NamedPolicy { section, shown: Vec::new() });
+    let peer = intent.peers.get_mut("tor").unwrap();
+    peer.import = vec![Step::Policy("p".into()), Step::Word(ImportRule::Pools)];
+    let speaker = speaker(&intent);
+    let tor = |prefix, next_hop| import(&speaker, "tor", prefix, next_hop);
+    let no = Verdict::Reject;
+    assert_eq!(tor("0.0.0.0/0", "192.168.92.1"), Verdict::Accept);
+    assert_eq!(tor("172.16.9.64/26", "192.168.92.129"), no(RejectReason::Policy));
+    assert_eq!(tor("172.16.8.64/26", "192.168.92.129"), Verdict::Accept);
+    assert_eq!(tor("172.16.8.64/26", "192.168.92.1"), no(RejectReason::UnknownTunnelNextHop));
+    assert_eq!(tor("172.16.241.64/26", "192.168.92.129"), no(RejectReason::OwnBlock));
+    assert_eq!(tor("10.0.0.0/8", "192.168.92.1"), no(RejectReason::OutsidePools));
 }
