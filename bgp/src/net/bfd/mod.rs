@@ -142,8 +142,9 @@ impl Bfd {
 fn wanted(peer: &PeerConfig) -> Option<(Arc<str>, Wanted)> {
     let config = peer.bfd.filter(|_| peer.admin == AdminState::Up)?;
     let (path, minimum_ttl) = config.path(peer.transport.ttl);
+    let interface = peer.transport.interface.as_deref().map(Arc::from);
     let endpoint =
-        Endpoint { peer: peer.address, source: peer.transport.source, interface: None, path, minimum_ttl };
+        Endpoint { peer: peer.address, source: peer.transport.source, interface, path, minimum_ttl };
     Some((peer.name.as_str().into(), Wanted { endpoint, parameters: config.parameters }))
 }
 
@@ -152,5 +153,25 @@ fn port(path: Path) -> u16 {
     match path {
         Path::SingleHop => crate::bfd::SINGLE_HOP_PORT,
         Path::MultiHop => crate::bfd::MULTI_HOP_PORT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{bfd::BfdConfig, config::TtlPolicy, types::Asn};
+
+    #[test]
+    fn a_session_keeps_to_the_addresses_link_and_hops_of_bgp() {
+        let mut peer = PeerConfig::new("left", "fe80::1".parse().unwrap(), Asn(64600));
+        assert_eq!(wanted(&peer), None);
+        peer.bfd = Some(BfdConfig::default());
+        peer.transport.ttl = TtlPolicy::Direct;
+        peer.transport.interface = Some("eth1".to_owned());
+        let (name, session) = wanted(&peer).unwrap();
+        assert_eq!((&*name, session.endpoint.path), ("left", Path::SingleHop));
+        assert_eq!(session.endpoint.interface.as_deref(), Some("eth1"));
+        peer.admin = AdminState::Down;
+        assert_eq!(wanted(&peer), None);
     }
 }
