@@ -90,6 +90,19 @@ pub enum Command {
         #[command(subcommand)]
         command: MrtCommand,
     },
+    /// Shut a peer down until `siskin enable`, or until the daemon starts anew
+    Disable {
+        /// A peer's name or address
+        peer: String,
+        /// What the peer is told, instead of the configured shutdown_text
+        #[arg(long)]
+        text: Option<String>,
+    },
+    /// Take `siskin disable` back
+    Enable {
+        /// A peer's name or address
+        peer: String,
+    },
     /// Stop the daemon; the kernel keeps forwarding
     Stop {
         /// Say goodbye to the peers, let them take other paths, then remove our routes

@@ -105,6 +105,10 @@ pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
             let file = std::path::absolute(file).map_err(|e| Failure::Other(EXIT_FAILED, e.to_string()))?;
             remote.act(out, &Request::MrtDump { file })
         }
+        Command::Disable { peer, text } => {
+            remote.act(out, &Request::Disable { peer: peer.clone(), text: text.clone() })
+        }
+        Command::Enable { peer } => remote.act(out, &Request::Enable { peer: peer.clone() }),
         Command::Stop { drain } => remote.stop(out, if *drain { StopMode::Drain } else { StopMode::Keep }),
         Command::Version => remote.version(out),
         Command::Config { command: ConfigCommand::Check { file } } => check(out, file, cli.json),

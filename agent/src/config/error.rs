@@ -77,9 +77,10 @@ fn lines(problems: &[Problem]) -> String {
 pub(super) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> String {
     let unknown = unknown.to_lowercase();
     let related = |name: &str| unknown.len() > 2 && (name.contains(&*unknown) || unknown.contains(name));
-    let distance = |name: &str| match related(name) {
-        true => 1,
-        false => strsim::damerau_levenshtein(&unknown, name),
+    // One slip of the finger is likelier than a name cut short.
+    let distance = |name: &str| match (related(name), strsim::damerau_levenshtein(&unknown, name)) {
+        (true, distance) => distance.min(2),
+        (false, distance) => distance,
     };
     match known.map(|name| (distance(name), name)).min() {
         Some((distance, name)) if distance <= 2.max(name.len() / 3) => format!("did you mean `{name}`?"),

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, fmt::Display};
 
 use bgp::{
     config::{
-        AdminState, Auth, CapabilityConfig, ConnectMode, DecisionConfig, Install, NextHopMode, Reflection,
-        TtlPolicy,
+        AdminState, AsnRule, Auth, CapabilityConfig, ConnectMode, DecisionConfig, Install, NextHopMode,
+        Reflection, TtlPolicy,
     },
     policy::Verdict,
 };
@@ -86,6 +86,7 @@ fn speaker(facts: &mut Facts, intent: &Intent) {
     facts.add("node.router_id", node.router_id);
     facts.add("bgp.listen_port", bgp.listen_port);
     facts.add("bgp.bind", word(bgp.bind));
+    facts.add_list("bgp.listen", &bgp.listen);
     facts.add_list("bgp.mesh", &intent.mesh.nodes);
     facts.add("bgp.mesh_password_file", auth(&intent.mesh.auth));
     facts.add("bgp.hold_time", bgp.hold_time.as_secs());
@@ -112,8 +113,11 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     facts.add(&key("description"), &peer.description);
     facts.add(&key("enabled"), peer.admin == AdminState::Up);
     facts.add(&key("address"), peer.address);
+    facts.add_if(&key("range"), peer.range.map(|(range, _)| range));
+    facts.add_if(&key("range_limit"), peer.range.map(|(_, limit)| limit));
+    facts.add_if(&key("interface"), peer.transport.interface.as_ref());
     facts.add(&key("port"), peer.transport.port);
-    facts.add(&key("asn"), peer.asn);
+    facts.add(&key("asn"), asn(peer));
     facts.add(&key("source"), peer.transport.source.map_or("any".to_owned(), |source| source.to_string()));
     facts.add_list(&key("families"), peer.families.iter());
     facts.add(&key("passive"), peer.transport.mode == ConnectMode::Passive);
@@ -180,6 +184,16 @@ fn session(facts: &mut Facts, key: &impl Fn(&str) -> String, peer: &Peer) {
     facts.add_if(&key("send_hold_time"), timers.send_hold_time.map(|time| time.as_secs()));
     facts.add(&key("handshake_time"), timers.handshake_time.as_secs());
     facts.add_list(&key("withhold"), &peer.capabilities.withhold);
+}
+
+fn asn(peer: &Peer) -> String {
+    match &peer.asn_rule {
+        AsnRule::Configured => peer.asn.to_string(),
+        AsnRule::OneOf(numbers) => numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        AsnRule::Internal => "internal".to_owned(),
+        AsnRule::External => "external".to_owned(),
+        AsnRule::Any => "any".to_owned(),
+    }
 }
 
 fn keepalive(time: Option<std::time::Duration>) -> String {

@@ -14,8 +14,8 @@ use std::{
 use bgp::{
     bfd::{BfdConfig, Parameters},
     config::{
-        AdminState, Auth, CapabilityConfig, DecisionConfig, GracefulShutdown, Install, MonitoringConfig,
-        NextHopMode, Reflection, RouteSwitches, TimerConfig, TransportConfig,
+        AdminState, AsnRule, Auth, CapabilityConfig, DecisionConfig, GracefulShutdown, Install,
+        MonitoringConfig, NextHopMode, Reflection, RouteSwitches, TimerConfig, TransportConfig,
     },
     policy::Section,
     types::{Asn, Families, RouterId},
@@ -99,6 +99,8 @@ pub struct Bgp {
     pub listen_port: u16,
     /// Addresses we listen on.
     pub bind: Bind,
+    /// Where else we listen: instead of `bind`, when there is something.
+    pub listen: Vec<SocketAddr>,
     /// Hold time of mesh peers.
     pub hold_time: Duration,
     /// KEEPALIVE interval of mesh peers; `None`: a third of the negotiated hold time.
@@ -162,8 +164,12 @@ pub struct Peer {
     pub shutdown_text: String,
     /// Address.
     pub address: IpAddr,
-    /// The peer's AS.
+    /// The peer's AS; 0 where `asn_rule` leaves a choice.
     pub asn: Asn,
+    /// The AS numbers it may show.
+    pub asn_rule: AsnRule,
+    /// Of dynamic peers: where they connect from, and how many there may be.
+    pub range: Option<(IpNet, u32)>,
     /// Families to announce.
     pub families: Families,
     /// How the TCP connection is made and guarded.

@@ -179,6 +179,13 @@ const NODE: &[Key] = &[
 
 const BGP: &[Key] = &[
     key("listen_port", Kind::Integer, Integer(179), Live, "TCP port we listen on"),
+    key(
+        "listen",
+        Kind::TextList,
+        Empty,
+        Live,
+        "addresses to listen on instead of those of `bind`, with a port (`192.0.2.1:1790`) or without",
+    ),
     key("bind", Kind::Text, Text("any"), Live, "listen on `any` address, or on those of the `node` only"),
     key(
         "mesh",
@@ -339,9 +346,37 @@ const PEERS: &[Key] = &[
     key("name", Kind::Text, Derived("the address"), Live, "unique name"),
     key("description", Kind::Text, Text(""), Live, "for people"),
     key("enabled", Kind::Switch, Switch(true), Live, "`false` keeps the peer administratively down"),
-    key("address", Kind::Text, Required, Live, "IPv4 or IPv6 address"),
+    key(
+        "address",
+        Kind::Text,
+        Derived("none, with `range`; whoever is on the link, with `interface`"),
+        Live,
+        "IPv4 or IPv6 address; a link-local one needs `interface`",
+    ),
+    key(
+        "range",
+        Kind::Text,
+        Derived("none"),
+        Live,
+        "instead of an address: whoever connects from here becomes a peer, named NAME/ADDRESS, while it is there",
+    ),
+    key("range_limit", Kind::Integer, Integer(100), Live, "so many peers of the range at once; 1 to 10000"),
+    key(
+        "interface",
+        Kind::Text,
+        Derived("any"),
+        Live,
+        "the interface connections go over; without an address the peer is the first that connects over it from a \
+         link-local address",
+    ),
     key("port", Kind::Integer, Integer(179), Live, "TCP port for connections we open"),
-    key("asn", Kind::TextOrInteger, Required, Live, "the peer's AS number"),
+    key(
+        "asn",
+        Kind::Items,
+        Required,
+        Live,
+        "the peer's AS number, a list of those it may have, or `internal`, `external`, `any`",
+    ),
     key("source", Kind::Text, Text("node"), Live, "local address: `node`'s, `any`, or an address"),
     key("families", Kind::TextList, Derived("that of the address"), Live, "`ipv4`, `ipv6`"),
     key("passive", Kind::Switch, Switch(false), Live, "wait for the peer to connect"),
@@ -464,6 +499,16 @@ const PEERS: &[Key] = &[
         Live,
         "file that holds it; unreadable: the peer stays down",
     ),
+    key(
+        "ao_key_file",
+        Kind::Text,
+        Derived("none"),
+        Live,
+        "file with a key of the TCP Authentication Option (RFC 5925); where the kernel has no TCP-AO the peer stays down",
+    ),
+    key("ao_send_id", Kind::Integer, Integer(1), Live, "KeyID of what we send; the peer's RecvID"),
+    key("ao_receive_id", Kind::Integer, Integer(1), Live, "KeyID of what the peer sends"),
+    key("ao_algorithm", Kind::Text, Text("hmac-sha1"), Live, "`hmac-sha1`, `aes128-cmac`, `hmac-sha256`"),
     key("multihop", Kind::Integer, Derived("1, internal peers 64"), Live, "hops to the peer; 1 to 255"),
     key(
         "ttl_security",

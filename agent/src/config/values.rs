@@ -116,6 +116,25 @@ pub(super) fn host(text: &str) -> Result<IpAddr, Fault> {
     usable(address).map(|()| address)
 }
 
+/// The address of a peer, which may be one of a link.
+pub(super) fn peer_address(text: &str) -> Result<IpAddr, Fault> {
+    match text.parse() {
+        Ok(IpAddr::V6(address)) if address.is_unicast_link_local() => Ok(address.into()),
+        _ => host(text),
+    }
+}
+
+/// An address to listen on, with a port or without.
+pub(super) fn listen(text: &str, port: u16) -> Result<SocketAddr, Fault> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port)).map_err(|_| {
+        let remedy = "write 192.0.2.1, 192.0.2.1:1790 or [2001:db8::1]:1790";
+        Fault::new(format!("`{text}` is no address to listen on"), remedy)
+    })
+}
+
 /// An IPv4 address; a prefix length of 32 is allowed.
 pub(super) fn host4(text: &str) -> Result<Ipv4Addr, Fault> {
     match host(text.trim_end_matches("/32"))? {

@@ -46,6 +46,8 @@ impl Backend for Daemon {
             Request::Monitor => Err(ApiError::new(ErrorCode::BadRequest, "events are no table")),
             Request::Clear { peer, mode } => Page::of([self.clear(peer, *mode).await?]),
             Request::MrtDump { file } => Page::of([monitoring::dump(self, file).await?]),
+            Request::Disable { peer, text } => Page::of([self.disable(peer, text.clone()).await?]),
+            Request::Enable { peer } => Page::of([self.enable(peer).await?]),
             Request::Stop { mode } => Page::of([self.stop(*mode)?]),
             Request::Config => Page::of([config_view(&self.loaded())]),
             Request::Version => {
@@ -176,6 +178,30 @@ impl Daemon {
         Ok(Done { message: format!("{}: {what}", names.join(", ")) })
     }
 
+    async fn disable(&self, wanted: &str, text: Option<String>) -> Result<Done, ApiError> {
+        let name = self.name_of(wanted).await?;
+        self.speaker
+            .shut_down_peer(&name, text.clone())
+            .await
+            .map_err(|error| order_failed(wanted, error))?;
+        info!(peer = name, text = text.as_deref().unwrap_or_default(), "shut down on request");
+        Ok(Done { message: format!("{name}: shut down until `siskin enable {name}`") })
+    }
+
+    async fn enable(&self, wanted: &str) -> Result<Done, ApiError> {
+        let name = self.name_of(wanted).await?;
+        self.speaker.bring_up_peer(&name).await.map_err(|error| order_failed(wanted, error))?;
+        info!(peer = name, "no longer shut down on request");
+        Ok(Done { message: format!("{name}: up or down as the configuration has it") })
+    }
+
+    /// The name of the peer with this name or address.
+    async fn name_of(&self, wanted: &str) -> Result<String, ApiError> {
+        let peers = self.speaker.peers().await.map_err(internal)?;
+        let meant = |p: &&PeerSnapshot| p.name == wanted || p.address.to_string() == wanted;
+        peers.iter().find(meant).map(|p| p.name.clone()).ok_or_else(|| no_such_peer(wanted))
+    }
+
     fn stop(&self, mode: StopMode) -> Result<Done, ApiError> {
         let busy = |_| ApiError::new(ErrorCode::Busy, "the daemon is stopping already");
         self.control.try_send(mode).map_err(busy)?;
@@ -185,6 +211,13 @@ impl Daemon {
             (StopMode::Drain, _) => "stopped; the peers were told and the routes are removed",
         };
         Ok(Done { message: message.to_owned() })
+    }
+}
+
+fn order_failed(wanted: &str, error: SpeakerError) -> ApiError {
+    match error {
+        SpeakerError::UnknownPeer(_) => no_such_peer(wanted),
+        error => internal(error),
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use bgp::{
     config::{
-        AdminState, AsnRule, ConnectMode, Install, NextHopMode, PeerConfig, Reflection, RouteSwitches,
-        SpeakerConfig, TimerConfig, TransportConfig, TtlPolicy,
+        AdminState, AsnRule, ConnectMode, Install, NextHopMode, PeerConfig, RangeConfig, Reflection,
+        RouteSwitches, SpeakerConfig, TimerConfig, TransportConfig, TtlPolicy,
     },
     types::{Families, Family, PeerType},
 };
@@ -25,7 +25,17 @@ pub(super) fn speaker(intent: &Intent) -> SpeakerConfig {
     let mut policies = Policies::of(intent);
     let mesh = intent.mesh.nodes.iter().map(|node| mesh_peer(intent, *node, &mut policies));
     let mut peers: Vec<_> = mesh.collect();
-    peers.extend(intent.peers.iter().map(|(name, peer)| other_peer(intent, name, peer, &mut policies)));
+    let mut ranges = Vec::new();
+    for (name, peer) in &intent.peers {
+        let config = other_peer(intent, name, peer, &mut policies);
+        match peer.range {
+            None => peers.push(config),
+            Some((range, limit)) => {
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                ranges.push(RangeConfig { range, limit, template: config });
+            }
+        }
+    }
     peers.sort_by(|a, b| a.name.cmp(&b.name));
     SpeakerConfig {
         asn: intent.node.asn,
@@ -33,13 +43,13 @@ pub(super) fn speaker(intent: &Intent) -> SpeakerConfig {
         cluster_id: intent.bgp.cluster_id.unwrap_or(intent.node.router_id),
         addresses: addresses(intent),
         on_link: on_link(intent),
-        listen: listen(intent, &peers),
+        listen: listen(intent, peers.iter().chain(ranges.iter().map(|range| &range.template))),
         graceful_restart_time: intent.bgp.graceful_restart_time,
         selection_deferral: intent.bgp.selection_deferral,
         decision: intent.bgp.decision,
         monitoring: intent.monitoring.clone(),
         peers,
-        ranges: Vec::new(),
+        ranges,
     }
 }
 
@@ -57,13 +67,16 @@ fn addresses(intent: &Intent) -> Vec<IpAddr> {
 }
 
 /// One socket for each family the node or a peer has; a host without IPv6 is not asked for it in vain.
-fn listen(intent: &Intent, peers: &[PeerConfig]) -> Vec<SocketAddr> {
+fn listen<'a>(intent: &Intent, peers: impl Iterator<Item = &'a PeerConfig> + Clone) -> Vec<SocketAddr> {
+    if !intent.bgp.listen.is_empty() {
+        return intent.bgp.listen.clone();
+    }
     let (v4, v6) = (intent.node.address, intent.node.address6);
     let addresses: [Option<IpAddr>; 2] = match intent.bgp.bind {
         Bind::Node => [v4.map(|net| net.addr().into()), v6.map(|net| net.addr().into())],
         Bind::Any => {
-            let any_v4 = v4.is_some() || peers.iter().any(|peer| peer.address.is_ipv4());
-            let any_v6 = v6.is_some() || peers.iter().any(|peer| peer.address.is_ipv6());
+            let any_v4 = v4.is_some() || peers.clone().any(|peer| peer.address.is_ipv4());
+            let any_v6 = v6.is_some() || peers.clone().any(|peer| peer.address.is_ipv6());
             [any_v4.then_some(Ipv4Addr::UNSPECIFIED.into()), any_v6.then_some(Ipv6Addr::UNSPECIFIED.into())]
         }
     };
@@ -127,7 +140,7 @@ fn other_peer(intent: &Intent, name: &str, peer: &Peer, policies: &mut Policies<
         name: name.to_owned(),
         address: peer.address,
         asn: peer.asn,
-        asn_rule: AsnRule::Configured,
+        asn_rule: peer.asn_rule.clone(),
         admin: peer.admin,
         shutdown_text: peer.shutdown_text.clone(),
         families: peer.families,

@@ -65,6 +65,19 @@ pub enum Request {
         /// An absolute path.
         file: std::path::PathBuf,
     },
+    /// Shuts a peer down until it is enabled; one [`Done`].
+    Disable {
+        /// A name or an address.
+        peer: String,
+        /// What the peer is told (RFC 9003), instead of what the configuration says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// Takes that back; one [`Done`].
+    Enable {
+        /// A name or an address.
+        peer: String,
+    },
     /// Stops the daemon; one [`Done`], after which the connection ends when the daemon has.
     Stop {
         /// What becomes of the routes.

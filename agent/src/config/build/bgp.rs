@@ -17,6 +17,8 @@ pub(super) fn bgp(reader: &mut Reader) -> Bgp {
     let table = reader.table("bgp");
     let port = reader.get(&table, "listen_port", values::port).map(|s| s.value);
     let bind = reader.get(&table, "bind", |t| values::word(t, &[("any", Bind::Any), ("node", Bind::Node)]));
+    let default_port = port.unwrap_or(179);
+    let listen = reader.list(&table, "listen", |text| values::listen(text, default_port));
     let hold_time = reader.get(&table, "hold_time", values::hold_time).map(|s| s.value);
     let hold_time = hold_time.unwrap_or(Duration::from_secs(90));
     let keepalive_time = keepalive_time(reader, &table, hold_time);
@@ -31,6 +33,7 @@ pub(super) fn bgp(reader: &mut Reader) -> Bgp {
     Bgp {
         listen_port: port.unwrap_or(179),
         bind: bind.map_or(Bind::Any, |s| s.value),
+        listen: listen.into_iter().map(|s| s.value).collect(),
         hold_time,
         keepalive_time,
         connect_retry_time: seconds("connect_retry_time", 1..=65535),

@@ -162,7 +162,7 @@ fn a_peer_is_another_host_known_once() {
         ),
         (
             &peers(&["address = \"fe80::1\"\nasn = 1"]),
-            "siskin.toml:2:11: peers[0].address: fe80::1 is a link-local address; use the host's own unicast address",
+            "siskin.toml:2:11: peers[0].address: fe80::1 is a link-local address; name its link: interface = \"eth1\"",
         ),
         (
             &peers(&["address = \"10.0.0.1\"\nasn = 1\nimport = \"some\""]),

@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bgp::{
-    config::{AddPathDirections, Auth, Offer, Reflection, TtlPolicy},
+    config::{AddPathDirections, AsnRule, Auth, Offer, Reflection, TtlPolicy},
     types::{Asn, Families},
 };
 
@@ -272,4 +272,40 @@ fn what_holds_for_the_whole_speaker_holds_for_its_peers() {
     let peer = intent.peers.into_values().next().unwrap();
     assert_eq!(peer.switches.graceful_shutdown, GracefulShutdown::On);
     assert_eq!(peer.switches.as_sets, SegmentRule::Accept);
+}
+
+#[test]
+fn a_range_takes_many_peers_and_several_as_numbers() {
+    let peers = intent("[[peers]]\nname = \"rack\"\nrange = \"10.1.0.0/16\"\nrange_limit = 20\nasn = [64514, \"64513\"]\nsource = \"any\"").peers;
+    let rack = &peers["rack"];
+    assert_eq!(rack.range, Some(("10.1.0.0/16".parse().unwrap(), 20)));
+    assert_eq!(rack.asn_rule, AsnRule::OneOf(vec![Asn(64513), Asn(64514)]));
+}
+
+#[test]
+fn an_interface_makes_a_link_local_peer_with_or_without_an_address() {
+    let text = "[[peers]]\ninterface = \"eth1\"\nasn = \"external\"\n[[peers]]\ninterface = \"eth2\"\naddress = \"fe80::1\"\nasn = 64600";
+    let peers = intent(text).peers;
+    assert_eq!(peers.keys().collect::<Vec<_>>(), ["eth1", "fe80::1%eth2"]);
+    assert!(peers["eth1"].address.is_unspecified() && peers["eth1"].transport.source.is_none());
+    assert_eq!(peers["eth1"].asn_rule, AsnRule::External);
+    assert_eq!(peers["eth1"].families.iter().count(), 2);
+}
+
+#[test]
+fn addresses_to_listen_on_may_have_ports_of_their_own() {
+    let listen =
+        intent("[bgp]\nlisten_port = 1790\nlisten = [\"192.0.2.1\", \"[2001:db8::1]:179\"]").bgp.listen;
+    assert_eq!(listen, ["192.0.2.1:1790".parse().unwrap(), "[2001:db8::1]:179".parse().unwrap()]);
+}
+
+#[test]
+fn a_peer_is_whom_its_timers_texts_and_keys_say() {
+    let text = "[[peers]]\naddress = \"10.0.0.1\"\nasn = 64600\nsource = \"any\"\ndelay_open = 5\nidle_hold_time = 2\n\
+                idle_hold_max = 1\nsend_hold_time = 0\nshutdown_text = \"bye\"\nwithhold = [\"role\", \"200\"]";
+    let peer = intent(text).peers.remove("10.0.0.1").unwrap();
+    assert_eq!(peer.timers.delay_open, Some(Duration::from_secs(5)));
+    assert_eq!(peer.timers.idle_hold_max, Duration::from_secs(2), "never below the first");
+    assert_eq!((peer.timers.send_hold_time, peer.shutdown_text.as_str()), (Some(Duration::ZERO), "bye"));
+    assert_eq!(peer.capabilities.withhold.iter().map(|c| c.0).collect::<Vec<_>>(), [9, 200]);
 }

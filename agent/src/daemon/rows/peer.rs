@@ -1,11 +1,14 @@
 //! Peers.
 
+use std::{collections::BTreeSet, net::IpAddr};
+
 use bgp::{
-    config::{AdminState, PeerConfig, Reflection, SpeakerConfig},
+    config::{AdminState, Reflection, SpeakerConfig},
     core::RouteCounts,
     fsm::State,
     net::{MessageTally, PeerSnapshot, SessionSnapshot},
     types::PeerType,
+    wire::capability_code::CapabilityCode,
 };
 
 use super::{capabilities::capabilities, words};
@@ -17,35 +20,28 @@ use crate::{
 /// One row per peer, sorted by name.
 #[must_use]
 pub(crate) fn rows(peers: &[PeerSnapshot], speaker: &SpeakerConfig, intent: &Intent) -> Vec<PeerRow> {
-    let mut rows: Vec<_> = peers
-        .iter()
-        .map(|peer| row(peer, speaker.peers.iter().find(|c| c.name == peer.name), speaker, intent))
-        .collect();
+    let mut rows: Vec<_> = peers.iter().map(|peer| row(peer, speaker, intent)).collect();
     rows.sort_by(|a, b| a.name.cmp(&b.name));
     rows
 }
 
-fn row(
-    peer: &PeerSnapshot,
-    config: Option<&PeerConfig>,
-    speaker: &SpeakerConfig,
-    intent: &Intent,
-) -> PeerRow {
-    let admin = config.map_or(Admin::Up, |c| match c.admin {
+fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent) -> PeerRow {
+    let admin = match peer.admin {
         AdminState::Up => Admin::Up,
         AdminState::Down => Admin::Down,
-    });
+    };
+    let configured = peer.range.as_ref().unwrap_or(&peer.name);
     let sum = |of: fn(&RouteCounts) -> u32| peer.routes.iter().map(|(_, counts)| u64::from(of(counts))).sum();
     let stale: u64 = sum(|c| c.stale);
     PeerRow {
         name: peer.name.clone(),
-        address: peer.address.to_string(),
-        kind: kind(peer, config, intent),
+        address: address(peer),
+        kind: kind(peer, intent),
         remote_as: peer.asn.0,
         local_as: speaker.asn.0,
         description: intent
             .peers
-            .get(&peer.name)
+            .get(configured)
             .map(|p| p.description.clone())
             .filter(|text| !text.is_empty()),
         admin,
@@ -79,8 +75,19 @@ fn messages(tally: &MessageTally) -> Messages {
     }
 }
 
-fn kind(peer: &PeerSnapshot, config: Option<&PeerConfig>, intent: &Intent) -> PeerKind {
-    let is_client = config.is_some_and(|c| c.reflection == Reflection::Client);
+/// The address, with its link where it says nothing without.
+fn address(peer: &PeerSnapshot) -> String {
+    match (peer.address, &peer.interface) {
+        (address, Some(interface)) if address.is_unspecified() => format!("%{interface}"),
+        (IpAddr::V6(address), Some(interface)) if address.is_unicast_link_local() => {
+            format!("{address}%{interface}")
+        }
+        (address, _) => address.to_string(),
+    }
+}
+
+fn kind(peer: &PeerSnapshot, intent: &Intent) -> PeerKind {
+    let is_client = peer.reflection == Reflection::Client;
     match peer.peer_type {
         PeerType::External => PeerKind::External,
         PeerType::Internal if is_client => PeerKind::Client,
@@ -93,6 +100,12 @@ fn info(peer: &PeerSnapshot, stale: u64, refused: u64) -> String {
     let mut parts = Vec::new();
     if peer.state != State::Established {
         parts.extend(peer.down.as_ref().map(ToString::to_string));
+    }
+    let withheld: BTreeSet<String> =
+        peer.fallback.withheld().iter().map(|c| CapabilityCode(c.code()).to_string()).collect();
+    if !withheld.is_empty() {
+        let names = withheld.into_iter().collect::<Vec<_>>().join(", ");
+        parts.push(format!("the peer refused capabilities, left out since: {names}"));
     }
     if stale > 0 {
         let noun = if stale == 1 { "route" } else { "routes" };

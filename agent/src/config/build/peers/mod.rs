@@ -4,6 +4,7 @@ mod bfd;
 mod policy;
 mod session;
 mod switches;
+mod whom;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -12,6 +13,7 @@ use bgp::{
     types::{Asn, Families, Family},
 };
 
+use self::whom::Whom;
 use super::{
     capabilities::{self, Session},
     policies::Policies,
@@ -43,28 +45,26 @@ pub(super) fn peers(
     mesh: &Mesh,
     secrets: &mut Secrets<'_>,
 ) -> BTreeMap<String, Peer> {
-    let mut seen: BTreeMap<IpAddr, Origin> = BTreeMap::new();
+    let mut seen: BTreeMap<String, Origin> = BTreeMap::new();
     let mut peers = BTreeMap::new();
     for entry in reader.tables("peers", "") {
         let name = reader.get(&entry, "name", values::text);
-        let address = reader.get(&entry, "address", values::host);
-        let asn = reader.get(&entry, "asn", values::asn);
-        let (Some(address), Some(asn)) = (address, asn) else { continue };
-        check_address(reader, &entry, &address, node, mesh);
-        if let Some(first) = seen.insert(address.value, address.origin.clone()) {
-            let fault =
-                Fault::new(format!("{} is a peer already, at {first}", address.value), "drop one of them");
-            reader.problem(&address.origin, entry.path("address"), fault);
+        let Some(whom) = whom::whom(reader, &entry, node.asn) else { continue };
+        check_address(reader, &entry, &whom, node, mesh);
+        let place = whom.name();
+        if let Some(first) = seen.insert(place.clone(), whom.origin.clone()) {
+            let fault = Fault::new(format!("{place} is a peer already, at {first}"), "drop one of them");
+            reader.problem(&whom.origin, entry.path("address"), fault);
         }
         let name = match name {
             Some(name) => name,
             None => {
-                reader.derived(&entry, "name", &address.value.to_string(), "");
-                Sourced { value: address.value.to_string(), origin: address.origin.clone() }
+                reader.derived(&entry, "name", &place, "");
+                Sourced { value: place, origin: whom.origin.clone() }
             }
         };
-        let (address, asn, policies) = (address.value, asn.value, defaults.policies);
-        let peer = PeerReader { reader, entry: &entry, node, policies, address, asn };
+        let (address, asn, policies) = (whom.address, whom.asn, defaults.policies);
+        let peer = PeerReader { reader, entry: &entry, node, policies, address, asn, whom: &whom };
         let peer = peer.read(defaults, secrets);
         // A mesh peer is called by its address.
         let named = name.value.parse::<IpAddr>().ok().filter(|ip| *ip != address);
@@ -77,16 +77,18 @@ pub(super) fn peers(
     peers
 }
 
-fn check_address(reader: &mut Reader, entry: &Entry, address: &Sourced<IpAddr>, node: &Node, mesh: &Mesh) {
-    let ip = address.value;
-    let fault = if node.owns(ip) {
+fn check_address(reader: &mut Reader, entry: &Entry, whom: &Whom, node: &Node, mesh: &Mesh) {
+    let ip = whom.address;
+    let fault = if whom.range.is_some() {
+        return;
+    } else if node.owns(ip) {
         Fault::new(format!("{ip} is this node's own address"), "a node is no peer of itself")
     } else if mesh.nodes.contains(&ip) {
         Fault::new(format!("{ip} is in bgp.mesh already"), "drop one of them")
     } else {
         return;
     };
-    reader.problem(&address.origin, entry.path("address"), fault);
+    reader.problem(&whom.origin, entry.path("address"), fault);
 }
 
 struct PeerReader<'a> {
@@ -96,6 +98,7 @@ struct PeerReader<'a> {
     policies: &'a Policies,
     address: IpAddr,
     asn: Asn,
+    whom: &'a Whom,
 }
 
 impl PeerReader<'_> {
@@ -117,6 +120,8 @@ impl PeerReader<'_> {
             shutdown_text,
             address: self.address,
             asn: self.asn,
+            asn_rule: self.whom.asn_rule.clone(),
+            range: self.range(),
             families,
             transport,
             timers,

@@ -3,9 +3,11 @@
 use std::{net::IpAddr, time::Duration};
 
 use bgp::{
-    config::{ConnectMode, TimerConfig, TransportConfig, TtlPolicy},
+    config::{AoAlgorithm, AoKey, Auth, ConnectMode, TimerConfig, TransportConfig, TtlPolicy},
     types::{Families, Family},
 };
+
+use ipnet::IpNet;
 
 use super::PeerReader;
 use crate::config::{
@@ -21,16 +23,51 @@ const INTERNAL_HOPS: u8 = 64;
 impl PeerReader<'_> {
     pub(super) fn transport(&mut self, secrets: &mut Secrets<'_>) -> TransportConfig {
         TransportConfig {
-            interface: None,
+            interface: self.whom.interface.clone(),
             port: self.get("port", values::port).unwrap_or(179),
             source: self.source(),
             mode: if self.switch("passive") { ConnectMode::Passive } else { ConnectMode::Active },
-            auth: secrets.auth(self.reader, self.entry, Some("password"), "password_file"),
+            auth: self.auth(secrets),
             ttl: self.ttl(),
         }
     }
 
+    /// Where dynamic peers connect from, and how many of them there may be.
+    pub(super) fn range(&mut self) -> Option<(IpNet, u32)> {
+        let limit = self.get("range_limit", |text| values::number(text, 1..=10_000));
+        Some((self.whom.range?, limit.unwrap_or(100)))
+    }
+
+    fn auth(&mut self, secrets: &mut Secrets<'_>) -> Auth {
+        let md5 = secrets.auth(self.reader, self.entry, Some("password"), "password_file");
+        let ao = secrets.auth(self.reader, self.entry, None, "ao_key_file");
+        let id = |text: &str| values::number(text, 0..=255).and_then(values::narrow::<u8>);
+        let send_id = self.get("ao_send_id", id).unwrap_or(1);
+        let receive_id = self.get("ao_receive_id", id).unwrap_or(1);
+        let words = [
+            ("hmac-sha1", AoAlgorithm::HmacSha1),
+            ("aes128-cmac", AoAlgorithm::Aes128Cmac),
+            ("hmac-sha256", AoAlgorithm::HmacSha256),
+        ];
+        let algorithm = self.get("ao_algorithm", |text| values::word(text, &words)).unwrap_or_default();
+        match (md5, ao) {
+            (auth, Auth::None) => auth,
+            (Auth::None, Auth::Md5(secret)) => Auth::Ao(AoKey { secret, send_id, receive_id, algorithm }),
+            (Auth::None, unavailable) => unavailable,
+            (_, _) => {
+                let fault =
+                    Fault::new("a TCP MD5 password and a TCP-AO key are both given", "drop one of them");
+                self.fault("ao_key_file", fault);
+                Auth::Unavailable("both a TCP MD5 password and a TCP-AO key are given".to_owned())
+            }
+        }
+    }
+
     pub(super) fn families(&mut self) -> Families {
+        if self.whom.on_link() && !self.entry.says("families") {
+            self.reader.derived(self.entry, "families", "ipv4, ipv6", "a link-local peer");
+            return Families::from_iter(Family::ALL);
+        }
         let own = if self.address.is_ipv4() { Family::Ipv4Unicast } else { Family::Ipv6Unicast };
         if !self.entry.says("families") {
             self.reader.derived(self.entry, "families", &own.to_string(), "");
@@ -79,6 +116,10 @@ impl PeerReader<'_> {
 
     fn source(&mut self) -> Option<IpAddr> {
         let text = self.get("source", values::text)?;
+        if text == "node" && self.whom.on_link() {
+            // The link has an address of its own.
+            return None;
+        }
         match text.as_str() {
             "any" => None,
             "node" => {
