@@ -10,4 +10,5 @@ mod daemon;
 mod frr;
 mod gobgp;
 mod namespace;
+mod paths;
 mod policy;
