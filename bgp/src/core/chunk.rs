@@ -10,17 +10,12 @@ use bytes::{Bytes, BytesMut};
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
-use super::{
-    event::{Action, Warning},
-    export::ExportSettings,
-    family::FamilyRib,
-    shared::Shared,
-};
+use super::{export::ExportSettings, family::FamilyRib, shared::Shared};
 use crate::{
     policy::Modifying,
     rib::{AttributesId, Bits, Net, Path, RouteId},
     types::PeerId,
-    wire::{nlri::Nlri, packer},
+    wire::{encode::EncodeError, nlri::Nlri, packer},
 };
 
 /// Most routes announced in one chunk.
@@ -39,6 +34,8 @@ pub(super) struct Chunk<P> {
     pub(super) as_of: u64,
     announced: Vec<(RouteId, PeerId, P)>,
     withdrawn: Vec<(RouteId, P)>,
+    /// Of the withdrawn, those whose attributes do not fit the peers' messages.
+    unfit: Vec<(RouteId, P)>,
     messages: Bytes,
     runs: Vec<Run>,
     withdrawals: Bytes,
@@ -193,12 +190,16 @@ impl<P: Net> Gathered<P> {
         self.routes.sort_by_key(|(set, ..)| *set);
         let (mut messages, mut runs) = (BytesMut::new(), Vec::new());
         let mut announced = Vec::with_capacity(self.routes.len());
+        let mut unfit = Vec::new();
         for routes in self.routes.chunk_by(|a, b| a.0 == b.0) {
             let Some(set) = routes.first().and_then(|(set, ..)| self.sets.get(*set)) else { continue };
             let source = set.path.peer;
             let nlri = routes.iter().map(|(.., prefix)| Nlri::from(*prefix));
-            if !set.encode(shared, settings, nlri, &mut messages) {
-                self.withdrawn.extend(routes.iter().map(|(_, route, prefix)| (*route, *prefix)));
+            let fit = set.encode(shared, settings, nlri, &mut messages);
+            if fit != Fit::Fits {
+                let withheld = routes.iter().map(|(_, route, prefix)| (*route, *prefix));
+                self.withdrawn.extend(withheld.clone());
+                unfit.extend(withheld.filter(|_| fit == Fit::TooLong));
                 continue;
             }
             announced.extend(routes.iter().map(|(_, route, prefix)| (*route, source, *prefix)));
@@ -206,29 +207,37 @@ impl<P: Net> Gathered<P> {
         }
         let withdrawals = withdraw(settings, self.withdrawn.iter().map(|(_, prefix)| *prefix));
         let withdrawn = self.withdrawn;
-        Chunk { until, as_of, announced, withdrawn, messages: messages.freeze(), runs, withdrawals }
+        Chunk { until, as_of, announced, withdrawn, unfit, messages: messages.freeze(), runs, withdrawals }
     }
 }
 
+/// Whether routes can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// They can.
+    Fits,
+    /// Their attributes leave no room for a prefix in the longest message the peers take (RFC 8654 section 4).
+    TooLong,
+    /// There is no next hop to name.
+    NoNextHop,
+}
+
 impl Set {
-    /// Appends the UPDATEs for these routes; whether they can be sent.
+    /// Appends the UPDATEs for these routes, if they can be sent.
     pub(super) fn encode<P: Net>(
         &self,
-        shared: &mut Shared,
+        shared: &Shared,
         settings: &ExportSettings,
-        nlri: impl Iterator<Item = Nlri<P>> + Clone,
+        nlri: impl Iterator<Item = Nlri<P>>,
         messages: &mut BytesMut,
-    ) -> bool {
+    ) -> Fit {
         let outgoing = settings.outgoing::<P>(shared, &self.path, self.attributes, &self.modifying);
-        let Some(outgoing) = outgoing else { return false };
-        if packer::reach(&outgoing, nlri.clone(), &settings.encode, messages).is_ok() {
-            return true;
+        let Some(outgoing) = outgoing else { return Fit::NoNextHop };
+        match packer::reach(&outgoing, nlri, &settings.encode, messages) {
+            Ok(()) => Fit::Fits,
+            Err(EncodeError::NextHopFamily) => Fit::NoNextHop,
+            Err(_) => Fit::TooLong,
         }
-        if let Some(Nlri { prefix, .. }) = nlri.into_iter().next() {
-            let warning = Warning::AttributesTooLong { prefix: prefix.into() };
-            shared.actions.push_back(Action::Warn(warning));
-        }
-        false
     }
 }
 
@@ -293,6 +302,16 @@ impl<P: Net> Chunk<P> {
         }
         let prefixes = returned.into_iter().chain(had.into_iter().map(|(_, prefix)| *prefix));
         messages.extend(Some(withdraw(settings, prefixes)).filter(|w| !w.is_empty()));
+    }
+
+    /// Routes withheld because their attributes are too long.
+    pub(super) fn unfit(&self) -> &[(RouteId, P)] {
+        &self.unfit
+    }
+
+    /// Routes that are withdrawn, those too long included.
+    pub(super) fn withdrawn(&self) -> impl Iterator<Item = RouteId> + '_ {
+        self.withdrawn.iter().map(|(route, _)| *route)
     }
 
     /// Routes announced to somebody.

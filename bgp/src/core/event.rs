@@ -322,6 +322,8 @@ pub struct RouteCounts {
     pub stale: u32,
     /// Paths refused over the present session because there were too many of their prefix; not among the received.
     pub refused_paths: u32,
+    /// Prefixes not sent because their attributes do not fit the longest message the peer takes (RFC 8654 section 4).
+    pub too_long: u32,
     /// Prefixes in Adj-RIB-Out; paths, where several may be sent (RFC 7911).
     pub advertised: u32,
 }

@@ -361,6 +361,7 @@ impl Core {
             rejected,
             stale: input.stale.total(),
             refused_paths: input.refused_paths,
+            too_long: in_family!(ref self, family, rib => rib.unfit(peer)),
             advertised: in_family!(ref self, family, rib => rib.advertised(peer)),
         }
     }

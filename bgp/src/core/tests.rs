@@ -14,3 +14,4 @@ mod slow;
 mod switches;
 mod undecided;
 mod watch;
+mod wire_limits;

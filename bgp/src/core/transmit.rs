@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use ipnet::IpNet;
 
 use super::{
     chunk::Chunk,
     egress::Rewrite,
-    event::Work,
+    event::{Action, Warning, Work},
     export::ExportSettings,
     family::FamilyRib,
     progress::{Markers, Progress, Surroundings},
@@ -44,6 +45,8 @@ struct Group<P> {
     members: usize,
     /// Routes that some member may have.
     known: Bits,
+    /// Routes that no member has because their attributes do not fit its messages.
+    unfit: Bits,
     cache: Cache<P>,
     /// How far the log has been looked through for output.
     scanned: u64,
@@ -206,6 +209,9 @@ impl<P: Net> FamilyRib<P> {
         });
         let group = self.exports.groups.get_mut(member.group)?;
         chunk.announced().for_each(|route| group.known.insert(route));
+        if let Some(prefix) = group.note_unfit(&chunk) {
+            shared.actions.push_back(Action::Warn(Warning::AttributesTooLong { prefix }));
+        }
         if group.members > 1 {
             group.cache.keep(member, chunk.clone());
         }
@@ -275,7 +281,10 @@ impl<P: Net> FamilyRib<P> {
             freed.extend(useless);
         }
         for route in freed {
-            self.exports.groups.iter_mut().for_each(|g| _ = g.known.remove(route));
+            for group in &mut self.exports.groups {
+                group.known.remove(route);
+                group.unfit.remove(route);
+            }
         }
         for (index, group) in self.exports.groups.iter_mut().enumerate() {
             if group.cache.size > 0 {
@@ -289,6 +298,12 @@ impl<P: Net> FamilyRib<P> {
     pub(super) fn advertised(&self, peer: PeerId) -> u32 {
         let sent = self.exports.members.get(&peer).map(|m| m.sent.len() as u32);
         sent.unwrap_or_else(|| self.paths.advertised(peer))
+    }
+
+    /// How many routes a peer is not sent because their attributes do not fit its messages.
+    pub(super) fn unfit(&self, peer: PeerId) -> u32 {
+        let group = self.exports.members.get(&peer).and_then(|m| self.exports.groups.get(m.group));
+        group.map_or_else(|| self.paths.unfit(peer), |group| group.unfit.len() as u32)
     }
 
     /// The settings of a peer's group, what the peer has been sent, and where it stands.
@@ -315,8 +330,14 @@ impl<P> Exports<P> {
         let index = match self.groups.iter().position(|g| g.members > 0 && g.settings == settings) {
             Some(index) => index,
             None => {
-                let (known, cache) = (Bits::default(), Cache::default());
-                let group = Group { settings, members: 0, known, cache, scanned };
+                let group = Group {
+                    settings,
+                    members: 0,
+                    known: Bits::default(),
+                    unfit: Bits::default(),
+                    cache: Cache::default(),
+                    scanned,
+                };
                 match self.groups.iter().position(|g| g.members == 0) {
                     Some(index) => {
                         if let Some(slot) = self.groups.get_mut(index) {
@@ -341,9 +362,22 @@ impl<P> Exports<P> {
         if let Some(group) = self.groups.get_mut(index) {
             group.members -= 1;
             if group.members == 0 {
-                (group.known, group.cache) = (Bits::default(), Cache::default());
+                (group.known, group.unfit, group.cache) = Default::default();
             }
         }
+    }
+}
+
+impl<P: Net> Group<P> {
+    /// Keeps account of routes that are too long; the first of them when there was none before.
+    fn note_unfit(&mut self, chunk: &Chunk<P>) -> Option<IpNet> {
+        if self.unfit.len() == 0 && chunk.unfit().is_empty() {
+            return None;
+        }
+        let was_empty = self.unfit.len() == 0;
+        chunk.announced().chain(chunk.withdrawn()).for_each(|route| _ = self.unfit.remove(route));
+        chunk.unfit().iter().for_each(|(route, _)| self.unfit.insert(*route));
+        chunk.unfit().first().filter(|_| was_empty).map(|(_, prefix)| (*prefix).into())
     }
 }
 

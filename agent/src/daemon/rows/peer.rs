@@ -48,7 +48,7 @@ fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent) -> PeerRow
         state: words::name(peer.state),
         since: peer.state_age.as_secs(),
         established_count: peer.sessions,
-        info: info(peer, stale, sum(|c| c.refused_paths)),
+        info: info(peer, stale, sum(|c| c.refused_paths), sum(|c| c.too_long)),
         received: sum(|c| c.received),
         accepted: sum(|c| c.accepted),
         advertised: sum(|c| c.advertised),
@@ -96,7 +96,7 @@ fn kind(peer: &PeerSnapshot, intent: &Intent) -> PeerKind {
     }
 }
 
-fn info(peer: &PeerSnapshot, stale: u64, refused: u64) -> String {
+fn info(peer: &PeerSnapshot, stale: u64, refused: u64, too_long: u64) -> String {
     let mut parts = Vec::new();
     if peer.state != State::Established {
         parts.extend(peer.down.as_ref().map(ToString::to_string));
@@ -109,10 +109,16 @@ fn info(peer: &PeerSnapshot, stale: u64, refused: u64) -> String {
     }
     if stale > 0 {
         let noun = if stale == 1 { "route" } else { "routes" };
-        parts.push(format!("{stale} {noun} kept while it restarts"));
+        parts.push(match peer.session {
+            None => format!("{stale} {noun} kept while it restarts"),
+            Some(_) => format!("{stale} {noun} not sent again yet"),
+        });
     }
     if refused > 0 {
         parts.push(format!("{refused} paths refused: too many of one prefix"));
+    }
+    if too_long > 0 {
+        parts.push(format!("{too_long} prefixes not sent: their attributes do not fit its messages"));
     }
     parts.join("; ")
 }

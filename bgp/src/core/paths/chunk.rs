@@ -1,15 +1,16 @@
 //! A stretch of the table or of the log, encoded for members that have been sent the same.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use hashbrown::HashMap;
+use ipnet::IpNet;
 use rustc_hash::FxBuildHasher;
 
 use super::{Member, PathSettings, Sent, SentPaths, select::OutgoingPath};
 use crate::{
     core::{
-        chunk::{Run, Set, extend},
+        chunk::{Fit, Run, Set, extend},
         export::ExportSettings,
         family::FamilyRib,
         shared::Shared,
@@ -34,6 +35,8 @@ pub(super) struct PathChunk<P> {
     as_of: u64,
     extent: Extent,
     prefixes: Vec<Change<P>>,
+    /// Prefixes some path of which is too long for the peers' messages.
+    unfit: BTreeSet<P>,
     messages: Bytes,
     runs: Vec<Run>,
 }
@@ -169,25 +172,30 @@ impl<P: Net> Gathered<P> {
         extent: Extent,
     ) -> PathChunk<P> {
         self.announced.sort_by_key(|(set, _)| *set);
-        let (mut messages, mut runs, mut unfit) = (BytesMut::new(), Vec::new(), Vec::new());
+        let (mut messages, mut runs) = (BytesMut::new(), Vec::new());
+        let (mut withheld, mut unfit) = (Vec::new(), BTreeSet::new());
         for paths in self.announced.chunk_by(|a, b| a.0 == b.0) {
             let Some(set) = paths.first().and_then(|(set, _)| self.sets.get(*set)) else { continue };
             let nlri = paths.iter().map(|(_, nlri)| *nlri);
-            if set.encode(shared, &settings.export, nlri.clone(), &mut messages) {
+            let fit = set.encode(shared, &settings.export, nlri.clone(), &mut messages);
+            if fit == Fit::Fits {
                 extend(&mut runs, messages.len(), set.path.peer);
-            } else {
-                unfit.extend(nlri.map(|n| (n.prefix, n.path_id)));
+                continue;
             }
+            if fit == Fit::TooLong {
+                unfit.extend(nlri.clone().map(|n| n.prefix));
+            }
+            withheld.extend(nlri.map(|n| (n.prefix, n.path_id)));
         }
-        unfit.sort_unstable();
-        let fits = |prefix: P, sent: &Sent| unfit.binary_search(&(prefix, sent.id)).is_err();
+        withheld.sort_unstable();
+        let fits = |prefix: P, sent: &Sent| withheld.binary_search(&(prefix, sent.id)).is_err();
         let change = |(prefix, before, mut now): (P, Option<SentPaths>, Vec<Sent>)| {
             now.retain(|sent| fits(prefix, sent));
             let now = (!now.is_empty()).then(|| SentPaths::from(now));
             Change { prefix, now: same(&before, now), before }
         };
         let prefixes = self.prefixes.into_iter().map(change).collect();
-        PathChunk { until, as_of, extent, prefixes, messages: messages.freeze(), runs }
+        PathChunk { until, as_of, extent, prefixes, unfit, messages: messages.freeze(), runs }
     }
 }
 
@@ -254,6 +262,16 @@ impl<P: Net> PathChunk<P> {
             }
         }
         gone
+    }
+
+    /// Keeps account of prefixes with a path that is too long; the first of them when there was none before.
+    pub(super) fn note_unfit(&self, known: &mut BTreeSet<P>) -> Option<IpNet> {
+        let was_empty = known.is_empty();
+        if !was_empty {
+            self.prefixes.iter().for_each(|change| _ = known.remove(&change.prefix));
+        }
+        known.extend(&self.unfit);
+        self.unfit.first().filter(|_| was_empty).map(|prefix| (*prefix).into())
     }
 
     /// Octets held.

@@ -11,7 +11,11 @@ mod names;
 mod reading;
 mod select;
 
-use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU16,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -20,7 +24,7 @@ use rustc_hash::FxBuildHasher;
 pub(super) use self::names::PathNames;
 use self::{chunk::PathChunk, log::PrefixLog};
 use super::{
-    event::Work,
+    event::{Action, Warning, Work},
     export::ExportSettings,
     family::FamilyRib,
     progress::{Markers, Progress},
@@ -65,6 +69,8 @@ struct Group<P> {
     cache: BTreeMap<Place, Arc<PathChunk<P>>>,
     /// Octets in it.
     size: usize,
+    /// Prefixes some path of which does not fit the members' messages.
+    unfit: BTreeSet<P>,
 }
 
 /// Where a chunk starts.
@@ -171,6 +177,12 @@ impl<P: Net> PathExports<P> {
         self.members.get(&peer).map_or(0, |m| m.paths)
     }
 
+    /// How many prefixes have a path that a peer is not sent because it is too long.
+    pub(super) fn unfit(&self, peer: PeerId) -> u32 {
+        let group = self.members.get(&peer).and_then(|m| self.groups.get(&m.group));
+        group.map_or(0, |group| group.unfit.len() as u32)
+    }
+
     fn enter(&mut self, settings: PathSettings) -> u32 {
         let found = self.groups.iter_mut().find(|(_, g)| g.settings == settings);
         if let Some((index, group)) = found {
@@ -178,7 +190,10 @@ impl<P: Net> PathExports<P> {
             return *index;
         }
         let index = self.groups.last_key_value().map_or(0, |(last, _)| last + 1);
-        self.groups.insert(index, Group { settings, members: 1, cache: BTreeMap::new(), size: 0 });
+        self.groups.insert(
+            index,
+            Group { settings, members: 1, cache: BTreeMap::new(), size: 0, unfit: BTreeSet::new() },
+        );
         index
     }
 
@@ -259,6 +274,9 @@ impl<P: Net> FamilyRib<P> {
         }
         let chunk = Arc::new(self.encode_paths(shared, &group.settings, member));
         let group = self.paths.groups.get_mut(&member.group)?;
+        if let Some(prefix) = chunk.note_unfit(&mut group.unfit) {
+            shared.actions.push_back(Action::Warn(Warning::AttributesTooLong { prefix }));
+        }
         if group.members > 1 {
             group.keep(place, chunk.clone());
         }

@@ -121,6 +121,8 @@ pub(super) struct Lab {
     pub(super) core: Core,
     pub(super) now: Now,
     pub(super) learned: BTreeMap<PeerId, Learned>,
+    /// What is agreed with a peer, where that is not what its configuration says.
+    pub(super) agreed: BTreeMap<u32, Negotiated>,
     pub(super) reachability: BTreeMap<IpAddr, Reachability>,
     pub(super) watched: BTreeSet<IpAddr>,
     /// Next hops whose first answer takes until [`Lab::set_reachability`].
@@ -139,6 +141,7 @@ impl Lab {
             core: Core::new(config, now),
             now,
             learned: BTreeMap::new(),
+            agreed: BTreeMap::new(),
             reachability: BTreeMap::new(),
             watched: BTreeSet::new(),
             slow: BTreeSet::new(),
@@ -151,6 +154,9 @@ impl Lab {
 
     pub(super) fn negotiated(&self, index: u32, restart: Option<PeerRestart>) -> Negotiated {
         let (_, config) = self.core.peers().find(|(id, _)| id.0 == index).unwrap();
+        if let Some(agreed) = self.agreed.get(&index) {
+            return agreed.clone();
+        }
         Negotiated {
             peer_asn: config.asn,
             peer_id: RouterId(address(index)),
