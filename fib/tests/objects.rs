@@ -201,7 +201,7 @@ fn a_leg_that_dies_with_its_link_leaves_the_route_and_comes_back() {
         for form in [ObjectUse::On, ObjectUse::Off] {
             let (handle, _events) = running(PoolMode::Never, form).await;
             apply(&handle, &[to(&block(1), &[FAR, NEAR])]).await;
-            let both = routes(179);
+            let both = form_of(&routes(179));
             assert_eq!(both.len(), 4, "{both:?}");
             let monitor = RouteMonitor::start();
             for (down, up) in [
@@ -213,7 +213,7 @@ fn a_leg_that_dies_with_its_link_leaves_the_route_and_comes_back() {
                 eventually(|| !routes(179).join(" ").contains("eth1"));
                 assert!(routes(179)[0].contains("172.16.1.0/26"), "{form:?} {down}: {:?}", routes(179));
                 ip(up);
-                eventually(|| routes(179) == both);
+                eventually(|| form_of(&routes(179)) == both);
             }
             let heard = monitor.lines("172.16.");
             assert!(heard.iter().all(|line| !line.contains("Deleted")), "{form:?} {heard:?}");

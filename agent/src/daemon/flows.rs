@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use bgp::{
-    core::{BestChange, Warning},
+    core::{BestChange, Usability, Warning},
     event::Reachability,
     net::{Outputs, SpeakerError, SpeakerEvent},
     types::PeerId,
@@ -45,7 +45,9 @@ pub(super) async fn from_speaker(daemon: Daemon, mut outputs: Outputs) {
 async fn to_fib(daemon: &Daemon, batch: Vec<BestChange>) {
     if daemon.hub.has_listeners() {
         for change in &batch {
-            let next_hops = change.next_hops.iter().map(|n| n.address.to_string()).collect();
+            let usable = change.usability == Usability::Usable;
+            let next_hops =
+                change.next_hops.iter().filter(|_| usable).map(|n| n.address.to_string()).collect();
             daemon.hub.announce(What::Route { prefix: change.prefix.to_string(), next_hops });
         }
     }

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use smallvec::SmallVec;
 
 use super::{
-    event::{BestChange, WeightedNextHop},
+    event::{BestChange, Usability, WeightedNextHop},
     family::FamilyRib,
     shared::Shared,
 };
 use crate::{
     config::Install,
     decision::{self, Reason},
-    rib::{Bits, LOCAL, Net, RouteId},
+    rib::{Bits, LOCAL, Net, Path, RouteId},
     types::NextHopAddress,
     wire::{attribute::PathAttributes, community::ExtendedCommunity},
 };
@@ -90,17 +90,17 @@ impl<P: Net> FamilyRib<P> {
         self.release_held(shared, max, changes);
         while changes.len() < max {
             let Some(route) = self.next_route() else { return };
-            let next_hops = self.next_hops(shared, route);
+            let (next_hops, usability) = self.to_forward(shared, route);
             let Some(entry) = self.table.get(route) else { continue };
             if !next_hops.is_empty() {
                 self.best.installed.insert(route);
                 self.best.held.remove(&entry.prefix);
-                changes.push(BestChange { prefix: entry.prefix.into(), next_hops });
+                changes.push(BestChange { prefix: entry.prefix.into(), next_hops, usability });
             } else if !entry.is_undecided() && self.best.installed.remove(route) {
                 if shared.keeping.contains(P::FAMILY) {
                     self.best.held.insert(entry.prefix);
                 } else {
-                    changes.push(BestChange { prefix: entry.prefix.into(), next_hops });
+                    changes.push(BestChange { prefix: entry.prefix.into(), next_hops, usability });
                 }
             }
         }
@@ -134,10 +134,34 @@ impl<P: Net> FamilyRib<P> {
             let undecided = |route: &RouteId| self.table.get(*route).is_some_and(|e| e.is_undecided());
             if let Some(route) = route.filter(undecided) {
                 self.best.installed.insert(route);
-            } else if route.is_none_or(|route| self.next_hops(shared, route).is_empty()) {
-                changes.push(BestChange { prefix: prefix.into(), next_hops: Vec::new() });
+            } else if route.is_none_or(|route| self.to_forward(shared, route).0.is_empty()) {
+                let usability = Usability::Usable;
+                changes.push(BestChange { prefix: prefix.into(), next_hops: Vec::new(), usability });
             }
         }
+    }
+
+    /// Where the forwarding table sends packets for a route, or would if it could.
+    fn to_forward(&self, shared: &Shared, route: RouteId) -> (Vec<WeightedNextHop>, Usability) {
+        let next_hops = self.next_hops(shared, route);
+        if !next_hops.is_empty() {
+            return (next_hops, Usability::Usable);
+        }
+        match self.unreachable(shared, route) {
+            Some(next_hop) => (vec![next_hop], Usability::Unreachable),
+            None => (Vec::new(), Usability::Usable),
+        }
+    }
+
+    /// The next hop that keeps a route without a best path from having one.
+    fn unreachable(&self, shared: &Shared, route: RouteId) -> Option<WeightedNextHop> {
+        let entry = self.table.get(route).filter(|e| e.best().is_none() && !e.is_undecided())?;
+        let waits = |p: &&Path| p.reason == Reason::NextHopUnreachable.code();
+        let installs = |p: &&Path| shared.peer(p.peer).is_some_and(|o| o.config.install == Install::Forward);
+        let path = entry.paths().iter().filter(waits).find(installs)?;
+        let NextHopAddress { address, interface } =
+            shared.attributes.get(self.effective(route, path))?.next_hop.hop();
+        Some(WeightedNextHop { address, interface, weight: 1 })
     }
 
     /// Where the forwarding table sends packets for a route; none when it is not to be installed.

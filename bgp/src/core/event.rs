@@ -102,6 +102,18 @@ pub struct BestChange {
     pub prefix: IpNet,
     /// Where to send packets, sorted by address; empty: the route is gone.
     pub next_hops: Vec<WeightedNextHop>,
+    /// Whether those next hops can be reached.
+    pub usability: Usability,
+}
+
+/// Whether packets can be sent where a route leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usability {
+    /// They can, or there is no route.
+    Usable,
+    /// No path has a next hop that can be reached (RFC 4271 section 9.1.2.1): the route is not in the Loc-RIB and nobody
+    /// is told of it, but a forwarding table may refuse its packets rather than let them follow a shorter route.
+    Unreachable,
 }
 
 /// One next hop of a route.

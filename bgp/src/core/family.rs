@@ -65,7 +65,8 @@ enum Identity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Standing {
     best: Identity,
-    /// The paths beside the best one that packets take; always none while a route has one next hop.
+    /// The paths beside the best one that packets take (always none while a route has one next hop), or, where none is
+    /// best, those whose next hop cannot be reached.
     legs: SmallVec<[(PeerId, u32, AttributesId); 2]>,
     /// All paths, where somebody is told of all.
     paths: Vec<PathState>,
@@ -317,7 +318,9 @@ impl<P: Net> FamilyRib<P> {
 
     fn standing(&self, shared: &Shared, route: RouteId) -> Standing {
         let paths = self.table.get(route).map_or(&[][..], |e| e.paths());
-        let legs = paths.iter().filter(|p| p.reason == Reason::Multipath.code());
+        let best = paths.iter().any(|p| p.reason == Reason::Best.code());
+        let beside = if best { Reason::Multipath } else { Reason::NextHopUnreachable };
+        let legs = paths.iter().filter(|p| p.reason == beside.code());
         let mut legs: SmallVec<_> = legs.map(|p| (p.peer, p.path_id, self.effective(route, p))).collect();
         legs.sort_unstable();
         let paths = if self.paths.is_active() { self.path_states(shared, route) } else { Vec::new() };
@@ -381,6 +384,9 @@ impl<P: Net> FamilyRib<P> {
         match (before.best, now.best) {
             (Identity::None, Identity::Undecided) => {}
             (before, now) if before != now => self.touch(route),
+            _ if before.legs != now.legs && now.best == Identity::None && now.legs.is_empty() => {
+                self.touch(route)
+            }
             _ if before.legs != now.legs => self.best.legs_changed(route),
             _ => self.table.free_unlogged(route),
         }

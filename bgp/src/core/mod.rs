@@ -36,8 +36,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 pub use self::event::{
     Action, AdjRibIn, AdvertisedRoute, BestChange, Delivery, ExplainedExport, ExplainedStep, Explanation,
-    Freshness, Page, PathView, PeerChange, Presence, RestartWait, RouteCounts, RouteView, Warning, WatchItem,
-    WatchedTable, WeightedNextHop, Withheld, Work,
+    Freshness, Page, PathView, PeerChange, Presence, RestartWait, RouteCounts, RouteView, Usability, Warning,
+    WatchItem, WatchedTable, WeightedNextHop, Withheld, Work,
 };
 pub use self::watch::{Overtaken, WatchFigures, WatchId, WatchSettings};
 use self::{

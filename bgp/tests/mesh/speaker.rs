@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bgp::{
     config::SpeakerConfig,
-    core::{Action, Core, Work},
+    core::{Action, Core, Usability, Work},
     event::Reachability,
     fsm::{Config, ConnectionId, LocalRestart, PeerFsm, Restarting},
     types::{Families, Now, PeerId, PeerType},
@@ -98,7 +98,8 @@ impl Speaker {
         }
         for change in self.core.poll_best(budget) {
             work = Work::Pending;
-            let hops: Vec<_> = change.next_hops.iter().map(|hop| hop.address).collect();
+            let usable = change.usability == Usability::Usable;
+            let hops: Vec<_> = change.next_hops.iter().filter(|_| usable).map(|hop| hop.address).collect();
             if hops.is_empty() {
                 self.fib.remove(&change.prefix)
             } else {

@@ -132,6 +132,8 @@ pub(super) struct Lab {
     /// The first next hop of every route, and all of them with their weights.
     pub(super) fib: BTreeMap<IpNet, IpAddr>,
     pub(super) legs: BTreeMap<IpNet, Vec<(IpAddr, u16)>>,
+    /// Prefixes that the forwarding table was told cannot be reached.
+    pub(super) unreachable: std::collections::BTreeSet<IpNet>,
 }
 
 impl Lab {
@@ -149,6 +151,7 @@ impl Lab {
             actions: Vec::new(),
             fib: BTreeMap::new(),
             legs: BTreeMap::new(),
+            unreachable: Default::default(),
         }
     }
 
@@ -302,11 +305,21 @@ impl Lab {
         let changes = self.core.poll_best(max);
         let count = changes.len();
         for change in changes {
+            if change.usability == Usability::Unreachable {
+                self.fib.remove(&change.prefix);
+                self.legs.remove(&change.prefix);
+                self.unreachable.insert(change.prefix);
+                continue;
+            }
+            let refused = self.unreachable.remove(&change.prefix);
             let legs = change.next_hops.iter().map(|hop| (hop.address, hop.weight)).collect();
             self.legs.insert(change.prefix, legs);
             match change.next_hops.first() {
                 Some(hop) => _ = self.fib.insert(change.prefix, hop.address),
-                None => assert!(self.fib.remove(&change.prefix).is_some(), "never had {}", change.prefix),
+                None => {
+                    let had = self.fib.remove(&change.prefix).is_some() || refused;
+                    assert!(had, "never had {}", change.prefix);
+                }
             }
         }
         count

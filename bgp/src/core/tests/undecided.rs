@@ -43,6 +43,25 @@ fn a_next_hop_that_turns_out_unreachable_takes_the_route_back() {
     lab.set_reachability(address(NEW).into(), Reachability::Unreachable);
     lab.settle();
     assert_eq!(told(&lab), (None, None));
+    // The forwarding table knows that there would be a route, until there is none any more.
+    assert!(lab.unreachable.contains(&net(BLOCK)));
+    lab.withdraw(0, &[BLOCK]);
+    lab.settle();
+    assert!(lab.unreachable.is_empty());
+}
+
+#[test]
+fn a_route_whose_next_hop_was_never_reachable_is_told_as_such() {
+    let mut lab = moved();
+    lab.set_reachability(address(NEW).into(), Reachability::Unreachable);
+    lab.announce(0, &internal(address(NEW)), &["10.99.0.0/16"]);
+    lab.settle();
+    assert!(lab.unreachable.contains(&net("10.99.0.0/16")));
+    assert_eq!(lab.fib.get(&net("10.99.0.0/16")), None);
+    lab.set_reachability(address(NEW).into(), Reachability::Reachable { metric: 0 });
+    lab.settle();
+    assert_eq!(lab.fib.get(&net("10.99.0.0/16")), Some(&address(NEW).into()));
+    assert!(lab.unreachable.is_empty());
 }
 
 #[test]
