@@ -21,7 +21,7 @@ use std::{
 };
 
 use fib::{
-    config::{FibConfig, Pool, PoolMode, Tunnel},
+    config::{FibConfig, ObjectUse, Pool, PoolMode, Tunnel},
     route::RouteChange,
     service::{FibHandle, start},
 };
@@ -52,8 +52,15 @@ async fn measure(count: u32) {
     let took = ip_batch(&prefixes);
     report("ip -batch", count, took);
     netns::ip("route flush proto 179");
+    for objects in [ObjectUse::Off, ObjectUse::On] {
+        println!("{}", if objects == ObjectUse::On { "with next-hop objects" } else { "plain" });
+        program(&prefixes, count, objects).await;
+    }
+}
 
+async fn program(prefixes: &[Ipv4Net], count: u32, objects: ObjectUse) {
     let config = |mode| FibConfig {
+        objects,
         node_network: "192.168.92.0/24".parse().ok(),
         pools: vec![Pool { cidr: "10.0.0.0/8".parse().unwrap(), mode }],
         tunnel: Tunnel { device: "tunl9".into(), ..Tunnel::default() },
@@ -77,6 +84,9 @@ async fn measure(count: u32) {
         "table",
         fib.status().await.unwrap().bytes as f64 / f64::from(count)
     );
+    if let Some(kilobytes) = resident() {
+        println!("{:22} {kilobytes:8} kB resident", "process");
+    }
     let gone = prefixes.iter().map(|prefix| RouteChange::withdraw((*prefix).into())).collect();
     report("withdraw", count, timed(&fib, gone).await);
     assert_eq!(held(), 0);
@@ -88,6 +98,14 @@ async fn measure(count: u32) {
         fib.settle().await.unwrap();
     }
     report("one at a time", 2000, began.elapsed());
+    fib.flush().await.unwrap();
+    fib.stop().await.unwrap();
+}
+
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 async fn timed(fib: &FibHandle, changes: Vec<RouteChange>) -> Duration {

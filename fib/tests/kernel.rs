@@ -343,41 +343,6 @@ fn ten_thousand_routes_are_installed_and_flushed_beside_foreign_ones() {
 }
 
 #[test]
-fn sabotage_by_others_is_undone_within_two_seconds() {
-    netns::run(|| async {
-        let (handle, _events) = running(config(PoolMode::CrossSubnet)).await;
-        let prefix = |n: u64| format!("172.16.{n}.0/26");
-        let next_hop = |n: u64| if n.is_multiple_of(2) { "192.168.92.129" } else { "10.1.1.1" };
-        let changes: Vec<_> = (0..8).map(|n| via(&prefix(n), next_hop(n))).collect();
-        apply(&handle, &changes).await;
-        let wanted = routes(179);
-        assert_eq!(wanted.len(), 9);
-        let mut seed = 0x5eed_u64;
-        for _ in 0..200 {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let (act, target) = (seed >> 40 & 7, prefix(seed >> 50 & 7));
-            netns::try_ip(&match act {
-                0 => format!("route del {target}"),
-                1 => format!("route replace blackhole {target} proto 179"),
-                2 => format!("route append {target} via 192.168.92.9 proto 179"),
-                3 => format!("route add {target} via 192.168.92.9 proto 179 metric 5"),
-                4 => "link set eth0 down".into(),
-                5 => "link set tunl9 down".into(),
-                6 => "addr del 192.168.92.128/24 dev eth0".into(),
-                _ => "route flush proto 179".into(),
-            });
-            for command in ["link set eth0 up", "link set tunl9 up", "addr add 192.168.92.128/24 dev eth0"] {
-                netns::try_ip(command);
-            }
-        }
-        let wanted: Vec<_> = wanted.iter().map(String::as_str).collect();
-        eventually_routes(&wanted);
-        sleep(Duration::from_millis(1500));
-        assert_eq!(routes(179), wanted);
-    });
-}
-
-#[test]
 fn borrowed_addresses_of_pods_are_told_while_their_routes_are_there() {
     netns::run(|| async {
         ip("link add cali1 type veth peer name pod1");
