@@ -3,7 +3,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "helpers of tests, which clippy does not take for tests"
+    dead_code,
+    reason = "helpers of tests, which clippy does not take for tests, shared with other tests"
 )]
 
 mod netns;

@@ -8,6 +8,7 @@ use super::{
     cargo_test::Tally,
     check::{Check, Count},
     context::Context,
+    plan::Mode,
     report,
 };
 use crate::{features, run::Outcome};
@@ -37,7 +38,16 @@ pub(crate) fn release_build(context: &Context) -> Result<Check> {
 /// `cargo test`
 pub(crate) fn tests(context: &Context) -> Result<Check> {
     let words = ["test", "--workspace", "--no-fail-fast", "--", "--show-output"];
-    tested(context, "tests", &mut context.workspace.cargo(words))
+    let mut command = context.workspace.cargo(words);
+    if context.mode == Mode::Full {
+        command.env("SISKIN_SABOTAGE_SECONDS", "60").env("SISKIN_SABOTAGE_SEEDS", sabotage_seeds());
+    }
+    tested(context, "tests", &mut command)
+}
+
+/// The seeds of the kernel's sabotage in the full set, a minute each.
+fn sabotage_seeds() -> String {
+    (1..=20).map(|seed| seed.to_string()).collect::<Vec<_>>().join(",")
 }
 
 /// Networks of simulated speakers, many and large ones, compiled with optimisation.
