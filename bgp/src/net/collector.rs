@@ -27,6 +27,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const STALLED: Duration = Duration::from_secs(120);
 /// How long the last word may take.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// Octets the kernel may hold for a collector: what waits there cannot be coalesced any more.
+const SEND_BUFFER: usize = 128 * 1024;
 /// The longest wait between attempts.
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// A connection that lasted this long was a good one: the next attempt comes soon.
@@ -169,6 +171,8 @@ pub(super) struct CollectorTask {
 enum End {
     /// The speaker has ended the BMP session, or itself.
     Over,
+    /// The same, in the middle of a message.
+    Cut,
     /// It failed, or was given up.
     Failed(String),
 }
@@ -182,7 +186,7 @@ impl CollectorTask {
             let begun = Instant::now();
             let failure = match self.connect().await {
                 Some(Ok(stream)) => match self.serve(stream).await {
-                    End::Over => return,
+                    End::Over | End::Cut => return,
                     End::Failed(failure) => failure,
                 },
                 Some(Err(error)) => error.to_string(),
@@ -272,11 +276,26 @@ impl CollectorTask {
                     },
                 }
             };
-            match timeout(STALLED, stream.write_all(&portion)).await {
-                Ok(Ok(())) => self.written(&portion),
-                Ok(Err(error)) => return End::Failed(error.to_string()),
-                Err(_) => return End::Failed(format!("took nothing for {} s", STALLED.as_secs())),
+            if let Err(end) = self.write(stream, &portion).await {
+                return end;
             }
+            self.written(&portion);
+        }
+    }
+
+    async fn write(&mut self, stream: &mut TcpStream, portion: &[u8]) -> Result<(), End> {
+        let writing = stream.write_all(portion);
+        tokio::pin!(writing);
+        tokio::select! {
+            outcome = timeout(STALLED, &mut writing) => match outcome {
+                Ok(outcome) => outcome.map_err(|error| End::Failed(error.to_string())),
+                Err(_) => Err(End::Failed(format!("took nothing for {} s", STALLED.as_secs()))),
+            },
+            // Nothing comes while a portion is being written but the end.
+            _ = self.portions.recv() => match timeout(FAREWELL, writing).await {
+                Ok(Ok(())) => Err(End::Over),
+                _ => Err(End::Cut),
+            },
         }
     }
 
@@ -290,6 +309,7 @@ impl CollectorTask {
 fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
     let socket = SockRef::from(&stream);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }

@@ -59,7 +59,7 @@ pub(crate) fn prefixes(list: &[&str]) -> BTreeSet<ipnet::IpNet> {
 /// Reads until nothing has come for a while.
 async fn read(stream: &mut TcpStream, octets: &mut Vec<u8>) {
     let mut buffer = vec![0; 65536];
-    while let Ok(Ok(length @ 1..)) = timeout(Duration::from_millis(700), stream.read(&mut buffer)).await {
+    while let Ok(Ok(length @ 1..)) = timeout(Duration::from_millis(350), stream.read(&mut buffer)).await {
         octets.extend_from_slice(&buffer[..length]);
     }
 }
@@ -207,4 +207,35 @@ async fn a_collector_that_comes_back_is_told_everything_anew() {
     }
     ours.reconfigure(SpeakerConfig { monitoring: MonitoringConfig::default(), ..config }).await.unwrap();
     eventually("no collector", SOON, || async { ours.collectors().await.unwrap().is_empty() }).await;
+}
+
+#[tokio::test]
+async fn leaving_does_not_wait_for_a_collector_that_reads_nothing() {
+    if enter("bmp::leaving_does_not_wait_for_a_collector_that_reads_nothing") == Place::Outside {
+        return;
+    }
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind((host(1), 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let tables = [WatchedTable::Received, WatchedTable::Accepted, WatchedTable::LocRib];
+    let collectors = vec![collector(&address, &tables)];
+    let (ours, theirs, _) = pair(MonitoringConfig { collectors, ..MonitoringConfig::default() }).await;
+    let (_unread, _) = listener.accept().await.unwrap();
+    let mut written = (0, 1);
+    for round in 0..200u8 {
+        if written.0 == written.1 {
+            break;
+        }
+        let many =
+            (0..1024u16).map(|low| format!("10.{round}.{}.{}/30", low >> 6, low << 2 & 255).parse().unwrap());
+        theirs.originate(many.collect()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        written = (written.1, ours.collectors().await.unwrap().remove(0).octets);
+    }
+    assert_eq!(written.0, written.1, "the collector's socket is full");
+    let begun = std::time::Instant::now();
+    ours.shut_down(ShutdownMode::Keep).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(2500), "{:?}", begun.elapsed());
 }
