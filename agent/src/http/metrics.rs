@@ -333,6 +333,7 @@ mod tests {
             bfd: None,
             counters: Counters::default(),
             last_error: None,
+            incidents: Vec::new(),
         };
         let fib_routes = vec![FibRoutes { path: "tunnel".into(), state: "installed".into(), routes: 2 }];
         let text = render(Snapshot {

@@ -41,6 +41,8 @@ use crate::{
 };
 
 mod input;
+#[cfg(test)]
+mod tests;
 
 /// What the speaker and the listeners tell a peer task.
 #[derive(Debug)]

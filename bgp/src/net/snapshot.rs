@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use super::incidents::{Incident, Incidents};
 use crate::{
     config::{AdminState, AsnRule, PeerConfig, Reflection},
     core::RouteCounts,
@@ -49,6 +50,8 @@ pub struct PeerSnapshot {
     pub session: Option<SessionSnapshot>,
     /// What ended the last session or attempt.
     pub last_failure: Option<Failure>,
+    /// Its last messages that were not as they should be, the latest first.
+    pub incidents: Vec<Incident>,
     /// What is left out of our OPENs because the peer has refused it.
     pub fallback: Fallback,
     /// Sessions that have reached Established so far.
@@ -176,11 +179,17 @@ pub(super) struct Status {
 pub(super) struct Shared {
     pub(super) counters: Counters,
     status: Mutex<Status>,
+    incidents: Mutex<Incidents>,
 }
 
 impl Shared {
     pub(super) fn status(&self) -> MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a message that was not as it should be.
+    pub(super) fn keep(&self, now: Now, what: String, message: &[u8]) {
+        self.incidents.lock().unwrap_or_else(PoisonError::into_inner).keep(now, what, message);
     }
 
     /// The peer as it is now; its routes are for the caller to add.
@@ -211,6 +220,7 @@ impl Shared {
             }),
             session: status.session,
             last_failure: status.last_failure,
+            incidents: self.incidents.lock().unwrap_or_else(PoisonError::into_inner).at(now),
             fallback: status.fallback,
             sessions: status.sessions,
             messages: self.counters.read(),

@@ -48,6 +48,22 @@ pub struct PeerRow {
     /// What ended the last session or attempt, one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// Its last messages that were not as they should be, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<IncidentRow>,
+}
+
+/// A message that an RFC 7606 action or a NOTIFICATION followed, or that was a NOTIFICATION.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentRow {
+    /// Seconds since it came.
+    pub age: u64,
+    /// What was wrong with it, or what it says.
+    pub what: String,
+    /// Its length in octets.
+    pub length: usize,
+    /// The message as it came, in hexadecimal digits, at most 4096 octets of it.
+    pub octets: String,
 }
 
 /// What a peer is to us.

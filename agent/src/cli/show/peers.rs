@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{bfd, field};
 use crate::{
-    api::protocol::peer::{Admin, Messages, PeerRow, SessionDetails},
+    api::protocol::peer::{Admin, IncidentRow, Messages, PeerRow, SessionDetails},
     cli::output::{Table, Tone, duration},
 };
 
@@ -113,7 +113,19 @@ pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
         let text = format!("{} path attributes were malformed (RFC 7606)", n.malformed_attributes);
         field(out, "Warning", Tone::Warning, &[text])?;
     }
+    if !peer.incidents.is_empty() {
+        let lines: Vec<String> = peer.incidents.iter().flat_map(incident_lines).collect();
+        field(out, "Messages", Tone::Plain, &lines)?;
+    }
     Ok(())
+}
+
+/// What was wrong with a message, and its beginning; `--json` has all of it.
+fn incident_lines(incident: &IncidentRow) -> [String; 2] {
+    const SHOWN: usize = 96;
+    let head = format!("{} ago, {} octets: {}", duration(incident.age), incident.length, incident.what);
+    let octets = incident.octets.get(..SHOWN).map_or_else(|| incident.octets.clone(), |o| format!("{o}..."));
+    [head, octets]
 }
 
 fn messages(direction: &str, messages: &Messages) -> String {
@@ -162,6 +174,7 @@ mod tests {
             bfd: None,
             counters: Counters::default(),
             last_error: None,
+            incidents: Vec::new(),
         }
     }
 

@@ -6,14 +6,14 @@ use bgp::{
     config::{AdminState, Reflection, SpeakerConfig},
     core::RouteCounts,
     fsm::State,
-    net::{MessageTally, PeerSnapshot, SessionSnapshot},
+    net::{Incident, MessageTally, PeerSnapshot, SessionSnapshot},
     types::PeerType,
     wire::capability_code::CapabilityCode,
 };
 
 use super::{capabilities::capabilities, words};
 use crate::{
-    api::protocol::peer::{Admin, Counters, Messages, PeerKind, PeerRow, SessionDetails},
+    api::protocol::peer::{Admin, Counters, IncidentRow, Messages, PeerKind, PeerRow, SessionDetails},
     config::Intent,
 };
 
@@ -62,6 +62,16 @@ fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent) -> PeerRow
             malformed_attributes: peer.messages.malformed,
         },
         last_error: peer.last_failure.as_ref().map(ToString::to_string),
+        incidents: peer.incidents.iter().map(incident).collect(),
+    }
+}
+
+fn incident(incident: &Incident) -> IncidentRow {
+    IncidentRow {
+        age: incident.age.as_secs(),
+        what: incident.what.clone(),
+        length: incident.length,
+        octets: incident.octets.iter().map(|octet| format!("{octet:02x}")).collect(),
     }
 }
 

@@ -50,6 +50,7 @@ impl PeerTask {
                 }
                 Ok(None) => break,
                 Err(notification) => {
+                    self.shared.keep(now, format!("answered with {notification}"), octets);
                     self.fsm.handle_malformed(now, id, notification);
                     self.settle();
                 }
@@ -69,7 +70,7 @@ impl PeerTask {
         }
         let Some(link) = self.link_mut(id) else { return };
         match guarded_decode(octets, &link.context) {
-            Ok(Message::Update(update)) => self.update(update),
+            Ok(Message::Update(update)) => self.update(now, octets, update),
             Ok(Message::RouteRefresh(refresh)) => self.refresh(now, id, refresh),
             Ok(Message::Open(open)) => {
                 link.opens.received = Bytes::copy_from_slice(octets);
@@ -77,9 +78,11 @@ impl PeerTask {
             }
             Ok(Message::Keepalive) => self.tell(now, id, Received::Keepalive),
             Ok(Message::Notification(notification)) => {
+                self.shared.keep(now, format!("says: {}", notification.explain()), octets);
                 self.tell(now, id, Received::Notification(notification));
             }
             Err(notification) => {
+                self.shared.keep(now, format!("answered with {notification}"), octets);
                 self.fsm.handle_malformed(now, id, notification);
                 self.settle();
             }
@@ -107,8 +110,10 @@ impl PeerTask {
         self.publish();
     }
 
-    fn update(&mut self, update: Update) {
+    fn update(&mut self, now: Now, octets: &[u8], update: Update) {
         if !update.malformed.is_empty() {
+            let faults: Vec<_> = update.malformed.iter().map(ToString::to_string).collect();
+            self.shared.keep(now, faults.join("; "), octets);
             count(&self.shared.counters.malformed, update.malformed.len());
             for malformed in &update.malformed {
                 self.blame(malformed);
@@ -157,9 +162,18 @@ impl PeerTask {
     }
 }
 
+/// A message that ends so makes the decoder of the tests panic.
+#[cfg(test)]
+pub(super) const FAULT: &[u8] = b"PANIC";
+
 /// A decoder that panics, which it must not, costs the connection that fed it and nothing else.
 fn guarded_decode(octets: &[u8], context: &DecodeContext) -> Result<Message, Notification> {
-    contain(|| decode(octets, context)).unwrap_or_else(|Panicked| {
+    let decode = || {
+        #[cfg(test)]
+        assert!(!octets.ends_with(FAULT), "a defect, on purpose");
+        decode(octets, context)
+    };
+    contain(decode).unwrap_or_else(|Panicked| {
         error!(message = ?octets, "decoding a message panicked; please report this message");
         Err(ErrorKind::OUT_OF_RESOURCES.into())
     })
