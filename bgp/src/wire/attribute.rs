@@ -225,3 +225,51 @@ pub struct PathAttributes {
     /// Everything else, when there is any.
     pub rare: Option<Box<RareAttributes>>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_attribute_we_read_has_its_registered_name_and_no_other_has_one() {
+        let names: Vec<_> = (0..=u8::MAX).filter_map(|code| Some((code, code::name(code)?))).collect();
+        let registered = [
+            (1, "ORIGIN"),
+            (2, "AS_PATH"),
+            (3, "NEXT_HOP"),
+            (4, "MULTI_EXIT_DISC"),
+            (5, "LOCAL_PREF"),
+            (6, "ATOMIC_AGGREGATE"),
+            (7, "AGGREGATOR"),
+            (8, "COMMUNITIES"),
+            (9, "ORIGINATOR_ID"),
+            (10, "CLUSTER_LIST"),
+            (14, "MP_REACH_NLRI"),
+            (15, "MP_UNREACH_NLRI"),
+            (16, "EXTENDED COMMUNITIES"),
+            (17, "AS4_PATH"),
+            (18, "AS4_AGGREGATOR"),
+            (32, "LARGE_COMMUNITY"),
+            (35, "OTC"),
+        ];
+        assert_eq!(names, registered);
+    }
+
+    #[test]
+    fn partial_bits_are_kept_for_each_attribute_that_may_carry_one_and_for_no_other() {
+        let carriers = [
+            code::AGGREGATOR,
+            code::COMMUNITIES,
+            code::EXTENDED_COMMUNITIES,
+            code::LARGE_COMMUNITY,
+            code::ONLY_TO_CUSTOMER,
+        ];
+        for set in 0..=u8::MAX {
+            let mut bits = PartialBits::default();
+            bits.insert(set);
+            let found: Vec<_> = (0..=u8::MAX).filter(|code| bits.contains(*code)).collect();
+            let expected: Vec<_> = carriers.into_iter().filter(|code| *code == set).collect();
+            assert_eq!(found, expected, "after {set}");
+        }
+    }
+}

@@ -13,6 +13,8 @@ use crate::{install, run::Outcome, ui};
 const FUZZING: &[&str] = &["c++"];
 /// The real routers, so that a fetch that fails is seen at once and not in the middle of the labs.
 const ROUTERS: &[&str] = &["bgpctl", "bird", "exabgp", "gobgpd", "zebra"];
+/// Independent readers of what tests have written.
+const READERS: &[&str] = &["bgpdump"];
 /// Parts of the toolchain that a minimal installation lacks.
 const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
 
@@ -39,7 +41,7 @@ pub(crate) fn prepare(mode: Mode) -> Option<Check> {
 
 fn programs(mode: Mode) -> Vec<&'static str> {
     let stages = mode.stages();
-    let mut programs = install::LAB.to_vec();
+    let mut programs = [install::LAB, READERS].concat();
     if stages.contains(&Stage::Fuzzing) {
         programs.extend(FUZZING);
     }
