@@ -15,6 +15,7 @@ use crate::{
     demo,
     expect::{Expectations, Set},
     features::Feature,
+    feed::Feed,
     graph, install, interop, interrupt,
     lab::{Guardian, Lab},
     node,
@@ -98,6 +99,18 @@ enum Action {
         /// The topology file
         file: PathBuf,
     },
+    /// Tell several daemons the same routes, and compare what they choose
+    #[command(hide = true)]
+    Feed {
+        /// The daemons, as NAME=ADDRESS
+        daemons: Vec<String>,
+        /// Where the pseudo-random numbers start; anywhere unless given
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How many steps
+        #[arg(long, default_value_t = 500)]
+        steps: u32,
+    },
     /// The first process of a node
     #[command(hide = true)]
     NodeInit {
@@ -133,6 +146,7 @@ impl Cli {
                 ui::line(graph::mermaid(&Topology::read(&file)?).trim_end());
                 Ok(ExitCode::SUCCESS)
             }
+            Action::Feed { daemons, seed, steps } => feed(&daemons, seed, steps),
             Action::NodeInit { spec } => node::init::main(&spec).map(|()| ExitCode::SUCCESS),
             Action::Guard { lab } => Guardian::run(&lab).map(|()| ExitCode::SUCCESS),
         }
@@ -179,6 +193,18 @@ fn exec(file: &std::path::Path, node: &str, mut command: Vec<String>) -> Result<
     // Becomes the command: terminal, signals and status are its own.
     let error = lab.node(node)?.command(&command).exec();
     Err(error).with_context(|| format!("cannot run {}", command.join(" ")))
+}
+
+fn feed(daemons: &[String], seed: Option<u64>, steps: u32) -> Result<ExitCode> {
+    let daemon = |word: &String| {
+        let (name, address) = word.split_once('=').context("a daemon is NAME=ADDRESS")?;
+        Ok((name.to_owned(), address.parse()?))
+    };
+    let daemons = daemons.iter().map(daemon).collect::<Result<_>>()?;
+    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
+    let words = Feed { daemons, seed, steps }.run()?;
+    ui::line(&words);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn interop_page(paths: Vec<PathBuf>, write: Option<PathBuf>) -> Result<ExitCode> {

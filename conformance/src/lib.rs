@@ -12,6 +12,7 @@ pub mod command;
 pub mod demo;
 pub mod expect;
 pub mod features;
+pub mod feed;
 pub mod graph;
 pub mod guest;
 pub mod install;

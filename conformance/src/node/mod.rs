@@ -55,6 +55,7 @@ impl Node {
             let binary = crate::binary::siskin()?;
             std::os::unix::fs::symlink(binary, state.join("bin/siskin"))?;
         }
+        std::os::unix::fs::symlink(std::env::current_exe()?, state.join("bin/siskin-lab"))?;
         let spec = init::Spec {
             hostname: config.hostname.clone(),
             state: state.to_owned(),
