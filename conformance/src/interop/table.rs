@@ -46,7 +46,8 @@ pub fn page(jobs: &[Job]) -> Result<String> {
         }
         if let Some(result) = result {
             findings.versions.extend(result.routers);
-            findings.kernels.insert(result.kernel);
+            // What follows the version names a machine's own build.
+            findings.kernels.extend(result.kernel.split('-').next().map(str::to_owned));
         }
     }
     Ok(findings.page())
@@ -127,7 +128,7 @@ edit.
 
 - **yes**: every step of the labs that proves it held.
 - **fails**: one did not; the note says which.
-- **–**: that daemon, in this version, has no such thing; the note says more.
+- **–**: that daemon, in this version, does not have it, or not in working order; the note says more.
 - **not run**, **not tested**: a lab proves it but did not run, or get that far; no lab proves it.
 ";
 
