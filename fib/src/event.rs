@@ -14,6 +14,8 @@ pub enum FibEvent {
     NextHop {
         /// The watched address.
         address: IpAddr,
+        /// The index of the device it was watched on, if it is link-local.
+        interface: Option<u32>,
         /// The answer.
         reachability: Reachability,
     },

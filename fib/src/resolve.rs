@@ -70,6 +70,8 @@ struct Answer {
 pub struct Resolver {
     watches: BTreeMap<IpAddr, Watch>,
     dirty: BTreeSet<IpAddr>,
+    /// The link of each link-local address, as last told.
+    links: BTreeMap<IpAddr, u32>,
     exclusion: Exclusion,
 }
 
@@ -112,11 +114,25 @@ impl Resolver {
         }
     }
 
+    /// Says on which link a link-local address is (RFC 4007): the kernel is asked for it there. An address that two
+    /// neighbours have on different links is looked for on the one told last.
+    pub fn locate(&mut self, address: IpAddr, device: u32) {
+        if self.links.insert(address, device) != Some(device) {
+            self.doubt(address);
+        }
+    }
+
+    /// The device of the link of a link-local address.
+    pub fn link_of(&self, address: IpAddr) -> Option<u32> {
+        self.links.get(&address).copied()
+    }
+
     /// Forgets what neither a route nor the owner needs.
     pub fn retain(&mut self, needed_by_routes: &BTreeSet<IpAddr>) {
         self.watches.retain(|address, watch| watch.reported.is_some() || needed_by_routes.contains(address));
         let watches = &self.watches;
         self.dirty.retain(|address| watches.contains_key(address));
+        self.links.retain(|address, _| watches.contains_key(address));
     }
 
     /// A route to this prefix came, went or changed: answers for addresses within may differ.

@@ -15,12 +15,14 @@ pub struct NextHop {
     pub address: IpAddr,
     /// Its share of the traffic among its siblings, 1 to 255; zero counts as 1.
     pub weight: u8,
+    /// The index of the device on whose link a link-local address is.
+    pub interface: Option<u32>,
 }
 
 impl NextHop {
     /// A next hop of weight 1.
     pub fn new(address: IpAddr) -> Self {
-        Self { address, weight: 1 }
+        Self { address, weight: 1, interface: None }
     }
 }
 

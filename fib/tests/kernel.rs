@@ -169,7 +169,7 @@ fn routes_come_back_after_a_link_was_down() {
     netns::run(|| async {
         let (handle, mut events) = running(config(PoolMode::CrossSubnet)).await;
         let next_hop = "192.168.92.129".parse().unwrap();
-        handle.watch_next_hop(next_hop).await.unwrap();
+        handle.watch_next_hop(next_hop, None).await.unwrap();
         apply(&handle, &[via(BLOCK, "192.168.92.129"), via("172.16.5.0/26", "10.1.1.1")]).await;
         let far = "172.16.5.0/26 via 10.1.1.1 dev tunl9 onlink";
         assert_eq!(routes(179), [far, DIRECT, OWN]);
@@ -258,8 +258,8 @@ fn a_multipath_route_mixes_direct_and_tunnelled_legs() {
     netns::run(|| async {
         let (handle, _events) = running(config(PoolMode::CrossSubnet)).await;
         let next_hops = smallvec![
-            NextHop { address: "10.1.1.1".parse().unwrap(), weight: 3 },
-            NextHop { address: "192.168.92.129".parse().unwrap(), weight: 1 },
+            NextHop { address: "10.1.1.1".parse().unwrap(), weight: 3, interface: None },
+            NextHop { address: "192.168.92.129".parse().unwrap(), weight: 1, interface: None },
         ];
         apply(&handle, &[RouteChange { prefix: BLOCK.parse().unwrap(), next_hops }]).await;
         let mixed = [

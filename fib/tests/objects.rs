@@ -312,3 +312,24 @@ fn both_families_go_over_ipv6_next_hops_in_either_form() {
         assert!(!routes(179).join(" ").contains("/64"), "{:?}", routes(179));
     });
 }
+
+#[test]
+fn a_link_local_next_hop_is_looked_for_on_its_own_link() {
+    netns::run(|| async {
+        let (handle, _events) = running(PoolMode::Never, ObjectUse::Off).await;
+        let link = ip("-o link show eth1");
+        let interface = link.split(':').next().and_then(|index| index.trim().parse().ok());
+        let next_hop = NextHop { interface, ..NextHop::new("fe80::1".parse().unwrap()) };
+        let change = |prefix: &str| RouteChange {
+            prefix: prefix.parse().unwrap(),
+            next_hops: NextHopSet::from_elem(next_hop, 1),
+        };
+        apply(&handle, &[change(&block(1)), change("fd01::/64")]).await;
+        let expected = [
+            "172.16.1.0/26 via inet6 fe80::1 dev eth1",
+            OWN,
+            "fd01::/64 via fe80::1 dev eth1 metric 1024 pref medium",
+        ];
+        eventually(|| routes(179) == expected);
+    });
+}

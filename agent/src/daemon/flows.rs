@@ -8,7 +8,7 @@ use bgp::{
     core::{BestChange, Usability, Warning},
     event::Reachability,
     net::{Outputs, SpeakerError, SpeakerEvent},
-    types::PeerId,
+    types::{NextHopAddress, PeerId},
 };
 use fib::{
     config::TunnelPermission,
@@ -60,6 +60,7 @@ async fn to_fib(daemon: &Daemon, batch: Vec<BestChange>) {
 fn route_change(change: BestChange) -> RouteChange {
     let next_hop = |n: &bgp::core::WeightedNextHop| NextHop {
         address: n.address,
+        interface: n.interface,
         weight: u8::try_from(n.weight).unwrap_or(u8::MAX),
     };
     RouteChange { prefix: change.prefix, next_hops: change.next_hops.iter().map(next_hop).collect() }
@@ -67,7 +68,7 @@ fn route_change(change: BestChange) -> RouteChange {
 
 async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {
     match event {
-        SpeakerEvent::WatchNextHop(hop) => ended(daemon.fib.watch_next_hop(hop.address).await),
+        SpeakerEvent::WatchNextHop(hop) => ended(daemon.fib.watch_next_hop(hop.address, hop.interface).await),
         SpeakerEvent::UnwatchNextHop(hop) => ended(daemon.fib.unwatch_next_hop(hop.address).await),
         SpeakerEvent::InternalNextHop { address, presence } => {
             daemon.known().learn(address, presence);
@@ -144,12 +145,14 @@ pub(super) fn tell_known_nodes(daemon: &Daemon) {
 pub(super) async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent>) {
     while let Some(event) = events.recv().await {
         match event {
-            FibEvent::NextHop { address, reachability } => {
+            FibEvent::NextHop { address, interface, reachability } => {
                 let reachability = match reachability {
                     Answer::Reachable { metric } => Reachability::Reachable { metric },
                     Answer::Unreachable => Reachability::Unreachable,
                 };
-                if let Err(error) = daemon.speaker.next_hop(address, reachability).await {
+                if let Err(error) =
+                    daemon.speaker.next_hop(NextHopAddress { address, interface }, reachability).await
+                {
                     debug!(%error, "next hop not told");
                 }
             }

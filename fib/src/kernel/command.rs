@@ -135,7 +135,7 @@ impl CommandSocket {
     }
 
     /// Asks the kernel which route leads to an address (`RTM_F_FIB_MATCH`).
-    pub(super) fn lookup(&mut self, address: IpAddr) -> io::Result<Option<Lookup>> {
+    pub(super) fn lookup(&mut self, address: IpAddr, device: Option<u32>) -> io::Result<Option<Lookup>> {
         let prefix = IpNet::from(address);
         let mut request = RouteMessage::default();
         request.header = RouteHeader {
@@ -145,6 +145,7 @@ impl CommandSocket {
             ..RouteHeader::default()
         };
         request.attributes.push(RouteAttribute::Destination(address.into()));
+        request.attributes.extend(device.map(RouteAttribute::Oif));
         let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetRoute(request));
         let sequence = self.next_sequence();
         (message.header.flags, message.header.sequence_number) = (NLM_F_REQUEST, sequence);

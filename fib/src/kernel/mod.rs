@@ -122,12 +122,12 @@ pub trait Kernel {
     /// When the kernel does not let itself be read.
     fn objects(&mut self) -> io::Result<Option<Vec<KernelObject>>>;
 
-    /// Asks which route leads to an address; `None`: none does.
+    /// Asks which route leads to an address, through this device if one is given; `None`: none does.
     ///
     /// # Errors
     ///
     /// When the answer does not come.
-    fn lookup(&mut self, address: IpAddr) -> io::Result<Option<Lookup>>;
+    fn lookup(&mut self, address: IpAddr, device: Option<u32>) -> io::Result<Option<Lookup>>;
 
     /// Reads every route of our table, whoever owns it.
     ///

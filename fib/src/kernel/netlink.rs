@@ -76,8 +76,8 @@ impl Kernel for Netlink {
         self.commands.objects()
     }
 
-    fn lookup(&mut self, address: IpAddr) -> io::Result<Option<Lookup>> {
-        self.commands.lookup(address)
+    fn lookup(&mut self, address: IpAddr, device: Option<u32>) -> io::Result<Option<Lookup>> {
+        self.commands.lookup(address, device)
     }
 
     async fn dump(&mut self) -> io::Result<Vec<KernelRoute>> {

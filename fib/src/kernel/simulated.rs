@@ -220,7 +220,7 @@ impl Kernel for Simulated {
         Ok(world.has_objects.then(|| world.objects.values().cloned().collect()))
     }
 
-    fn lookup(&mut self, address: IpAddr) -> io::Result<Option<Lookup>> {
+    fn lookup(&mut self, address: IpAddr, _: Option<u32>) -> io::Result<Option<Lookup>> {
         Ok(self.world.borrow().lookups.get(&address).cloned())
     }
 

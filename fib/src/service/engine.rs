@@ -118,14 +118,16 @@ impl<K: Kernel> Engine<K> {
 
     /// Takes changes. New next hops are looked up first, so that each route is decided once.
     pub(crate) fn apply(&mut self, now: Instant, changes: &[RouteChange]) {
-        for address in changes.iter().flat_map(|change| &change.next_hops).map(|next_hop| next_hop.address) {
-            self.follow(now, address);
+        for next_hop in changes.iter().flat_map(|change| &change.next_hops) {
+            next_hop.interface.into_iter().for_each(|device| self.resolver.locate(next_hop.address, device));
+            self.follow(now, next_hop.address);
         }
         changes.iter().for_each(|change| self.table.apply(change, &self.resolver));
     }
 
     /// Follows a next hop for the owner.
-    pub(crate) fn watch(&mut self, now: Instant, address: IpAddr) {
+    pub(crate) fn watch(&mut self, now: Instant, address: IpAddr, interface: Option<u32>) {
+        interface.into_iter().for_each(|device| self.resolver.locate(address, device));
         self.resolver.watch(address);
         self.follow(now, address);
     }
@@ -230,8 +232,12 @@ impl<K: Kernel> Engine<K> {
     /// What the owner has not been told.
     pub(crate) fn take_events(&mut self) -> Vec<FibEvent> {
         let news = self.resolver.take_news().into_iter();
-        let mut events: Vec<_> =
-            news.map(|(address, reachability)| FibEvent::NextHop { address, reachability }).collect();
+        let mut events: Vec<_> = news
+            .map(|(address, reachability)| {
+                let interface = self.resolver.link_of(address);
+                FibEvent::NextHop { address, interface, reachability }
+            })
+            .collect();
         let tunnel = self.table.tunnel();
         if self.told_tunnel != Some(tunnel) {
             self.told_tunnel = Some(tunnel);
@@ -392,7 +398,7 @@ impl<K: Kernel> Engine<K> {
 
     fn lookup(&mut self, address: IpAddr) -> io::Result<Changed> {
         self.metrics.lookups.fetch_add(1, Relaxed);
-        let lookup = self.kernel.lookup(address)?;
+        let lookup = self.kernel.lookup(address, self.resolver.link_of(address))?;
         Ok(self.resolver.answer(address, lookup))
     }
 

@@ -19,7 +19,7 @@ pub(crate) enum Command {
     Apply(Vec<RouteChange>),
     Configure(Box<FibConfig>, oneshot::Sender<Result<Configured, FibError>>),
     TunnelPermission(TunnelPermission),
-    Watch(IpAddr),
+    Watch(IpAddr, Option<u32>),
     Unwatch(IpAddr),
     EndRestart,
     Flush(oneshot::Sender<Result<FlushReport, FibError>>),
@@ -82,8 +82,9 @@ impl FibHandle {
     }
 
     /// Asks for [`crate::event::FibEvent::NextHop`]: at once, and whenever the answer changes.
-    pub async fn watch_next_hop(&self, address: IpAddr) -> Result<(), FibError> {
-        self.send(Command::Watch(address)).await
+    /// A link-local address comes with the index of its device.
+    pub async fn watch_next_hop(&self, address: IpAddr, interface: Option<u32>) -> Result<(), FibError> {
+        self.send(Command::Watch(address, interface)).await
     }
 
     /// Ends [`Self::watch_next_hop`].

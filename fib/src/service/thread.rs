@@ -1,7 +1,7 @@
 //! The FIB thread: commands in, notices in, turns of work between them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     io,
     net::IpAddr,
     sync::Arc,
@@ -72,7 +72,7 @@ struct Running {
 #[derive(Default)]
 struct Early {
     changes: BTreeMap<IpNet, RouteChange>,
-    watched: BTreeSet<IpAddr>,
+    watched: BTreeMap<IpAddr, Option<u32>>,
     permission: Option<TunnelPermission>,
     restart_ended: bool,
 }
@@ -166,7 +166,7 @@ impl Thread {
             Command::Apply(changes) => engine.apply(now, &changes),
             Command::Configure(config, reply) => answer(reply, Ok(engine.configure(now, *config))),
             Command::TunnelPermission(permission) => engine.tunnel_permission(permission),
-            Command::Watch(address) => engine.watch(now, address),
+            Command::Watch(address, interface) => engine.watch(now, address, interface),
             Command::Unwatch(address) => engine.unwatch(address),
             Command::EndRestart => engine.end_restart(),
             Command::Flush(reply) => answer(reply, engine.flush(now).await.map_err(FibError::from)),
@@ -253,7 +253,7 @@ impl Early {
             Command::Apply(changes) => {
                 self.changes.extend(changes.into_iter().map(|change| (change.prefix, change)));
             }
-            Command::Watch(address) => _ = self.watched.insert(address),
+            Command::Watch(address, interface) => _ = self.watched.insert(address, interface),
             Command::Unwatch(address) => _ = self.watched.remove(&address),
             Command::TunnelPermission(permission) => self.permission = Some(permission),
             Command::EndRestart => self.restart_ended = true,
@@ -270,7 +270,7 @@ impl Early {
 
     fn replay(self, now: Instant, engine: &mut Engine<Netlink>) {
         self.permission.into_iter().for_each(|permission| engine.tunnel_permission(permission));
-        self.watched.into_iter().for_each(|address| engine.watch(now, address));
+        self.watched.into_iter().for_each(|(address, interface)| engine.watch(now, address, interface));
         let changes: Vec<_> = self.changes.into_values().collect();
         engine.apply(now, &changes);
         if self.restart_ended {
