@@ -16,18 +16,18 @@ use crate::{
     namespace::{Place, enter},
 };
 
-const OURS: u16 = 18279;
+pub(crate) const OURS: u16 = 18279;
 const THEIRS: u16 = 18280;
 const SOON: Duration = Duration::from_secs(15);
 
 /// A speaker of ours and a BIRD that announces 10.9.0.0/26, in the same AS.
-struct Lab {
-    ours: SpeakerHandle,
+pub(crate) struct Lab {
+    pub(crate) ours: SpeakerHandle,
     events: Receiver<SpeakerEvent>,
     bird: Daemon,
 }
 
-fn bird(options: &str) -> Option<Daemon> {
+pub(crate) fn bird(options: &str) -> Option<Daemon> {
     let (own, other) = (host(2), host(1));
     let configuration = format!(
         "router id {own};
@@ -51,7 +51,7 @@ protocol bgp peer {{
     Daemon::start("bird", &["-f", "-c", "{}/conf", "-s", "{}/ctl", "-P", "{}/pid"], &configuration)
 }
 
-fn lab(options: &str, change: impl FnOnce(&mut PeerConfig)) -> Option<Lab> {
+pub(crate) fn lab(options: &str, change: impl FnOnce(&mut PeerConfig)) -> Option<Lab> {
     let bird = bird(options)?;
     let (own, other) = (host(1), host(2));
     let mut config = peer(own, other, THEIRS);
@@ -67,7 +67,7 @@ impl Lab {
         self.bird.ask("birdc", &["-s", socket.to_str().unwrap(), command])
     }
 
-    async fn up(&self) {
+    pub(crate) async fn up(&self) {
         wait_for(&self.ours, State::Established, SOON).await;
         eventually("BIRD says Established", SOON, || async { self.protocol().contains("Established") }).await;
     }

@@ -6,6 +6,7 @@
 mod common;
 
 mod bird;
+mod bird_sessions;
 mod daemon;
 mod frr;
 mod gobgp;
