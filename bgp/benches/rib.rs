@@ -10,7 +10,7 @@ use std::{
 };
 
 use bgp::{
-    config::{Install, PeerConfig, Reflection, SpeakerConfig},
+    config::{FirstAs, Install, PeerConfig, Reflection, RouteSwitches, SpeakerConfig},
     core::{Action, Core, Work},
     event::{Negotiated, Reachability, Retention, RouteBatch, RouteItem, SessionAddresses},
     types::{Asn, Family, Now, PeerId, RouterId},
@@ -46,7 +46,9 @@ fn address(index: u32) -> IpAddr {
 
 fn peer(index: u32, asn: Asn, reflection: Reflection) -> PeerConfig {
     let new = PeerConfig::new(&format!("p{index}"), address(index), asn);
-    PeerConfig { reflection, install: Install::RibOnly, ..new }
+    // The paths below are drawn by lot.
+    let switches = RouteSwitches { first_as: FirstAs::Any, ..RouteSwitches::default() };
+    PeerConfig { reflection, install: Install::RibOnly, switches, ..new }
 }
 
 fn core(peers: Vec<PeerConfig>) -> Core {
