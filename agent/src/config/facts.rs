@@ -1,6 +1,7 @@
 //! An [`Intent`] as a flat list of keys and values, so that two can be compared in words.
 
 mod bfd;
+mod limit;
 mod monitoring;
 mod switches;
 
@@ -144,8 +145,7 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     facts.add_list(&key("export"), &peer.export);
     switches::peer(facts, &key, &peer.switches);
     facts.add(&key("install"), peer.install == Install::Forward);
-    let ceiling = peer.max_prefixes.map_or("unlimited".to_owned(), |ceiling| ceiling.to_string());
-    facts.add(&key("max_prefixes"), ceiling);
+    limit::peer(facts, &key, &peer.limit);
     bfd::of_peer(facts, &key, peer.bfd);
 }
 

@@ -15,7 +15,7 @@ use bgp::{
     bfd::{BfdConfig, Parameters},
     config::{
         AdminState, AsnRule, Auth, CapabilityConfig, DecisionConfig, GracefulShutdown, Install,
-        MonitoringConfig, NextHopMode, Reflection, RouteSwitches, TimerConfig, TransportConfig,
+        MonitoringConfig, NextHopMode, PrefixLimit, Reflection, RouteSwitches, TimerConfig, TransportConfig,
     },
     policy::Section,
     types::{Asn, Families, RouterId},
@@ -190,8 +190,8 @@ pub struct Peer {
     pub export: Vec<Step<ExportRule>>,
     /// Whether learned routes go to the kernel.
     pub install: Install,
-    /// Ceiling of accepted prefixes.
-    pub max_prefixes: Option<u32>,
+    /// How many prefixes it may send.
+    pub limit: PrefixLimit,
     /// Whether and how the path is watched.
     pub bfd: Option<BfdConfig>,
 }

@@ -585,13 +585,6 @@ const PEERS: &[Key] = &[
         "put our AS number in place of this external peer's own in AS paths sent to it",
     ),
     key(
-        "default_originate",
-        Kind::Switch,
-        Switch(false),
-        Live,
-        "announce a default route of each family to this peer, whatever we know ourselves",
-    ),
-    key(
         "weight",
         Kind::Integer,
         Integer(0),
@@ -625,7 +618,29 @@ const PEERS: &[Key] = &[
         Kind::TextOrInteger,
         Derived("100000, unlimited where import is all"),
         Live,
-        "more prefixes than this, refused ones included, close the session (Cease 6/1; tried again after 120 s); or `unlimited`",
+        "most prefixes the peer may send, refused ones included, or `unlimited`",
+    ),
+    key(
+        "max_prefixes_action",
+        Kind::Text,
+        Text("restart"),
+        Live,
+        "beyond `max_prefixes`: `restart` closes the session (Cease 6/1) for a while, `block` leaves the excess out \
+         until there is room, `warn` takes it",
+    ),
+    key(
+        "max_prefixes_restart",
+        Kind::Integer,
+        Integer(120),
+        Live,
+        "seconds until a session closed for `max_prefixes` is tried again; 0: not before `siskin clear`; to 86400",
+    ),
+    key(
+        "max_prefixes_warn_at",
+        Kind::Integer,
+        Integer(75),
+        Live,
+        "warn at this percentage of `max_prefixes`",
     ),
     key(
         "bfd",

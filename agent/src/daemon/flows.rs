@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use bgp::{
+    config::LimitAction,
     core::{BestChange, Usability, Warning},
     event::Reachability,
     net::{Outputs, SpeakerError, SpeakerEvent},
@@ -99,11 +100,16 @@ async fn tell_warning(daemon: &Daemon, warning: Warning) {
     match warning {
         Warning::PrefixesNearLimit { peer, family, limit } => {
             let peer = name_of(daemon, peer).await;
-            warn!(peer, %family, limit, "three quarters of the prefixes the peer may send are there");
+            warn!(peer, %family, limit, "the peer sends nearly as many prefixes as it may");
         }
-        Warning::PrefixLimitPassed { peer, family, limit } => {
+        Warning::PrefixLimitPassed { peer, family, limit, action } => {
             let peer = name_of(daemon, peer).await;
-            warn!(peer, %family, limit, "the peer sends more prefixes than it may: its session is closed");
+            let action = match action {
+                LimitAction::Warn => "nothing, as configured",
+                LimitAction::Block => "the excess is refused",
+                LimitAction::Restart(_) => "its session is closed",
+            };
+            warn!(peer, %family, limit, action, "the peer sends more prefixes than it may");
         }
         Warning::PathsRefused { peer, prefix, limit } => {
             let peer = name_of(daemon, peer).await;

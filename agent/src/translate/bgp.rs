@@ -7,8 +7,8 @@ use std::{
 
 use bgp::{
     config::{
-        AdminState, AsnRule, ConnectMode, Install, NextHopMode, PeerConfig, RangeConfig, Reflection,
-        RouteSwitches, SpeakerConfig, TimerConfig, TransportConfig, TtlPolicy,
+        AdminState, AsnRule, ConnectMode, Install, NextHopMode, PeerConfig, PrefixLimit, RangeConfig,
+        Reflection, RouteSwitches, SpeakerConfig, TimerConfig, TransportConfig, TtlPolicy,
     },
     types::{Families, Family, PeerType},
 };
@@ -120,7 +120,7 @@ fn mesh_peer(intent: &Intent, address: IpAddr, policies: &mut Policies<'_>) -> P
         import: policies.import(PeerType::Internal, &[Step::Word(ImportRule::Pools)]),
         export: policies.export(&[Step::Word(ExportRule::Blocks)]),
         install: Install::Forward,
-        max_prefixes: Some(MESH_MAX_PREFIXES),
+        limit: PrefixLimit { most: Some(MESH_MAX_PREFIXES), ..PrefixLimit::default() },
         bfd: intent.bfd.mesh,
     }
 }
@@ -153,7 +153,7 @@ fn other_peer(intent: &Intent, name: &str, peer: &Peer, policies: &mut Policies<
         import: policies.import(kind, &peer.import),
         export: policies.export(&peer.export),
         install: peer.install,
-        max_prefixes: peer.max_prefixes,
+        limit: peer.limit,
         bfd: peer.bfd,
     }
 }

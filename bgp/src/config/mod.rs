@@ -8,6 +8,7 @@ use std::{
 
 mod capabilities;
 mod decision;
+mod limit;
 mod monitoring;
 mod range;
 mod remote;
@@ -18,6 +19,7 @@ mod transport;
 pub use self::{
     capabilities::{AddPath, AddPathDirections, CapabilityConfig, Offer},
     decision::{AsPathMatch, DecisionConfig, MedCompare, MedMissing, TieBreak},
+    limit::{LimitAction, PrefixLimit},
     monitoring::{CollectorConfig, MonitoringConfig, MrtConfig, MrtFile},
     range::RangeConfig,
     remote::AsnRule,
@@ -103,9 +105,8 @@ pub struct PeerConfig {
     pub export: Arc<Policy>,
     /// Whether best routes learned here are handed to the forwarding table.
     pub install: Install,
-    /// Ceiling for prefixes received per family, refused ones included; beyond it Cease 6/1 and a retry after
-    /// 120 s. A warning comes at 75 %.
-    pub max_prefixes: Option<u32>,
+    /// How many prefixes it may send.
+    pub limit: PrefixLimit,
     /// Watch the path to the peer with BFD, and end the session when it fails; `None`: do not.
     pub bfd: Option<BfdConfig>,
 }
@@ -151,7 +152,7 @@ impl PeerConfig {
             import: Arc::default(),
             export: Arc::default(),
             install: Install::Forward,
-            max_prefixes: None,
+            limit: PrefixLimit::default(),
             bfd: None,
         }
     }

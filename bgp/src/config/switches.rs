@@ -1,7 +1,7 @@
 //! What is done to the routes of one peer beside policy, in both directions.
 
 use crate::{
-    types::{Asn, Families},
+    types::Asn,
     wire::{context::SegmentRule, role::Role},
 };
 
@@ -27,8 +27,6 @@ pub struct RouteSwitches {
     pub private_as: PrivateAs,
     /// The external peer's own AS number in paths sent to it.
     pub own_as: OwnAs,
-    /// Families of which the peer is sent a default route of ours, whatever the RIB has.
-    pub default_route: Families,
     /// Weight of the routes learned here, unless a policy sets one; the highest wins before LOCAL_PREF.
     pub weight: u16,
     /// Kinds of communities that are sent.
@@ -50,7 +48,6 @@ impl Default for RouteSwitches {
             first_as: FirstAs::Enforce,
             private_as: PrivateAs::Keep,
             own_as: OwnAs::Keep,
-            default_route: Families::NONE,
             weight: 0,
             communities: SentCommunities::ALL,
             graceful_shutdown: GracefulShutdown::Off,

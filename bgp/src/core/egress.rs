@@ -55,7 +55,7 @@ impl Rewrite {
             role: switches.role.filter(|_| external),
             private_as: switches.private_as,
             own_as: switches.own_as,
-            receiver: (external && names).then_some(peer.config.asn),
+            receiver: (external && names).then_some(peer.asn()),
             communities: switches.communities,
             graceful_shutdown: switches.graceful_shutdown,
             link,

@@ -5,6 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use ipnet::IpNet;
 
 use crate::{
+    config::LimitAction,
     decision::{Reason, Step},
     policy::{RejectReason, Trace},
     types::{Family, NextHopAddress, Now, PeerId},
@@ -34,6 +35,8 @@ pub enum Action {
         /// How long to stay away.
         retry_after: Duration,
     },
+    /// Ask the peer for its routes again (RFC 2918): some were refused, and there is room for them now.
+    RequestRoutes(PeerId),
     /// After our restart: every peer has sent its routes, what the kernel holds beyond them is stale.
     RestartOver(Family),
     /// Something an operator should see.
@@ -70,7 +73,7 @@ pub enum Warning {
         /// The limit.
         limit: u32,
     },
-    /// The limit of received prefixes is passed; the session is closed.
+    /// The limit of received prefixes is passed.
     PrefixLimitPassed {
         /// Whose.
         peer: PeerId,
@@ -78,6 +81,8 @@ pub enum Warning {
         family: Family,
         /// The limit.
         limit: u32,
+        /// What is done about it.
+        action: LimitAction,
     },
     /// A peer announces more paths of a prefix than it may (ADD-PATH); those beyond the limit are refused.
     PathsRefused {
@@ -336,6 +341,8 @@ pub struct RouteCounts {
     pub refused_paths: u32,
     /// Prefixes not sent because their attributes do not fit the longest message the peer takes (RFC 8654 section 4).
     pub too_long: u32,
+    /// Prefixes beyond the limit that were not taken (see [`LimitAction::Block`]).
+    pub refused_prefixes: u32,
     /// Prefixes in Adj-RIB-Out; paths, where several may be sent (RFC 7911).
     pub advertised: u32,
 }

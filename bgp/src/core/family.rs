@@ -126,6 +126,10 @@ impl<P: Net> FamilyRib<P> {
                 super::limit::refuse_path(shared, peer, nlri.prefix);
                 continue;
             }
+            if super::limit::is_blocked(shared, peer, P::FAMILY) && !self.has_announced(shared, nlri, peer) {
+                super::limit::refuse_prefix(shared, peer, P::FAMILY);
+                continue;
+            }
             let route = self.table.obtain(nlri.prefix);
             let path = Path {
                 attributes: id,
@@ -143,6 +147,14 @@ impl<P: Net> FamilyRib<P> {
             }
         }
         shared.release(id);
+    }
+
+    /// Whether a peer has announced this path over its session.
+    fn has_announced(&self, shared: &Shared, nlri: &Nlri<P>, peer: PeerId) -> bool {
+        let entry = self.table.find(nlri.prefix).and_then(|route| self.table.get(route));
+        let path = entry.and_then(|e| e.paths().iter().find(|p| p.is(peer, nlri.path_id)));
+        let input = shared.peer(peer).map(|p| p.input(P::FAMILY));
+        path.zip(input).is_some_and(|(path, input)| input.is_of_session(path.epoch))
     }
 
     /// Whether a peer has announced so many paths of a prefix over its session that one of another name is too many.
@@ -163,6 +175,7 @@ impl<P: Net> FamilyRib<P> {
             self.take(shared, route, |_, path| path.is(peer, nlri.path_id));
             self.settle(shared, route, before);
         }
+        super::limit::reconsider(shared, peer, P::FAMILY);
     }
 
     /// Begins to originate a prefix, or goes on to.

@@ -64,10 +64,10 @@ impl Shared {
                 rare.cluster_list.contains(&self.cluster_id).then_some(Reason::ClusterLoop)
             }
             PeerType::External => {
-                if switches.first_as == FirstAs::Enforce && path.first() != Some(peer.config.asn) {
+                if switches.first_as == FirstAs::Enforce && path.first() != Some(peer.asn()) {
                     return Some(Reason::FirstAs);
                 }
-                let leak = switches.role?.judge(rare.and_then(|r| r.otc), peer.config.asn);
+                let leak = switches.role?.judge(rare.and_then(|r| r.otc), peer.asn());
                 (leak == Leak::Leaked).then_some(Reason::OtcLeak)
             }
         }
@@ -88,7 +88,7 @@ fn prepared(peer: &Peer, kind: PeerType, attributes: &PathAttributes) -> Option<
     }
     let mut prepared = attributes.clone();
     if marks {
-        prepared.rare.get_or_insert_default().otc = Some(peer.config.asn);
+        prepared.rare.get_or_insert_default().otc = Some(peer.asn());
     }
     if let Some(local) = prepends {
         prepared.as_path = prepared.as_path.prepend(local.asn, 1);

@@ -26,6 +26,8 @@ pub(super) struct Input {
     pub(super) reimport: bool,
     /// Paths refused over the present session because there were too many of their prefix.
     pub(super) refused_paths: u32,
+    /// Prefixes beyond the limit that were not taken over the present session.
+    pub(super) refused_prefixes: u32,
     pub(super) fresh: Tally,
     pub(super) stale: Tally,
 }
@@ -128,6 +130,7 @@ impl Input {
         self.epoch = self.epoch.wrapping_add(1);
         self.complete = false;
         self.refused_paths = 0;
+        self.refused_prefixes = 0;
         died
     }
 

@@ -362,6 +362,7 @@ impl Core {
             stale: input.stale.total(),
             refused_paths: input.refused_paths,
             too_long: in_family!(ref self, family, rib => rib.unfit(peer)),
+            refused_prefixes: input.refused_prefixes,
             advertised: in_family!(ref self, family, rib => rib.advertised(peer)),
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn same_session(a: &PeerConfig, b: &PeerConfig) -> bool {
         import: a.import.clone(),
         export: a.export.clone(),
         install: a.install,
-        max_prefixes: a.max_prefixes,
+        limit: a.limit,
         bfd: a.bfd,
         shutdown_text: a.shutdown_text.clone(),
         timers: TimerConfig {

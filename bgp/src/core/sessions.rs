@@ -54,6 +54,7 @@ impl Core {
         peer.closing = false;
         peer.warned = Families::NONE;
         peer.warned_of_paths = Families::NONE;
+        peer.limit_told = Families::NONE;
         let (mut died, mut wrapped) = (Families::NONE, false);
         for family in Family::ALL {
             let input = peer.input_mut(family);
@@ -166,8 +167,11 @@ impl Core {
             Family::ALL.iter().for_each(|f| peer.input_mut(*f).reimport = true);
             self.request_sweeps();
         }
-        if old.max_prefixes != new.max_prefixes {
-            Family::ALL.iter().for_each(|family| _ = limit::check(&mut self.shared, id, *family));
+        if old.limit != new.limit {
+            for family in Family::ALL {
+                limit::check(&mut self.shared, id, family);
+                limit::reconsider(&mut self.shared, id, family);
+            }
         }
         if old.install != new.install {
             self.restart_best();

@@ -53,6 +53,8 @@ pub(super) struct Peer {
     pub(super) warned: Families,
     /// Families of which paths were refused, and that was said.
     pub(super) warned_of_paths: Families,
+    /// Families whose limit it has passed, which has been told.
+    pub(super) limit_told: Families,
     /// It passed its limit: what still comes over the session is ignored.
     pub(super) closing: bool,
     inputs: [Input; 2],
@@ -67,6 +69,11 @@ pub(super) struct Session {
 }
 
 impl Peer {
+    /// The AS number it has shown; without a session the configured one.
+    pub(super) fn asn(&self) -> Asn {
+        self.session.as_ref().map_or(self.config.asn, |session| session.negotiated.peer_asn)
+    }
+
     pub(super) fn new(config: PeerConfig) -> Self {
         Self {
             config,
@@ -74,6 +81,7 @@ impl Peer {
             router_id: RouterId([0; 4].into()),
             warned: Families::NONE,
             warned_of_paths: Families::NONE,
+            limit_told: Families::NONE,
             closing: false,
             inputs: Default::default(),
         }

@@ -360,6 +360,10 @@ impl Speaker {
                     self.tell(peer, Control::StopSession(session, Stop::Error { notification, retry_after }));
                     continue;
                 }
+                Action::RequestRoutes(peer) => {
+                    self.tell(peer, Control::RequestRefresh);
+                    continue;
+                }
                 Action::WatchNextHop(address) => SpeakerEvent::WatchNextHop(address),
                 Action::UnwatchNextHop(address) => SpeakerEvent::UnwatchNextHop(address),
                 Action::InternalNextHop { address, presence } => {

@@ -13,3 +13,4 @@ mod gobgp;
 mod namespace;
 mod paths;
 mod policy;
+mod roles;

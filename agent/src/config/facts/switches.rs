@@ -23,7 +23,6 @@ pub(super) fn peer(facts: &mut Facts, key: &dyn Fn(&str) -> String, switches: &R
     facts.add(&key("enforce_first_as"), switches.first_as == FirstAs::Enforce);
     facts.add(&key("remove_private_as"), spelled(switches.private_as, &words::PRIVATE_AS));
     facts.add(&key("as_override"), switches.own_as == OwnAs::Override);
-    facts.add(&key("default_originate"), !switches.default_route.is_empty());
     facts.add(&key("weight"), switches.weight);
     let kinds = [
         ("standard", CommunityKind::Standard),

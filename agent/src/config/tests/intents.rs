@@ -54,7 +54,7 @@ fn an_internal_peer_imports_pools_and_may_be_far_away() {
     let peer = peer("asn = 64512");
     assert_eq!(words(&peer), ("pools".into(), "blocks".into()));
     assert_eq!(peer.transport.ttl, TtlPolicy::Multihop(64));
-    assert_eq!(peer.max_prefixes, Some(100_000));
+    assert_eq!(peer.limit.most, Some(100_000));
     assert_eq!(peer.transport.source, Some("192.168.92.128".parse().unwrap()));
     assert_eq!(peer.families, Families::from_iter([Family::Ipv4Unicast]));
 }
@@ -74,9 +74,9 @@ fn a_route_reflector_client_gets_the_pools() {
 
 #[test]
 fn only_an_import_of_everything_has_no_ceiling() {
-    assert_eq!(peer("asn = 1\nimport = \"all\"").max_prefixes, None);
-    assert_eq!(peer("asn = 1\nimport = \"all\"\nmax_prefixes = 5").max_prefixes, Some(5));
-    assert_eq!(peer("asn = 1\nmax_prefixes = \"unlimited\"").max_prefixes, None);
+    assert_eq!(peer("asn = 1\nimport = \"all\"").limit.most, None);
+    assert_eq!(peer("asn = 1\nimport = \"all\"\nmax_prefixes = 5").limit.most, Some(5));
+    assert_eq!(peer("asn = 1\nmax_prefixes = \"unlimited\"").limit.most, None);
 }
 
 #[test]
@@ -308,4 +308,15 @@ fn a_peer_is_whom_its_timers_texts_and_keys_say() {
     assert_eq!(peer.timers.idle_hold_max, Duration::from_secs(2), "never below the first");
     assert_eq!((peer.timers.send_hold_time, peer.shutdown_text.as_str()), (Some(Duration::ZERO), "bye"));
     assert_eq!(peer.capabilities.withhold.iter().map(|c| c.0).collect::<Vec<_>>(), [9, 200]);
+}
+
+#[test]
+fn what_happens_beyond_the_limit_is_read() {
+    use bgp::config::LimitAction;
+    let action = |keys: &str| peer(&format!("asn = 64512\n{keys}")).limit.action;
+    assert_eq!(action(""), LimitAction::Restart(Duration::from_secs(120)));
+    assert_eq!(action("max_prefixes_restart = 0"), LimitAction::Restart(LimitAction::FOR_GOOD));
+    assert_eq!(action("max_prefixes_action = \"block\""), LimitAction::Block);
+    assert_eq!(action("max_prefixes_action = \"warn\""), LimitAction::Warn);
+    assert_eq!(peer("asn = 64512\nmax_prefixes_warn_at = 90").limit.warn_at, 90);
 }

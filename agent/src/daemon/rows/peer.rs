@@ -30,15 +30,16 @@ fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent) -> PeerRow
         AdminState::Up => Admin::Up,
         AdminState::Down => Admin::Down,
     };
+    let local = speaker.peers.iter().find(|p| p.name == peer.name).and_then(|p| p.switches.local_as);
     let configured = peer.range.as_ref().unwrap_or(&peer.name);
-    let sum = |of: fn(&RouteCounts) -> u32| peer.routes.iter().map(|(_, counts)| u64::from(of(counts))).sum();
+    let sum = |of: fn(&RouteCounts) -> u32| count(peer, of);
     let stale: u64 = sum(|c| c.stale);
     PeerRow {
         name: peer.name.clone(),
         address: address(peer),
         kind: kind(peer, intent),
         remote_as: peer.asn.0,
-        local_as: speaker.asn.0,
+        local_as: local.map_or(speaker.asn, |local| local.asn).0,
         description: intent
             .peers
             .get(configured)
@@ -48,7 +49,7 @@ fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent) -> PeerRow
         state: words::name(peer.state),
         since: peer.state_age.as_secs(),
         established_count: peer.sessions,
-        info: info(peer, stale, sum(|c| c.refused_paths), sum(|c| c.too_long)),
+        info: info(peer, stale),
         received: sum(|c| c.received),
         accepted: sum(|c| c.accepted),
         advertised: sum(|c| c.advertised),
@@ -106,7 +107,13 @@ fn kind(peer: &PeerSnapshot, intent: &Intent) -> PeerKind {
     }
 }
 
-fn info(peer: &PeerSnapshot, stale: u64, refused: u64, too_long: u64) -> String {
+/// A count over all families.
+fn count(peer: &PeerSnapshot, of: fn(&RouteCounts) -> u32) -> u64 {
+    peer.routes.iter().map(|(_, counts)| u64::from(of(counts))).sum()
+}
+
+fn info(peer: &PeerSnapshot, stale: u64) -> String {
+    let sum = |of: fn(&RouteCounts) -> u32| count(peer, of);
     let mut parts = Vec::new();
     if peer.state != State::Established {
         parts.extend(peer.down.as_ref().map(ToString::to_string));
@@ -124,8 +131,13 @@ fn info(peer: &PeerSnapshot, stale: u64, refused: u64, too_long: u64) -> String 
             Some(_) => format!("{stale} {noun} not sent again yet"),
         });
     }
-    if refused > 0 {
-        parts.push(format!("{refused} paths refused: too many of one prefix"));
+    let (paths, prefixes, too_long) =
+        (sum(|c| c.refused_paths), sum(|c| c.refused_prefixes), sum(|c| c.too_long));
+    if paths > 0 {
+        parts.push(format!("{paths} paths refused: too many of one prefix"));
+    }
+    if prefixes > 0 {
+        parts.push(format!("{prefixes} prefixes refused: more than max_prefixes"));
     }
     if too_long > 0 {
         parts.push(format!("{too_long} prefixes not sent: their attributes do not fit its messages"));

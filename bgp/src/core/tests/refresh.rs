@@ -125,7 +125,7 @@ fn an_end_without_beginning_means_nothing() {
 #[test]
 fn the_limit_of_prefixes_counts_what_is_stale_between_the_marks() {
     let mut limited = peer(0, Asn(65000));
-    limited.max_prefixes = Some(3);
+    limited.limit.most = Some(3);
     let mut lab = Lab::new(config(vec![limited]));
     lab.up(0);
     lab.announce(0, &attributes(address(0), &[65000]), &["10.0.0.0/16", "10.1.0.0/16"]);

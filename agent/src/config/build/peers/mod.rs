@@ -1,6 +1,7 @@
 //! `[[peers]]`: every peer outside the mesh.
 
 mod bfd;
+mod limit;
 mod policy;
 mod session;
 mod switches;
@@ -21,13 +22,11 @@ use super::{
 };
 use crate::config::{
     error::Fault,
-    intent::{Bfd, Bgp, ImportRule, Mesh, Node, Peer, Step},
+    intent::{Bfd, Bgp, Mesh, Node, Peer},
     origin::{Origin, Sourced},
     reader::{Entry, Reader},
     values,
 };
-
-const MAX_PREFIXES: u32 = 100_000;
 
 /// What a peer's keys rest on: the values they have when nobody says them, and what they may name.
 #[derive(Clone, Copy)]
@@ -112,7 +111,7 @@ impl PeerReader<'_> {
         let next_hop = self.next_hop();
         let reflection = self.reflection();
         let capabilities = self.capabilities(families, &defaults.bgp.capabilities);
-        let switches = self.switches(defaults.bgp, families);
+        let switches = self.switches(defaults.bgp);
         let import = self.import();
         Peer {
             description,
@@ -131,7 +130,7 @@ impl PeerReader<'_> {
             switches,
             export: self.export(reflection),
             install: if self.switch("install") { Install::Forward } else { Install::RibOnly },
-            max_prefixes: self.max_prefixes(&import),
+            limit: self.limit(&import),
             import,
             bfd: self.bfd(defaults.bfd.parameters),
         }
@@ -196,20 +195,5 @@ impl PeerReader<'_> {
             self.fault("route_reflector_client", Fault::new(what, "drop the key or correct asn"));
         }
         Reflection::Client
-    }
-
-    fn max_prefixes(&mut self, import: &[Step<ImportRule>]) -> Option<u32> {
-        let parse = |text: &str| match text {
-            "unlimited" => Ok(None),
-            _ => values::number(text, 1..=u32::MAX)
-                .map(Some)
-                .map_err(|fault| Fault::new(fault.what, format!("{}, or unlimited", fault.remedy))),
-        };
-        match import {
-            [Step::Word(ImportRule::All)] => {
-                self.or_derived("max_prefixes", parse, None, "unlimited", "import is all")
-            }
-            _ => self.or_derived("max_prefixes", parse, Some(MAX_PREFIXES), "100000", ""),
-        }
     }
 }

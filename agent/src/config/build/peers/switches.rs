@@ -5,7 +5,7 @@ use bgp::{
         Blackhole, CommunityKind, FirstAs, GracefulShutdown, LocalAs, LocalAsPath, OwnAs, RoleDemand,
         RouteSwitches, SentCommunities,
     },
-    types::{Asn, Families},
+    types::Asn,
     wire::role::Role,
 };
 
@@ -16,7 +16,7 @@ use crate::config::{error::Fault, intent::Bgp, values, words};
 const MOST_AS_IN: u32 = 10;
 
 impl PeerReader<'_> {
-    pub(super) fn switches(&mut self, bgp: &Bgp, families: Families) -> RouteSwitches {
+    pub(super) fn switches(&mut self, bgp: &Bgp) -> RouteSwitches {
         let default = RouteSwitches::default();
         let role = self.external_only("role", |text| values::word(text, &words::ROLE));
         let strict = self.switch("role_strict");
@@ -42,7 +42,6 @@ impl PeerReader<'_> {
                 Some(true) => OwnAs::Override,
                 _ => OwnAs::Keep,
             },
-            default_route: if self.switch("default_originate") { families } else { Families::NONE },
             weight: self
                 .get("weight", |text| values::number(text, 0..=65535).and_then(values::narrow))
                 .unwrap_or(default.weight),
