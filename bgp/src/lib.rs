@@ -149,7 +149,7 @@
 //! # Bounds
 //!
 //! What a peer, a collector or a client can make the speaker hold is bounded: routes by
-//! [`max_prefixes`](config::PeerConfig::max_prefixes), output by one cursor per peer into a log in which each prefix
+//! [`limit`](config::PeerConfig::limit), output by one cursor per peer into a log in which each prefix
 //! stands once, input by channels that leave the socket unread when they are full. A decoder that panicked, which none
 //! may, would cost its connection alone.
 
