@@ -22,6 +22,7 @@ pub(crate) struct Tally {
     skipped: BTreeSet<(u64, String)>,
     reasons: BTreeMap<String, BTreeSet<String>>,
     failures: Vec<String>,
+    failed_tests: BTreeSet<String>,
     part: Part,
     section: String,
 }
@@ -43,7 +44,9 @@ impl Tally {
     pub(crate) fn line(&mut self, line: &str) {
         let trimmed = line.trim();
         if let Some(counts) = trimmed.strip_prefix("test result:") {
-            self.end_of_binary(counts);
+            if is_whole(counts) {
+                self.end_of_binary(counts);
+            }
         } else if trimmed == "successes:" {
             (self.part, self.section) = (Part::Successes, String::new());
         } else if trimmed == "failures:" {
@@ -52,6 +55,7 @@ impl Tally {
             self.section = name.to_owned();
         } else if let Some(result) = trimmed.strip_prefix("test ") {
             self.ignored_test(result);
+            self.failed_tests.extend(result.strip_suffix(" ... FAILED").map(str::to_owned));
         } else if let Some(reason) = trimmed.strip_prefix(SKIPPED).filter(|_| self.part != Part::Failures) {
             self.skip(reason.trim());
         }
@@ -109,10 +113,21 @@ impl Tally {
         self.reasons.iter().map(show).collect()
     }
 
+    /// The names of the tests that failed.
+    pub(crate) fn failed_tests(&self) -> &BTreeSet<String> {
+        &self.failed_tests
+    }
+
     /// What the failed tests printed.
     pub(crate) fn failures(&self) -> &[String] {
         &self.failures
     }
+}
+
+/// Whether these are the totals of all tests of a binary, and not what a test that runs itself again in another
+/// namespace has printed.
+fn is_whole(counts: &str) -> bool {
+    counts.contains(" 0 filtered out")
 }
 
 /// `---- name stdout ----`
@@ -198,6 +213,18 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         let failures = read(OUTPUT).failures().join("\n");
         assert!(failures.contains("thread 'e' panicked"));
         assert!(!failures.contains("SKIPPED"));
+    }
+
+    #[test]
+    fn failed_tests_are_known_by_name() {
+        assert_eq!(read(OUTPUT).failed_tests().iter().collect::<Vec<_>>(), ["e"]);
+    }
+
+    #[test]
+    fn what_a_test_prints_of_its_own_run_in_a_namespace_is_not_counted() {
+        let inner =
+            "test a ... ok\ntest result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 17 filtered out;\n";
+        assert_eq!(read(&format!("{inner}{OUTPUT}")).count(), read(OUTPUT).count());
     }
 
     #[test]

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::{features, run::Outcome};
 
+/// Tests that failed are tried again if there are no more of them.
+const RETRIED: usize = 3;
+
 /// `cargo fmt`
 pub(crate) fn format(context: &Context) -> Result<Check> {
     context.program("format", &mut context.workspace.cargo(["fmt", "--all", "--check"]))
@@ -37,12 +40,15 @@ pub(crate) fn release_build(context: &Context) -> Result<Check> {
 
 /// `cargo test`
 pub(crate) fn tests(context: &Context) -> Result<Check> {
-    let words = ["test", "--workspace", "--no-fail-fast", "--", "--show-output"];
-    let mut command = context.workspace.cargo(words);
-    if context.mode == Mode::Full {
-        command.env("SISKIN_SABOTAGE_SECONDS", "60").env("SISKIN_SABOTAGE_SEEDS", sabotage_seeds());
-    }
-    tested(context, "tests", &mut command)
+    tested(context, "tests", |only| {
+        let words = ["test", "--workspace", "--no-fail-fast", "--", "--show-output"];
+        let mut command = context.workspace.cargo(words);
+        command.args(only);
+        if context.mode == Mode::Full {
+            command.env("SISKIN_SABOTAGE_SECONDS", "60").env("SISKIN_SABOTAGE_SEEDS", sabotage_seeds());
+        }
+        command
+    })
 }
 
 /// The seeds of the kernel's sabotage in the full set, a minute each.
@@ -52,16 +58,20 @@ fn sabotage_seeds() -> String {
 
 /// Networks of simulated speakers, many and large ones, compiled with optimisation.
 pub(crate) fn simulation(context: &Context) -> Result<Check> {
-    let words = ["test", "--release", "--package", "siskin-bgp", "--test", "mesh", "--no-fail-fast"];
-    let mut command = context.workspace.cargo(words);
-    command.args(["--", "--include-ignored", "--show-output"]).env("SEEDS", context.mode.seeds().to_string());
-    tested(context, "simulated networks", &mut command)
+    tested(context, "simulated networks", |only| {
+        let words = ["test", "--release", "--package", "siskin-bgp", "--test", "mesh", "--no-fail-fast"];
+        let mut command = context.workspace.cargo(words);
+        command.args(["--", "--include-ignored", "--show-output"]).args(only);
+        command.env("SEEDS", context.mode.seeds().to_string());
+        command
+    })
 }
 
-/// A stage that is a run of tests.
-fn tested(context: &Context, name: &str, command: &mut Command) -> Result<Check> {
+/// A stage that is a run of tests; a few that fail are tried once more, by themselves, and both is told.
+fn tested(context: &Context, name: &str, command: impl Fn(&[String]) -> Command) -> Result<Check> {
     let mut tally = Tally::default();
-    let watched = context.watch(name, command, context.clock.left(), |line, _| tally.line(line))?;
+    let limit = context.clock.left();
+    let watched = context.watch(name, &mut command(&[]), limit, |line, _| tally.line(line))?;
     if tally.failures().is_empty() {
         watched.show_tail();
     }
@@ -70,7 +80,27 @@ fn tested(context: &Context, name: &str, command: &mut Command) -> Result<Check>
     judge(&mut check, &tally);
     check.kernel = features::kernel();
     let words = report::result(&check);
-    Ok(watched.finish(check, &words))
+    let mut check = watched.finish(check, &words);
+    let failed: Vec<_> = tally.failed_tests().iter().cloned().collect();
+    let few = 1..=RETRIED;
+    if few.contains(&failed.len()) && check.count.failed == failed.len() as u64 {
+        let mut command = command(&["--exact".to_owned()]);
+        let second = context.program(&format!("{name}: second attempt"), command.args(&failed))?;
+        retried(&mut check, &failed, &second);
+    }
+    Ok(check)
+}
+
+/// Makes the best of what came of a second attempt.
+fn retried(check: &mut Check, failed: &[String], second: &Check) {
+    check.duration += second.duration;
+    if second.outcome != Outcome::Passed {
+        return;
+    }
+    let number = failed.len() as u64;
+    check.outcome = Outcome::Passed;
+    check.count = Count { passed: check.count.passed + number, failed: 0, ..check.count };
+    check.with = format!("at the second attempt: {}", failed.join(", "));
 }
 
 /// The program's own status counts too: a test binary that does not build or dies has no totals.
@@ -99,10 +129,30 @@ mod tests {
     fn a_binary_that_dies_without_totals_is_one_failure() {
         let failed = || Outcome::Failed("status 101".into());
         assert_eq!(judged(failed(), "").count, Count { failed: 1, ..Count::default() });
-        let some = judged(failed(), "test result: ok. 3 passed; 0 failed; 0 ignored");
+        let some = judged(failed(), "test result: ok. 3 passed; 0 failed; 0 ignored; 0 filtered out");
         assert_eq!(some.count, Count { passed: 3, failed: 1, skipped: 0 });
-        let own = judged(failed(), "test result: FAILED. 3 passed; 2 failed; 0 ignored");
+        let own = judged(failed(), "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 filtered out");
         assert_eq!(own.count, Count { passed: 3, failed: 2, skipped: 0 });
+    }
+
+    #[test]
+    fn a_second_attempt_that_succeeds_is_told_and_one_that_fails_changes_nothing() {
+        let failed = || {
+            judged(
+                Outcome::Failed("status 101".into()),
+                "test result: FAILED. 3 passed; 1 failed; 0 filtered out",
+            )
+        };
+        let second = |outcome| Check::new("second", outcome, Duration::ZERO);
+        let mut check = failed();
+        retried(&mut check, &["a".into()], &second(Outcome::Failed("status 101".into())));
+        assert_eq!(check, failed());
+        retried(&mut check, &["a".into()], &second(Outcome::Passed));
+        assert_eq!(
+            (&check.outcome, check.count),
+            (&Outcome::Passed, Count { passed: 4, ..Count::default() })
+        );
+        assert_eq!(check.with, "at the second attempt: a");
     }
 
     #[test]
