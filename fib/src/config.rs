@@ -122,7 +122,7 @@ pub enum ObjectUse {
 
 /// From how many routes on [`ObjectUse::Auto`] uses objects: what they save grows with the routes that share one. Fewer
 /// routes stay plain, which every tool knows how to show, and which outlive a loss of carrier while the daemon is down.
-pub const AUTO_OBJECTS: usize = 16_384;
+pub const AUTO_OBJECTS: usize = 50_000;
 
 /// Whether tunnelled routes may be written. While withheld, those already in the kernel stay as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

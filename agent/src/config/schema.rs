@@ -721,7 +721,7 @@ const KERNEL: &[Key] = &[
         Kind::Text,
         Text("auto"),
         Live,
-        "whether routes refer to next-hop objects: `auto` (from 16384 routes on, where the kernel has them), `on`, `off`",
+        "whether routes refer to next-hop objects: `auto` (from 50000 routes on, where the kernel has them), `on`, `off`",
     ),
 ];
 
