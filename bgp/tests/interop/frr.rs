@@ -1,6 +1,6 @@
 //! FRR's bgpd, without zebra.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use bgp::fsm::State;
 
@@ -32,7 +32,12 @@ fn frr() -> Option<Daemon> {
  exit-address-family
 "
     );
-    let (port, address) = (THEIRS.to_string(), own.to_string());
+    bgpd(own, THEIRS, &configuration)
+}
+
+/// FRR's BGP daemon by itself, without zebra.
+pub(crate) fn bgpd(address: Ipv4Addr, port: u16, configuration: &str) -> Option<Daemon> {
+    let (port, address) = (port.to_string(), address.to_string());
     let arguments = [
         "-Z",
         "-S",
@@ -51,7 +56,7 @@ fn frr() -> Option<Daemon> {
         "--vty_socket",
         "{}",
     ];
-    Daemon::start("/usr/lib/frr/bgpd", &arguments, &configuration)
+    Daemon::start("/usr/lib/frr/bgpd", &arguments, configuration)
 }
 
 #[tokio::test]

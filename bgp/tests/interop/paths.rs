@@ -14,6 +14,7 @@ use bgp::{
 use crate::{
     common::{eventually, host, peer, speaker, start},
     daemon::Daemon,
+    frr,
     namespace::{Place, enter},
 };
 
@@ -174,26 +175,7 @@ async fn frr_takes_every_path() {
  exit-address-family
 "
     );
-    let (port, address) = (THEIRS.to_string(), own.to_string());
-    let arguments = [
-        "-Z",
-        "-S",
-        "-p",
-        &port,
-        "-l",
-        &address,
-        "-f",
-        "{}/conf",
-        "-i",
-        "{}/pid",
-        "-A",
-        "127.0.0.1",
-        "-P",
-        "0",
-        "--vty_socket",
-        "{}",
-    ];
-    let Some(frr) = Daemon::start("/usr/lib/frr/bgpd", &arguments, &configuration) else { return };
+    let Some(frr) = frr::bgpd(own, THEIRS, &configuration) else { return };
     let lab = lab().await;
     let extensions = lab.negotiated().await.extensions;
     assert!(extensions.enhanced_refresh && !extensions.paths_received.is_empty());
@@ -204,8 +186,8 @@ async fn frr_takes_every_path() {
     let directory = frr.directory.to_str().unwrap();
     let show = format!("show bgp ipv4 unicast {SHARED}");
     lab.withdraw_one(|hop| {
-        frr.ask("vtysh", &["--vty_socket", directory, "-c", &show]).contains(&format!("{hop} (inaccessible"))
-            || frr.ask("vtysh", &["--vty_socket", directory, "-c", &show]).contains(&format!("    {hop} "))
+        let paths = frr.ask("vtysh", &["--vty_socket", directory, "-c", &show]);
+        paths.contains(&format!("{hop} (inaccessible")) || paths.contains(&format!("    {hop} "))
     })
     .await;
 }
