@@ -150,12 +150,15 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// Repeats a check until it holds or the step's time is up. A check that must fail is made once.
+/// Repeats a check until it is as the step says, holding or failing, or until the time is up.
 fn eventually(step: &Step, mut check: impl FnMut() -> Result<Verdict>) -> Result<Verdict> {
     let deadline = Instant::now() + step.within;
     loop {
         let verdict = check();
-        let settled = matches!(verdict, Ok(Verdict::Pass(_))) || step.outcome == Outcome::Fails;
+        let settled = match step.outcome {
+            Outcome::Holds => matches!(verdict, Ok(Verdict::Pass(_))),
+            Outcome::Fails => !matches!(verdict, Ok(Verdict::Pass(_))),
+        };
         if settled || Instant::now() >= deadline {
             return verdict;
         }
