@@ -612,6 +612,14 @@ const PEERS: &[Key] = &[
         Live,
         "honour the BLACKHOLE community (RFC 7999): such routes do not leave our AS",
     ),
+    key(
+        "default_originate",
+        Kind::Switch,
+        Switch(false),
+        Live,
+        "send the peer a default route of our own for each of its families, whatever we know ourselves and whatever \
+         `export` says; it is not for the kernel nor for anybody else",
+    ),
     key("install", Kind::Switch, Switch(true), Live, "whether learned routes go to the kernel"),
     key(
         "max_prefixes",

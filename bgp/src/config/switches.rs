@@ -35,6 +35,8 @@ pub struct RouteSwitches {
     pub graceful_shutdown: GracefulShutdown,
     /// What the BLACKHOLE community means on routes of this peer (RFC 7999).
     pub blackhole: Blackhole,
+    /// The default routes the peer is sent.
+    pub default_route: DefaultRoute,
 }
 
 impl Default for RouteSwitches {
@@ -52,6 +54,7 @@ impl Default for RouteSwitches {
             communities: SentCommunities::ALL,
             graceful_shutdown: GracefulShutdown::Off,
             blackhole: Blackhole::Ignore,
+            default_route: DefaultRoute::Known,
         }
     }
 }
@@ -179,4 +182,14 @@ pub enum Blackhole {
     Ignore,
     /// Packets to the prefix are dropped here, and the route does not leave the AS (section 3.2).
     Accept,
+}
+
+/// The default routes a peer is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultRoute {
+    /// Those of the Loc-RIB, if any, like every other route.
+    Known,
+    /// One of our own for each family, whatever we know, with ourselves as next hop and past the export policy. It is
+    /// for such peers only: not in our Loc-RIB, not in our forwarding table.
+    Originated,
 }

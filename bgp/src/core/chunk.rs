@@ -110,6 +110,9 @@ impl<P: Net> FamilyRib<P> {
         route: RouteId,
     ) -> Option<(Path, AttributesId, Modifying)> {
         let entry = self.table.get(route)?;
+        if let Some(path) = self.promised_to(settings, entry) {
+            return Some((path, path.attributes, Modifying::new()));
+        }
         let best = entry.best()?;
         let id = self.effective(route, best);
         let attributes = shared.attributes.get(id)?;

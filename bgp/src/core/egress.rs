@@ -6,7 +6,8 @@ use ipnet::IpNet;
 use super::shared::{Peer, Shared};
 use crate::{
     config::{
-        CommunityKind, GracefulShutdown, LocalAs, LocalAsPath, OwnAs, PrivateAs, SentCommunities, TtlPolicy,
+        CommunityKind, DefaultRoute, GracefulShutdown, LocalAs, LocalAsPath, OwnAs, PrivateAs,
+        SentCommunities, TtlPolicy,
     },
     rib::Path,
     types::{Asn, PeerType},
@@ -28,6 +29,7 @@ pub(super) struct Rewrite {
     receiver: Option<Asn>,
     communities: SentCommunities,
     graceful_shutdown: GracefulShutdown,
+    pub(super) default_route: DefaultRoute,
     /// The network we share with the receiver, one hop away.
     link: Option<IpNet>,
 }
@@ -58,6 +60,7 @@ impl Rewrite {
             receiver: (external && names).then_some(peer.asn()),
             communities: switches.communities,
             graceful_shutdown: switches.graceful_shutdown,
+            default_route: switches.default_route,
             link,
         }
     }

@@ -360,15 +360,27 @@ pub struct Explanation {
     pub steps: Vec<ExplainedStep>,
 }
 
-/// What becomes of a best path towards one peer.
+/// What one peer is sent of a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExplainedExport {
     /// The peer.
     pub peer: PeerId,
+    /// What is sent there.
+    pub subject: ExportSubject,
     /// The attributes as sent, or why it is not.
     pub outcome: Result<Arc<PathAttributes>, Withheld>,
     /// What the export policy does; `None`: it was not asked.
     pub policy: Option<Trace>,
+}
+
+/// What a peer is sent of a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportSubject {
+    /// The best path.
+    Best,
+    /// The default route it is promised, whatever the best path is (see
+    /// [`DefaultRoute::Originated`](crate::config::DefaultRoute::Originated)).
+    OwnDefault,
 }
 
 /// One step of a decision.

@@ -1,30 +1,35 @@
 //! The RIBs of one family: from received routes to best paths.
 
+mod import;
+mod own;
+mod standing;
+mod sweep;
+
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
+pub(super) use self::own::Promise;
+use self::{
+    standing::{Identity, Standing},
+    sweep::Sweep,
+};
 use super::{
     best::BestReader,
-    event::Work,
     ingress::Entrance,
     paths::{PathExports, PathNames},
-    shared::{Peer, Shared},
+    shared::Shared,
     transmit::Exports,
     watch::Watchers,
 };
 use crate::{
     decision::{self, Candidate, Reason, Unrecorded},
-    policy::{Policy, Verdict},
+    policy::Policy,
     rib::{AttributesId, LOCAL, Net, Path, RouteId, Table},
     types::{Now, PeerId, PeerType},
-    wire::{
-        attribute::{Origin, PathAttributes},
-        community::Community,
-        nlri::Nlri,
-    },
+    wire::{attribute::PathAttributes, nlri::Nlri},
 };
 
 /// The names of a path whose attributes the import policy changed.
@@ -43,48 +48,6 @@ pub(super) struct FamilyRib<P: Net> {
     /// Towards peers that take several paths for one prefix.
     pub(super) paths: PathExports<P>,
     pub(super) names: PathNames,
-}
-
-/// A walk over all routes that carries out what concerns many of them.
-#[derive(Debug, Default)]
-struct Sweep {
-    next: Option<RouteId>,
-    again: bool,
-}
-
-/// What makes a best path another one for those who read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Identity {
-    None,
-    /// Not before a next hop has been answered for.
-    Undecided,
-    Path(PeerId, u32, AttributesId),
-}
-
-/// What a decision may change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Standing {
-    best: Identity,
-    /// The paths beside the best one that packets take (always none while a route has one next hop), or, where none is
-    /// best, those whose next hop cannot be reached.
-    legs: SmallVec<[(PeerId, u32, AttributesId); 2]>,
-    /// All paths, where somebody is told of all.
-    paths: Vec<PathState>,
-}
-
-/// What makes a path another one for those who are sent every path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct PathState {
-    name: (PeerId, u32),
-    serial: u32,
-    reason: u8,
-}
-
-/// What the import policy said.
-struct Imported {
-    refused: Option<Reason>,
-    /// The attributes it made, with a reference that the path will own.
-    modified: Option<AttributesId>,
 }
 
 impl<P: Net> Default for FamilyRib<P> {
@@ -178,29 +141,6 @@ impl<P: Net> FamilyRib<P> {
         super::limit::reconsider(shared, peer, P::FAMILY);
     }
 
-    /// Begins to originate a prefix, or goes on to.
-    pub(super) fn originate(&mut self, shared: &mut Shared, now: Now, prefix: P) {
-        let id = shared.attributes.intern(&Arc::new(own_attributes::<P>()), &mut shared.next_hops);
-        let path = Path {
-            attributes: id,
-            peer: LOCAL,
-            path_id: 0,
-            learned: seconds(now),
-            epoch: 0,
-            modified: false,
-            internal: false,
-            reason: Reason::Best.code(),
-        };
-        let route = self.table.obtain(prefix);
-        self.put(shared, route, path, &Entrance::default(), &Policy::default());
-        shared.release(id);
-    }
-
-    /// Ceases to originate a prefix.
-    pub(super) fn unoriginate(&mut self, shared: &mut Shared, prefix: P) {
-        self.unreach(shared, LOCAL, &[Nlri { prefix, path_id: 0 }]);
-    }
-
     /// Puts a path in place of the one of its name, with a reference of its own on its attributes.
     fn put(
         &mut self,
@@ -268,92 +208,6 @@ impl<P: Net> FamilyRib<P> {
         entry.paths().iter().find(|p| p.is(named.peer, named.path_id)).copied()
     }
 
-    /// Asks the import policy about a path.
-    fn import(
-        &self,
-        shared: &mut Shared,
-        route: RouteId,
-        path: &Path,
-        entrance: &Entrance,
-        policy: &Policy,
-    ) -> Imported {
-        let refused = |reason| Imported { refused: Some(reason), modified: None };
-        let unchanged = Imported { refused: None, modified: None };
-        if let Some(reason) = entrance.refused {
-            return refused(reason);
-        }
-        let long_lived = shared.is_long_lived(P::FAMILY, path);
-        let plain = policy.accepts_all()
-            && entrance.prepared.is_none()
-            && entrance.ending.is_nothing()
-            && !long_lived;
-        let received = self.table.get(route).zip(shared.attributes.get(path.attributes));
-        let Some((entry, attributes)) = received.filter(|_| path.peer != LOCAL && !plain) else {
-            return unchanged;
-        };
-        let attributes = entrance.prepared.as_ref().unwrap_or(attributes);
-        let context = shared.import_context(entry.prefix.into(), attributes, path);
-        let evaluation = policy.evaluate(&context);
-        if let Verdict::Reject(reason) = evaluation.verdict {
-            return refused(Reason::Rejected(reason));
-        }
-        if evaluation.modifying.is_empty()
-            && entrance.prepared.is_none()
-            && entrance.ending.is_nothing()
-            && !long_lived
-        {
-            return unchanged;
-        }
-        let mut changed = (**attributes).clone();
-        policy.modify(&evaluation.modifying, &mut changed, &context.session);
-        entrance.ending.apply(&mut changed);
-        if long_lived {
-            mark_long_lived(&mut changed);
-        }
-        let id = shared.attributes.intern(&Arc::new(changed), &mut shared.next_hops);
-        Imported { refused: None, modified: Some(id) }
-    }
-
-    /// The attributes of a path after the import policy.
-    pub(super) fn effective(&self, route: RouteId, path: &Path) -> AttributesId {
-        let changed = path.modified.then(|| self.modified.get(&(route, path.peer, path.path_id)));
-        changed.flatten().copied().unwrap_or(path.attributes)
-    }
-
-    fn identity(&self, route: RouteId) -> Identity {
-        let entry = self.table.get(route);
-        match entry.and_then(|e| e.best()) {
-            Some(best) => Identity::Path(best.peer, best.path_id, self.effective(route, best)),
-            None if entry.is_some_and(|e| e.is_undecided()) => Identity::Undecided,
-            None => Identity::None,
-        }
-    }
-
-    fn standing(&self, shared: &Shared, route: RouteId) -> Standing {
-        let paths = self.table.get(route).map_or(&[][..], |e| e.paths());
-        let best = paths.iter().any(|p| p.reason == Reason::Best.code());
-        let beside = if best { Reason::Multipath } else { Reason::NextHopUnreachable };
-        let legs = paths.iter().filter(|p| p.reason == beside.code());
-        let mut legs: SmallVec<_> = legs.map(|p| (p.peer, p.path_id, self.effective(route, p))).collect();
-        legs.sort_unstable();
-        let paths = if self.paths.is_active() { self.path_states(shared, route) } else { Vec::new() };
-        Standing { best: self.identity(route), legs, paths }
-    }
-
-    /// Everything about the paths that what is sent of them depends on, but for what concerns many routes at once.
-    fn path_states(&self, shared: &Shared, route: RouteId) -> Vec<PathState> {
-        let paths = self.table.get(route).map_or(&[][..], |e| e.paths());
-        let state = |path: &Path| {
-            let id = self.effective(route, path);
-            PathState {
-                name: (path.peer, path.path_id),
-                serial: shared.attributes.serial(id),
-                reason: path.reason,
-            }
-        };
-        paths.iter().map(state).collect()
-    }
-
     /// Takes paths out of an entry and gives up what they hold.
     fn take(&mut self, shared: &mut Shared, route: RouteId, which: impl Fn(&Shared, &Path) -> bool) {
         let paths = |rib: &Self| rib.table.get(route).map_or(0, |e| e.paths().len());
@@ -415,9 +269,10 @@ impl<P: Net> FamilyRib<P> {
         self.table.touch(route);
     }
 
-    /// A path came, went, or is another one for those who watch.
+    /// A path of a peer came, went, or is another one for those who watch.
     fn watched(&mut self, route: RouteId, path: &Path) {
         if !self.watchers.is_empty()
+            && path.peer != LOCAL
             && let Some(prefix) = self.table.get(route).map(|e| e.prefix)
         {
             self.watchers.path_changed(path.peer, prefix, path.path_id);
@@ -454,108 +309,6 @@ impl<P: Net> FamilyRib<P> {
     fn candidates<'a>(&self, shared: &'a Shared, route: RouteId) -> SmallVec<[Candidate<'a>; 4]> {
         let paths = self.table.get(route).map_or(&[][..], |e| e.paths());
         paths.iter().filter_map(|p| shared.candidate(p, self.effective(route, p))).collect()
-    }
-
-    /// Has every route looked at again: dead paths, changed import policies, changed next hops.
-    pub(super) fn request_sweep(&mut self) {
-        match self.sweep.next {
-            None => self.sweep.next = Some(0),
-            Some(_) => self.sweep.again = true,
-        }
-    }
-
-    /// Whether no walk is under way.
-    pub(super) fn is_swept(&self) -> bool {
-        self.sweep.next.is_none()
-    }
-
-    /// Looks at one route again.
-    pub(super) fn revisit(&mut self, shared: &mut Shared, route: RouteId) {
-        if self.table.get(route).is_none_or(|e| e.paths().is_empty()) {
-            return;
-        }
-        let before = self.standing(shared, route);
-        self.take(shared, route, |shared, path| {
-            shared.is_long_lived(P::FAMILY, path) && shared.is_short_lived(path)
-        });
-        self.reimport(shared, route);
-        self.settle(shared, route, before);
-        // The paths may be the same, and yet their order another one.
-        let several = self.table.get(route).filter(|e| self.paths.is_active() && e.paths().len() > 1);
-        if let Some(entry) = several {
-            self.paths.note(entry.prefix);
-        }
-    }
-
-    /// Asks changed import policies once more.
-    fn reimport(&mut self, shared: &mut Shared, route: RouteId) {
-        let concerned = |p: &Peer| p.input(P::FAMILY).reimport;
-        let paths = self.table.get(route).map_or(0, |e| e.paths().len());
-        for index in 0..paths {
-            let Some(path) = self.table.get(route).and_then(|e| e.paths().get(index)).copied() else { break };
-            let peer = shared.peer(path.peer).filter(|p| concerned(p));
-            let Some(policy) = peer.map(|p| p.config.import.clone()) else { continue };
-            let kind = if path.internal { PeerType::Internal } else { PeerType::External };
-            let received = shared.attributes.get(path.attributes);
-            let entrance = received.map(|a| shared.admit(path.peer, kind, a)).unwrap_or_default();
-            let imported = self.import(shared, route, &path, &entrance, &policy);
-            shared.attributes.retain(path.attributes);
-            self.disown(shared, route, &path);
-            let path = Path {
-                reason: imported.refused.unwrap_or(Reason::NextHopPending).code(),
-                modified: imported.modified.is_some(),
-                ..path
-            };
-            if let Some(id) = imported.modified {
-                self.modified.insert((route, path.peer, path.path_id), id);
-            }
-            let attributes = self.effective(route, &path);
-            shared.account_in(P::FAMILY, &path, attributes);
-            if let Some(slot) = self.table.get_mut(route).and_then(|e| e.paths_mut().get_mut(index)) {
-                *slot = path;
-            }
-        }
-    }
-
-    /// Walks on; `budget` counts routes down.
-    pub(super) fn sweep(&mut self, shared: &mut Shared, budget: &mut usize) -> Work {
-        while let Some(route) = self.sweep.next {
-            if route >= self.table.bound() {
-                self.sweep.next = std::mem::take(&mut self.sweep.again).then_some(0);
-                if self.sweep.next.is_none() {
-                    shared.peers_mut().for_each(|p| p.input_mut(P::FAMILY).reimport = false);
-                }
-                continue;
-            }
-            if *budget == 0 {
-                return Work::Pending;
-            }
-            *budget -= 1;
-            self.sweep.next = Some(route + 1);
-            self.revisit(shared, route);
-        }
-        Work::Done
-    }
-}
-
-/// RFC 9494 section 4.2.
-fn mark_long_lived(attributes: &mut PathAttributes) {
-    let rare = attributes.rare.get_or_insert_default();
-    if !rare.communities.contains(&Community::LLGR_STALE.0) {
-        rare.communities.push(Community::LLGR_STALE.0);
-    }
-}
-
-/// The attributes of a route of our own; the next hop is filled in for each peer.
-fn own_attributes<P: Net>() -> PathAttributes {
-    PathAttributes {
-        origin: Origin::Igp,
-        as_path: Default::default(),
-        next_hop: P::unspecified(),
-        med: None,
-        local_pref: None,
-        atomic_aggregate: false,
-        rare: None,
     }
 }
 

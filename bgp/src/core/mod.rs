@@ -36,18 +36,18 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 pub use self::event::{
     Action, AdjRibIn, AdvertisedRoute, BestChange, Delivery, ExplainedExport, ExplainedStep, Explanation,
-    Freshness, Page, PathView, PeerChange, Presence, RestartWait, RouteCounts, RouteView, Usability, Warning,
-    WatchItem, WatchedTable, WeightedNextHop, Withheld, Work,
+    ExportSubject, Freshness, Page, PathView, PeerChange, Presence, RestartWait, RouteCounts, RouteView,
+    Usability, Warning, WatchItem, WatchedTable, WeightedNextHop, Withheld, Work,
 };
 pub use self::watch::{Overtaken, WatchFigures, WatchId, WatchSettings};
 use self::{
-    family::FamilyRib,
+    family::{FamilyRib, Promise},
     peers::PeerIds,
     restart::Deferral,
     shared::{Peer, Shared},
 };
 use crate::{
-    config::{PeerConfig, SpeakerConfig},
+    config::{DefaultRoute, PeerConfig, SpeakerConfig},
     event::{Reachability, RouteBatch, RouteItem},
     rib::{Net, Waiting},
     types::{Families, Family, NextHopAddress, Now, PeerId},
@@ -114,7 +114,7 @@ impl Core {
             shared.deferring = Family::ALL.into_iter().collect();
             shared.keeping = shared.deferring;
         }
-        Self {
+        let mut core = Self {
             config,
             ids,
             shared,
@@ -125,7 +125,9 @@ impl Core {
             dying: Vec::new(),
             next_watch: 0,
             now,
-        }
+        };
+        core.promise_defaults();
+        core
     }
 
     /// The configured peers, ascending by index.
@@ -195,6 +197,19 @@ impl Core {
             }
         }
         self.own = prefixes;
+    }
+
+    /// Has default routes for the peers that are to be sent one whatever we know.
+    fn promise_defaults(&mut self) {
+        for family in Family::ALL {
+            let promised = |peer: &Peer| {
+                peer.config.switches.default_route == DefaultRoute::Originated
+                    && peer.config.families.contains(family)
+            };
+            let given = self.shared.peers().any(|(_, peer)| promised(peer));
+            let promise = if given { Promise::Given } else { Promise::None };
+            in_family!(self, family, rib => rib.promise_default(&mut self.shared, self.now, promise));
+        }
     }
 
     /// Carries timers and deferred work on, at most about `budget` prefixes of it.

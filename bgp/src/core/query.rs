@@ -6,8 +6,8 @@ use ipnet::IpNet;
 
 use super::{
     event::{
-        AdjRibIn, AdvertisedRoute, Delivery, ExplainedExport, ExplainedStep, Explanation, Freshness, Page,
-        PathView, RouteView, Withheld,
+        AdjRibIn, AdvertisedRoute, Delivery, ExplainedExport, ExplainedStep, Explanation, ExportSubject,
+        Freshness, Page, PathView, RouteView, Withheld,
     },
     family::FamilyRib,
     shared::Shared,
@@ -166,6 +166,11 @@ impl<P: Net> FamilyRib<P> {
         let settings = self.member(peer).map(|(settings, _)| settings).or(self.paths.settings(peer))?;
         let route = self.table.find(P::of(prefix)?)?;
         let entry = self.table.get(route)?;
+        if let Some(path) = self.promised_to(settings, entry) {
+            let outgoing = settings.outgoing::<P>(shared, &path, path.attributes, &[]);
+            let outcome = outgoing.map(Arc::new).ok_or(Withheld::NoOwnAddress);
+            return Some(ExplainedExport { peer, subject: ExportSubject::OwnDefault, outcome, policy: None });
+        }
         let best = entry.best()?;
         let id = self.effective(route, best);
         let attributes = shared.attributes.get(id)?;
@@ -177,7 +182,7 @@ impl<P: Net> FamilyRib<P> {
             asked.then(|| settings.policy.trace(&settings.evaluate(shared, entry.prefix, best, attributes)));
         let outgoing = |modifying: Modifying| settings.outgoing::<P>(shared, best, id, &modifying);
         let outcome = modifying.and_then(|m| outgoing(m).map(Arc::new).ok_or(Withheld::NoOwnAddress));
-        Some(ExplainedExport { peer, outcome, policy })
+        Some(ExplainedExport { peer, subject: ExportSubject::Best, outcome, policy })
     }
 
     /// The decision over one route once more, step by step.

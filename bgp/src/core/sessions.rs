@@ -157,6 +157,7 @@ impl Core {
             self.v6.exports_changed();
         }
         self.config = config;
+        self.promise_defaults();
         changes
     }
 

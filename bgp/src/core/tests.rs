@@ -5,6 +5,7 @@ mod model;
 mod multipath;
 mod paths;
 mod policies;
+mod promises;
 mod reading;
 mod reconfiguration;
 mod reflection;

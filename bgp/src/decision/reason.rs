@@ -113,6 +113,8 @@ pub enum Reason {
     FirstAs,
     /// Only to Customer says that it has been leaked (RFC 9234 section 5).
     OtcLeak,
+    /// A default route of our own that is for the peers it is promised to, and not for us.
+    OnlyForPeers,
     /// The import policy refused it.
     Rejected(RejectReason),
 }
@@ -120,7 +122,7 @@ pub enum Reason {
 impl Reason {
     const FIRST_REJECT: u8 = 64;
     const FIRST_STEP: u8 = 16;
-    const PLAIN: [Self; 13] = [
+    const PLAIN: [Self; 14] = [
         Self::Best,
         Self::NextHopPending,
         Self::NextHopUnreachable,
@@ -134,6 +136,7 @@ impl Reason {
         Self::MultipathFull,
         Self::FirstAs,
         Self::OtcLeak,
+        Self::OnlyForPeers,
     ];
 
     /// The code stored beside a path.
@@ -152,6 +155,7 @@ impl Reason {
             Self::MultipathFull => 10,
             Self::FirstAs => 11,
             Self::OtcLeak => 12,
+            Self::OnlyForPeers => 13,
             Self::Lost(step) => Self::FIRST_STEP + step as u8,
             Self::Rejected(reason) => Self::FIRST_REJECT + reason.code(),
         }
@@ -186,6 +190,7 @@ impl Reason {
             Self::MultipathFull => "multipath_full",
             Self::FirstAs => "first_as",
             Self::OtcLeak => "otc_leak",
+            Self::OnlyForPeers => "only_for_peers",
             Self::Rejected(reason) => reason.name(),
         }
     }
@@ -196,7 +201,7 @@ impl Reason {
             && !matches!(self, Self::NextHopPending | Self::NextHopUnreachable | Self::NextHopOwn)
     }
 
-    /// Whether the path is in Adj-RIB-In only: refused before the decision.
+    /// Whether the path is in Adj-RIB-In only: refused before the decision, or not meant for us.
     pub const fn is_rejected(self) -> bool {
         matches!(
             self,
@@ -205,6 +210,7 @@ impl Reason {
                 | Self::ClusterLoop
                 | Self::FirstAs
                 | Self::OtcLeak
+                | Self::OnlyForPeers
                 | Self::Rejected(_)
         )
     }

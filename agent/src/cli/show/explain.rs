@@ -55,6 +55,9 @@ fn headline(e: &Explain) -> String {
 fn path_lines(path: &RouteRow) -> Vec<String> {
     let from = match &path.peer {
         Some(peer) => format!("learned from {peer} {} ago", duration(path.age)),
+        None if path.state == "originated" => {
+            format!("a default route of our own, there for {}", duration(path.age))
+        }
         None => format!("our own block, announced for {}", duration(path.age)),
     };
     let next_hop = path.next_hop.as_ref().map(|n| format!(", next hop {n}")).unwrap_or_default();

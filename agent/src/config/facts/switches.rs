@@ -1,6 +1,8 @@
 //! What is done to routes beside policy.
 
-use bgp::config::{Blackhole, CommunityKind, FirstAs, GracefulShutdown, OwnAs, RoleDemand, RouteSwitches};
+use bgp::config::{
+    Blackhole, CommunityKind, DefaultRoute, FirstAs, GracefulShutdown, OwnAs, RoleDemand, RouteSwitches,
+};
 
 use super::{Facts, spelled, words};
 use crate::config::intent::Bgp;
@@ -33,4 +35,5 @@ pub(super) fn peer(facts: &mut Facts, key: &dyn Fn(&str) -> String, switches: &R
     facts.add_list(&key("send_communities"), sent.map(|(word, _)| word));
     facts.add(&key("graceful_shutdown"), switches.graceful_shutdown == GracefulShutdown::On);
     facts.add(&key("blackhole"), switches.blackhole == Blackhole::Accept);
+    facts.add(&key("default_originate"), switches.default_route == DefaultRoute::Originated);
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bgp::{core::ExplainedExport, wire::attribute::PathAttributes};
+use bgp::{
+    core::{ExplainedExport, ExportSubject},
+    wire::attribute::PathAttributes,
+};
 
 use super::{
     route::{Context, texts_of},
@@ -16,7 +19,12 @@ pub(super) fn facts(exports: &[ExplainedExport], context: &Context) -> Vec<Expor
     let mut facts: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for export in exports {
         let (state, reason, text) = match &export.outcome {
-            Ok(attributes) => ("announced", "sent", with(attributes)),
+            Ok(attributes) => match export.subject {
+                ExportSubject::Best => ("announced", "sent", with(attributes)),
+                ExportSubject::OwnDefault => {
+                    ("announced", "default_originate", format!("{} (default_originate)", with(attributes)))
+                }
+            },
             Err(why) => ("withheld", why.name(), words::withheld(*why).to_owned()),
         };
         let policy = export.policy.as_ref().map(ToString::to_string);
@@ -58,6 +66,15 @@ mod tests {
 
     use super::*;
 
+    fn export(
+        peer: u32,
+        subject: ExportSubject,
+        outcome: Result<Arc<PathAttributes>, Withheld>,
+        policy: Option<Trace>,
+    ) -> ExplainedExport {
+        ExplainedExport { peer: PeerId(peer), subject, outcome, policy }
+    }
+
     #[test]
     fn peers_of_the_same_fate_are_told_of_once() {
         let attributes = Arc::new(PathAttributes {
@@ -73,15 +90,18 @@ mod tests {
         let policy = Some(Trace { decided, changed: Vec::new() });
         let refused = Err(Withheld::Rejected(RejectReason::Policy));
         let exports = [
-            ExplainedExport { peer: PeerId(2), outcome: Ok(attributes.clone()), policy: None },
-            ExplainedExport { peer: PeerId(1), outcome: Ok(attributes), policy: None },
-            ExplainedExport { peer: PeerId(3), outcome: refused, policy },
+            export(2, ExportSubject::Best, Ok(attributes.clone()), None),
+            export(1, ExportSubject::Best, Ok(attributes.clone()), None),
+            export(3, ExportSubject::Best, refused, policy),
+            export(4, ExportSubject::OwnDefault, Ok(attributes), None),
         ];
         let context = Context { peer_name: &|id| format!("p{}", id.0), now: Now::default() };
         let told = facts(&exports, &context);
-        assert_eq!(told[0].peers, ["p1", "p2"]);
-        assert_eq!(told[0].reason_text, "with next hop 192.0.2.1, MED 5");
-        assert_eq!((told[1].state.as_str(), told[1].reason.as_str()), ("withheld", "policy"));
-        assert_eq!(told[1].policy.as_deref(), Some("term bogons of to-tor decides"));
+        assert_eq!(told[0].peers, ["p4"]);
+        assert_eq!(told[0].reason_text, "with next hop 192.0.2.1, MED 5 (default_originate)");
+        assert_eq!(told[1].peers, ["p1", "p2"]);
+        assert_eq!(told[1].reason_text, "with next hop 192.0.2.1, MED 5");
+        assert_eq!((told[2].state.as_str(), told[2].reason.as_str()), ("withheld", "policy"));
+        assert_eq!(told[2].policy.as_deref(), Some("term bogons of to-tor decides"));
     }
 }

@@ -44,7 +44,7 @@ fn row(route: &RouteView, path: &PathView, shown: Shown, context: &Context) -> R
     };
     RouteRow {
         next_hop: path.peer.map(|_| attributes.next_hop.hop().to_string()),
-        path_id: Some(path.path_id).filter(|id| *id != 0),
+        path_id: Some(path.path_id).filter(|id| *id != 0 && path.peer.is_some()),
         peer: path.peer.map(context.peer_name),
         state: state(path.reason).to_owned(),
         reason: path.reason.name().to_owned(),
@@ -125,6 +125,7 @@ fn state(reason: Reason) -> &'static str {
             "usable"
         }
         Reason::NextHopPending | Reason::NextHopUnreachable => "unreachable",
+        Reason::OnlyForPeers => "originated",
         _ => "rejected",
     }
 }

@@ -55,6 +55,7 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::OtcLeak => {
             "it has been leaked: marked only-to-customer, it came from where it must not (role)"
         }
+        Reason::OnlyForPeers => "only for peers with default_originate, not used here",
         Reason::Rejected(why) => rejected(why),
     }
 }

@@ -27,6 +27,10 @@ impl<P: Net> FamilyRib<P> {
         route: RouteId,
     ) -> SmallVec<[OutgoingPath; 4]> {
         let Some(entry) = self.table.get(route) else { return SmallVec::new() };
+        if let Some(path) = self.promised_to(&settings.export, entry) {
+            let outgoing = OutgoingPath { path, attributes: path.attributes, modifying: Modifying::new() };
+            return SmallVec::from_iter([outgoing]);
+        }
         let paths = self.best_paths(shared, route, entry, settings.limit.get().into());
         paths.into_iter().filter_map(|path| self.outgoing_path(shared, settings, route, path)).collect()
     }

@@ -2,8 +2,8 @@
 
 use bgp::{
     config::{
-        Blackhole, CommunityKind, FirstAs, GracefulShutdown, LocalAs, LocalAsPath, OwnAs, RoleDemand,
-        RouteSwitches, SentCommunities,
+        Blackhole, CommunityKind, DefaultRoute, FirstAs, GracefulShutdown, LocalAs, LocalAsPath, OwnAs,
+        RoleDemand, RouteSwitches, SentCommunities,
     },
     types::Asn,
     wire::role::Role,
@@ -48,6 +48,10 @@ impl PeerReader<'_> {
             communities: self.communities(),
             graceful_shutdown: self.graceful_shutdown(bgp),
             blackhole: if self.switch("blackhole") { Blackhole::Accept } else { Blackhole::Ignore },
+            default_route: match self.switch("default_originate") {
+                true => DefaultRoute::Originated,
+                false => DefaultRoute::Known,
+            },
         }
     }
 
