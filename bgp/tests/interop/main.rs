@@ -8,6 +8,7 @@ mod common;
 mod bird;
 mod bird_sessions;
 mod daemon;
+mod default_route;
 mod frr;
 mod gobgp;
 mod namespace;
