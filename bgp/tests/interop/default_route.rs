@@ -105,7 +105,7 @@ impl Lab {
     }
 
     async fn sessions(&self) -> Vec<u64> {
-        self.ours.peers().await.unwrap().iter().map(|peer| u64::from(peer.sessions)).collect()
+        self.ours.peers().await.unwrap().iter().map(|peer| peer.sessions).collect()
     }
 }
 
