@@ -22,6 +22,8 @@ pub enum ResyncReason {
     Interval,
     /// A link or an address changed, upon which the kernel drops routes without a word.
     LinkChange,
+    /// It had changed half a second before: the kernel tells of it before it changes its routes.
+    SecondLook,
     /// Somebody touched a slot of ours.
     ForeignChange,
     /// A slot held something else than we thought.

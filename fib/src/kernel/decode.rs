@@ -29,7 +29,7 @@ pub(super) fn route(message: &RouteMessage) -> Option<KernelRoute> {
         return None;
     }
     let attributes = Attributes::read(message);
-    let legs = attributes.legs(message, Dead::Only);
+    let legs = attributes.legs(message, Legs::Held);
     let path = match header.kind {
         RouteType::BlackHole => Path::Blackhole,
         RouteType::Unreachable => Path::Unreachable,
@@ -55,7 +55,7 @@ pub(super) fn route(message: &RouteMessage) -> Option<KernelRoute> {
 pub(super) fn lookup(message: &RouteMessage) -> Option<Lookup> {
     let attributes = Attributes::read(message);
     let unicast = message.header.kind == RouteType::Unicast;
-    let legs = if unicast { attributes.legs(message, Dead::OrWithoutCarrier) } else { SmallVec::new() };
+    let legs = if unicast { attributes.legs(message, Legs::Usable) } else { SmallVec::new() };
     let idle = attributes.devices().filter(|device| !legs.iter().any(|leg| leg.device == *device)).collect();
     Some(Lookup {
         by: prefix(message, attributes.destination)?,
@@ -108,28 +108,22 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
     Some(Link { index: message.header.index, name: name.unwrap_or_default(), admin, carrier })
 }
 
-/// Which legs do not count.
-#[derive(Clone, Copy)]
-enum Dead {
-    /// Those the kernel does not use any more.
-    Only,
-    /// And those over a link without carrier, which it may go on using in vain.
-    OrWithoutCarrier,
+/// Which legs count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Legs {
+    /// All: those the kernel does not use at present are part of the route, and may come to life again without a word.
+    Held,
+    /// Those that lead somewhere: not dead, nor over a link without carrier, which the kernel may go on using in vain.
+    Usable,
 }
 
-impl Dead {
-    fn route_flags(self) -> RouteFlags {
-        match self {
-            Self::Only => RouteFlags::Dead,
-            Self::OrWithoutCarrier => RouteFlags::Dead | RouteFlags::Linkdown,
-        }
+impl Legs {
+    fn has_route(self, flags: RouteFlags) -> bool {
+        self == Self::Held || !flags.intersects(RouteFlags::Dead | RouteFlags::Linkdown)
     }
 
-    fn hop_flags(self) -> RouteNextHopFlags {
-        match self {
-            Self::Only => RouteNextHopFlags::Dead,
-            Self::OrWithoutCarrier => RouteNextHopFlags::Dead | RouteNextHopFlags::Linkdown,
-        }
+    fn has_hop(self, hop: &RouteNextHop) -> bool {
+        self == Self::Held || !hop.flags.intersects(RouteNextHopFlags::Dead | RouteNextHopFlags::Linkdown)
     }
 }
 
@@ -178,16 +172,16 @@ impl<'a> Attributes<'a> {
         self.device.into_iter().chain(self.multipath.iter().map(|hop| hop.interface_index))
     }
 
-    /// The living legs, sorted.
-    fn legs(&self, message: &RouteMessage, dead: Dead) -> SmallVec<[Leg; 1]> {
+    /// The legs that count, sorted.
+    fn legs(&self, message: &RouteMessage, which: Legs) -> SmallVec<[Leg; 1]> {
         let flags = message.header.flags;
         let mut legs: SmallVec<[Leg; 1]> = match (self.multipath, self.device) {
-            ([], Some(device)) if !flags.intersects(dead.route_flags()) => {
+            ([], Some(device)) if which.has_route(flags) => {
                 let onlink = onlink(flags.contains(RouteFlags::Onlink));
                 SmallVec::from_elem(Leg { gateway: self.gateway, device, onlink, weight: 1 }, 1)
             }
             ([], _) => SmallVec::new(),
-            (hops, _) => hops.iter().filter(|hop| !hop.flags.intersects(dead.hop_flags())).map(leg).collect(),
+            (hops, _) => hops.iter().filter(|hop| which.has_hop(hop)).map(leg).collect(),
         };
         legs.sort_unstable();
         if let [only] = legs.as_mut_slice() {
@@ -233,5 +227,34 @@ fn via_ip(via: &RouteVia) -> Option<IpAddr> {
         RouteVia::Inet(address) => Some(IpAddr::V4(*address)),
         RouteVia::Inet6(address) => Some(IpAddr::V6(*address)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hop(last: u8, flags: RouteNextHopFlags) -> RouteNextHop {
+        let mut hop = RouteNextHop::default();
+        hop.flags = flags;
+        hop.interface_index = last.into();
+        hop.attributes = vec![RouteAttribute::Gateway(RouteAddress::Inet([10, 1, 1, last].into()))];
+        hop
+    }
+
+    #[test]
+    fn a_route_keeps_its_dead_legs_and_a_lookup_does_not_count_them() {
+        let mut message = RouteMessage::default();
+        message.header.address_family = AddressFamily::Inet;
+        message.header.kind = RouteType::Unicast;
+        let dead = RouteNextHopFlags::Dead | RouteNextHopFlags::Linkdown;
+        let hops = [(1, dead), (2, RouteNextHopFlags::Linkdown), (3, RouteNextHopFlags::empty())];
+        let hops = hops.map(|(last, flags)| hop(last, flags));
+        message.attributes = vec![RouteAttribute::MultiPath(hops.to_vec())];
+        let Some(KernelRoute { path: Path::Unicast(held), .. }) = route(&message) else { panic!() };
+        assert_eq!(held.iter().map(|leg| leg.device).collect::<Vec<_>>(), [1, 2, 3]);
+        let answer = lookup(&message).unwrap();
+        assert_eq!(answer.legs.iter().map(|leg| leg.device).collect::<Vec<_>>(), [3]);
+        assert_eq!(answer.idle.as_slice(), [1, 2]);
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     config::{FibConfig, TunnelPermission},
     error::Errno,
     event::{FibEvent, TunnelState},
-    kernel::{Admin, BATCH, Kernel, Notice},
+    kernel::{Admin, BATCH, Kernel, Link, Notice},
     locals::{Locals, Stale},
     metrics::{FibMetrics, ResyncReason},
     resolve::{Changed, Resolver},
@@ -88,7 +88,7 @@ impl<K: Kernel> Engine<K> {
             metrics,
         };
         engine.locals.configure(&engine.config);
-        engine.tunnel_device(now);
+        engine.find_tunnel_device();
         let adopted = engine.compare(now, ResyncReason::Start).await?;
         engine.metrics.adopted.fetch_add(adopted, Relaxed);
         info!(adopted, "adopted the routes of our protocol");
@@ -190,6 +190,10 @@ impl<K: Kernel> Engine<K> {
             self.program(now);
             self.sweep_objects(now);
         }
+        if self.pace.take_second_look(now) {
+            self.doubt_all(now);
+            self.pace.suspect(now, ResyncReason::SecondLook);
+        }
         if let Some(reason) = self.pace.due(now) {
             self.resync(now, reason).await;
         }
@@ -209,11 +213,10 @@ impl<K: Kernel> Engine<K> {
 
     /// Whether everything known has been done; refusals that wait for their time do not count.
     pub(crate) fn is_settled(&self, now: Instant) -> bool {
-        let suspicious = self.pace.next() <= now + Duration::from_millis(500);
         !self.table.has_work(now)
             && !self.table.has_object_work()
             && self.lookups_due.is_none()
-            && !suspicious
+            && !self.pace.is_suspicious(now)
     }
 
     /// When [`Self::turn`] has something to do again, work aside.
@@ -357,14 +360,20 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn tunnel_device(&mut self, now: Instant) {
+        if self.find_tunnel_device() == Changed::Yes {
+            self.underlay_changed(now);
+        }
+    }
+
+    fn find_tunnel_device(&mut self) -> Changed {
         let device = self.links.up(&self.config.tunnel.device);
         if device == self.table.tunnel().device {
-            return;
+            return Changed::No;
         }
         self.table.tunnel_device(device, &self.resolver);
         let changed = self.resolver.exclude(self.table.exclusion());
         self.next_hops_changed(changed.into_iter().collect());
-        self.underlay_changed(now);
+        Changed::Yes
     }
 
     fn follow(&mut self, now: Instant, address: IpAddr) {
@@ -479,8 +488,7 @@ impl<K: Kernel> Engine<K> {
         self.metrics.resync(reason);
         if matches!(reason, ResyncReason::Interval | ResyncReason::Overrun | ResyncReason::LinkChange) {
             let links = self.kernel.links().await?;
-            self.links.replace(links);
-            self.tunnel_device(now);
+            self.replace_links(now, links);
         }
         let objects = self.compare_objects()?;
         let dump = self.kernel.dump().await?;
@@ -498,6 +506,14 @@ impl<K: Kernel> Engine<K> {
             "compared with the kernel"
         );
         Ok(comparison.held)
+    }
+
+    fn replace_links(&mut self, now: Instant, links: Vec<Link>) {
+        let changed = self.links.replace(links);
+        self.tunnel_device(now);
+        if changed.into_iter().any(|index| self.is_relevant(index)) {
+            self.underlay_changed(now);
+        }
     }
 
     fn sweep(&mut self) {

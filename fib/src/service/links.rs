@@ -1,6 +1,6 @@
 //! The devices as last seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     kernel::{Admin, Carrier, Link},
@@ -13,9 +13,13 @@ use crate::{
 pub(super) struct Links(BTreeMap<u32, Link>);
 
 impl Links {
-    /// Replaces what is known.
-    pub(super) fn replace(&mut self, links: Vec<Link>) {
-        self.0 = links.into_iter().map(|link| (link.index, link)).collect();
+    /// Replaces what is known. Returns the devices that came, went or changed: their notices, still to be read, will bring
+    /// nothing new.
+    pub(super) fn replace(&mut self, links: Vec<Link>) -> Vec<u32> {
+        let links = links.into_iter().map(|link| (link.index, link)).collect();
+        let before = std::mem::replace(&mut self.0, links);
+        let indexes: BTreeSet<_> = before.keys().chain(self.0.keys()).copied().collect();
+        indexes.into_iter().filter(|index| before.get(index) != self.0.get(index)).collect()
     }
 
     /// Takes a notice. Returns whether the device had been something else before.

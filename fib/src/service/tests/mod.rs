@@ -1,6 +1,7 @@
 //! The engine against a simulated kernel: errors one by one here, random histories in [`history`].
 
 mod history;
+mod links;
 
 use std::{
     net::IpAddr,
@@ -286,20 +287,6 @@ fn an_unanswered_batch_is_compared_before_anything_else_is_sent() {
     assert_eq!(bench.kernel.world.borrow().routes().len(), 1);
     bench.pass(Duration::from_millis(500));
     assert_eq!(bench.kernel.world.borrow().routes().len(), 12);
-}
-
-#[test]
-fn lost_notices_lead_to_one_comparison() {
-    let mut bench = Bench::over(PoolMode::Never);
-    bench.apply(BLOCK, Some(NEAR));
-    bench.kernel.world.borrow_mut().slots.clear();
-    let before = bench.kernel.world.borrow().dumps;
-    for _ in 0..10 {
-        bench.engine.notice(bench.now, Notice::Overrun);
-    }
-    bench.pass(Duration::from_secs(1));
-    assert_eq!(bench.kernel.world.borrow().dumps, before + 1);
-    assert_eq!(bench.held(BLOCK), [kernel_route(BLOCK, 179, direct(NEAR))]);
 }
 
 #[test]
