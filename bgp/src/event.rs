@@ -101,6 +101,23 @@ pub enum Reachability {
     Unreachable,
 }
 
+/// What is known of the way to a next hop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextHopReport {
+    /// Whether it can be reached.
+    pub reachability: Reachability,
+    /// The names of the interfaces packets to it leave through, which policies may ask for; in any order, none where
+    /// nobody asks or it cannot be reached.
+    pub interfaces: Vec<Arc<str>>,
+}
+
+impl From<Reachability> for NextHopReport {
+    /// A report without interfaces.
+    fn from(reachability: Reachability) -> Self {
+        Self { reachability, interfaces: Vec::new() }
+    }
+}
+
 /// The addresses of a session's transport connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionAddresses {

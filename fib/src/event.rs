@@ -18,6 +18,8 @@ pub enum FibEvent {
         interface: Option<u32>,
         /// The answer.
         reachability: Reachability,
+        /// The names of the devices packets to it leave through, sorted; none when it cannot be reached.
+        devices: Vec<String>,
     },
     /// Routes whose state changed to or from trouble, the latest of each, sorted by prefix.
     Routes(Vec<RouteOutcome>),

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use crate::{
     event::Reachability,
     route::{Leg, Onlink},
+    table::Devices,
 };
 
 /// The kernel's answer: the route that leads to an address.
@@ -53,10 +54,19 @@ impl Exclusion {
 
 #[derive(Debug, Default)]
 struct Watch {
-    /// Whether the owner of the FIB layer asked for it.
-    reported: Option<Option<Reachability>>,
+    /// What the owner of the FIB layer, if it asked for it, has been told.
+    reported: Option<Option<News>>,
     /// `None` before the first answer.
     answer: Option<Answer>,
+}
+
+/// What the owner of the FIB layer is told of a next hop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// Whether it can be reached.
+    pub reachability: Reachability,
+    /// The names of the devices on the way, sorted; none when it cannot be reached.
+    pub devices: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,16 +205,20 @@ impl Resolver {
     }
 
     /// The answers the owner has not been told, in order of address. What is returned counts as told.
-    pub fn take_news(&mut self) -> Vec<(IpAddr, Reachability)> {
+    pub fn take_news(&mut self, devices: &impl Devices) -> Vec<(IpAddr, News)> {
         let mut news = Vec::new();
         for (address, watch) in &mut self.watches {
             let (Some(reported), Some(answer)) = (&mut watch.reported, &watch.answer) else { continue };
-            let now = match &answer.lookup {
-                Some(lookup) if answer.usable => Reachability::Reachable { metric: lookup.metric },
-                _ => Reachability::Unreachable,
-            };
-            if *reported != Some(now) {
-                *reported = Some(now);
+            let usable = answer.lookup.as_ref().filter(|_| answer.usable);
+            let reachability = usable.map_or(Reachability::Unreachable, |lookup| Reachability::Reachable {
+                metric: lookup.metric,
+            });
+            let names = usable.map(|lookup| names(lookup, devices)).unwrap_or_default();
+            let told = |told: &News| told.reachability == reachability && told.devices.iter().eq(&names);
+            if !reported.as_ref().is_some_and(told) {
+                let devices = names.into_iter().map(str::to_owned).collect();
+                let now = News { reachability, devices };
+                *reported = Some(now.clone());
                 news.push((*address, now));
             }
         }
@@ -256,6 +270,14 @@ pub enum Changed {
     Yes,
 }
 
+/// The names of the devices on the way, sorted.
+fn names<'a>(lookup: &Lookup, devices: &'a impl Devices) -> SmallVec<[&'a str; 2]> {
+    let mut names: SmallVec<_> = lookup.legs.iter().filter_map(|leg| devices.name(leg.device)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 fn usable(lookup: &Lookup, exclusion: &Exclusion) -> bool {
     !lookup.legs.is_empty() && !exclusion.excludes(lookup)
 }
@@ -268,6 +290,7 @@ pub fn on_link(device: u32) -> Leg {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::LinkState;
 
     const NODE: &str = "192.168.92.129";
 
@@ -285,6 +308,22 @@ mod tests {
         let mut resolver = Resolver::default();
         resolver.exclude(Exclusion { protocol: 179, table: 254, tunnel: Some(9) });
         resolver
+    }
+
+    /// Device 2 has this name, device 3 another.
+    struct Cards(&'static str);
+
+    impl Devices for Cards {
+        fn name(&self, index: u32) -> Option<&str> {
+            [(2, self.0), (3, "card3"), (9, "tunl9")]
+                .into_iter()
+                .find(|(i, _)| *i == index)
+                .map(|(_, name)| name)
+        }
+
+        fn state(&self, _: u32) -> LinkState {
+            LinkState::Up
+        }
     }
 
     #[test]
@@ -321,14 +360,30 @@ mod tests {
         let mut r = resolver();
         r.watch(ip(NODE));
         r.follow(ip("10.0.0.1"));
-        assert_eq!(r.take_news(), []);
+        let nowhere = || News { reachability: Reachability::Unreachable, devices: vec![] };
+        assert_eq!(r.take_news(&Cards("eth0")), []);
         r.answer(ip(NODE), None);
         r.answer(ip("10.0.0.1"), None);
-        assert_eq!(r.take_news(), [(ip(NODE), Reachability::Unreachable)]);
-        assert_eq!(r.take_news(), []);
+        assert_eq!(r.take_news(&Cards("eth0")), [(ip(NODE), nowhere())]);
+        assert_eq!(r.take_news(&Cards("eth0")), []);
         r.unwatch(ip(NODE));
         r.watch(ip(NODE));
-        assert_eq!(r.take_news(), [(ip(NODE), Reachability::Unreachable)]);
+        assert_eq!(r.take_news(&Cards("eth0")), [(ip(NODE), nowhere())]);
+    }
+
+    #[test]
+    fn another_device_and_another_name_of_it_are_news() {
+        let mut r = resolver();
+        r.watch(ip(NODE));
+        let told = |r: &mut Resolver, name| r.take_news(&Cards(name)).pop().map(|(_, news)| news.devices);
+        r.answer(ip(NODE), lookup("0.0.0.0/0", 2, on_link(2)));
+        assert_eq!(told(&mut r, "eth0"), Some(vec!["eth0".to_owned()]));
+        assert_eq!(told(&mut r, "eth0"), None);
+        assert_eq!(told(&mut r, "uplink"), Some(vec!["uplink".to_owned()]));
+        r.answer(ip(NODE), lookup("0.0.0.0/0", 2, on_link(3)));
+        assert_eq!(told(&mut r, "uplink"), Some(vec!["card3".to_owned()]));
+        r.answer(ip(NODE), lookup("0.0.0.0/0", 2, on_link(9)));
+        assert_eq!(told(&mut r, "uplink"), Some(vec![]), "the tunnel does not count");
     }
 
     #[test]

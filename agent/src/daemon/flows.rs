@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use bgp::{
     config::LimitAction,
     core::{BestChange, Usability, Warning},
-    event::Reachability,
+    event::{NextHopReport, Reachability},
     net::{Outputs, SpeakerError, SpeakerEvent},
     types::{NextHopAddress, PeerId},
 };
@@ -151,13 +151,15 @@ pub(super) fn tell_known_nodes(daemon: &Daemon) {
 pub(super) async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent>) {
     while let Some(event) = events.recv().await {
         match event {
-            FibEvent::NextHop { address, interface, reachability } => {
+            FibEvent::NextHop { address, interface, reachability, devices } => {
                 let reachability = match reachability {
                     Answer::Reachable { metric } => Reachability::Reachable { metric },
                     Answer::Unreachable => Reachability::Unreachable,
                 };
+                let interfaces = devices.into_iter().map(Into::into).collect();
+                let report = NextHopReport { reachability, interfaces };
                 if let Err(error) =
-                    daemon.speaker.next_hop(NextHopAddress { address, interface }, reachability).await
+                    daemon.speaker.next_hop(NextHopAddress { address, interface }, report).await
                 {
                     debug!(%error, "next hop not told");
                 }

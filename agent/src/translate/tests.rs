@@ -77,7 +77,13 @@ fn verdict(speaker: &SpeakerConfig, peer: &str, import: bool, route: (&str, &str
         local_next_hop: None,
         family: Family::Ipv4Unicast,
     };
-    let context = RouteContext { prefix: prefix.parse().unwrap(), attributes: &attributes, session, source };
+    let context = RouteContext {
+        prefix: prefix.parse().unwrap(),
+        attributes: &attributes,
+        session,
+        source,
+        interfaces: &[],
+    };
     if import { peer.import.evaluate(&context).verdict } else { peer.export.evaluate(&context).verdict }
 }
 

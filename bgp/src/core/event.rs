@@ -15,7 +15,8 @@ use crate::{
 /// A small thing to do, drained by [`Core::poll_action`](super::Core::poll_action).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Tell the reachability of this next hop, now and on every change.
+    /// Tell the reachability of this next hop, now and on every change; and through which interfaces, where policies ask
+    /// for them. It may be the address of a peer.
     WatchNextHop(NextHopAddress),
     /// The reachability of this next hop is of no interest any more.
     UnwatchNextHop(NextHopAddress),

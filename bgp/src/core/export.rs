@@ -132,7 +132,11 @@ impl ExportSettings {
     ) -> Evaluation {
         let session = self.session::<P>();
         let source = shared.route_source(path);
-        self.policy.evaluate(&RouteContext { prefix: prefix.into(), attributes, session, source })
+        let interfaces = match self.policy.reads_interfaces() {
+            true => shared.next_hops.interfaces_to(attributes.next_hop.hop()),
+            false => &[],
+        };
+        self.policy.evaluate(&RouteContext { prefix: prefix.into(), attributes, session, source, interfaces })
     }
 
     fn session<P: Net>(&self) -> SessionContext<'_> {

@@ -28,6 +28,7 @@ mod sessions;
 mod shared;
 mod transmit;
 mod watch;
+mod ways;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -48,8 +49,8 @@ use self::{
 };
 use crate::{
     config::{DefaultRoute, PeerConfig, SpeakerConfig},
-    event::{Reachability, RouteBatch, RouteItem},
-    rib::{Net, Waiting},
+    event::{NextHopReport, RouteBatch, RouteItem},
+    rib::Net,
     types::{Families, Family, NextHopAddress, Now, PeerId},
     wire::{attribute::PathAttributes, nlri::NlriList},
 };
@@ -106,7 +107,9 @@ impl Core {
         let mut shared = Shared::new(&config);
         let mut ids = PeerIds::default();
         for peer in &config.peers {
-            shared.insert_peer(ids.assign(&peer.name), Peer::new(peer.clone()));
+            let id = ids.assign(&peer.name);
+            shared.insert_peer(id, Peer::new(peer.clone()));
+            shared.follow_way(id);
         }
         if config.graceful_restart_time.is_zero() {
             shared.actions.extend(Family::ALL.map(Action::RestartOver));
@@ -167,17 +170,14 @@ impl Core {
     }
 
     /// The answer to [`Action::WatchNextHop`], or a change of it.
-    pub fn next_hop(&mut self, now: Now, next_hop: impl Into<NextHopAddress>, reachability: Reachability) {
+    pub fn next_hop(
+        &mut self,
+        now: Now,
+        next_hop: impl Into<NextHopAddress>,
+        report: impl Into<NextHopReport>,
+    ) {
         self.now = now;
-        match self.shared.next_hops.answer(next_hop.into(), reachability) {
-            None => {}
-            Some(Waiting::Many) => self.request_sweeps(),
-            Some(Waiting::Routes(routes)) => {
-                for (family, route) in routes {
-                    in_family!(self, family, rib => rib.revisit(&mut self.shared, route));
-                }
-            }
-        }
+        self.take_report(next_hop.into(), report.into());
     }
 
     /// Replaces the set of prefixes we originate.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     decision::{self, Reason, Recorder, Step},
-    policy::{Modifying, Trace},
+    policy::{Modifying, RejectReason, Trace},
     rib::{Entry, LOCAL, Net, Path},
     types::{Family, Now, PeerId, PeerType},
     wire::attribute::PathAttributes,
@@ -209,8 +209,11 @@ impl<P: Net> FamilyRib<P> {
 /// What the import policy does to a path.
 fn import_trace(shared: &Shared, prefix: IpNet, path: &Path) -> Option<Trace> {
     let policy = &shared.peer(path.peer)?.config.import;
-    let looped = path.reason().is_rejected() && !matches!(path.reason(), Reason::Rejected(_));
-    if looped || policy.accepts_all() {
+    let unasked = match path.reason() {
+        Reason::Rejected(reason) => reason == RejectReason::InterfacePending,
+        reason => reason.is_rejected(),
+    };
+    if unasked || policy.accepts_all() {
         return None;
     }
     let attributes = shared.attributes.get(path.attributes)?;

@@ -144,10 +144,14 @@ impl Core {
         for new in &config.peers {
             let id = self.ids.assign(&new.name);
             match self.shared.peer_mut(id) {
-                None => self.shared.insert_peer(id, Peer::new(new.clone())),
+                None => {
+                    self.shared.insert_peer(id, Peer::new(new.clone()));
+                    self.shared.follow_way(id);
+                }
                 Some(peer) => {
                     let old = std::mem::replace(&mut peer.config, new.clone());
                     exports_changed |= old.reflection != new.reflection;
+                    self.shared.follow_way(id);
                     self.peer_changed(id, &old, new);
                 }
             }
@@ -162,7 +166,9 @@ impl Core {
     }
 
     fn peer_changed(&mut self, id: PeerId, old: &PeerConfig, new: &PeerConfig) {
+        // Where the interface that leads there is asked for and not known, its answer has the routes judged anew.
         if (old.import != new.import || old.switches != new.switches)
+            && self.shared.interfaces_of(id).is_some()
             && let Some(peer) = self.shared.peer_mut(id)
         {
             Family::ALL.iter().for_each(|f| peer.input_mut(*f).reimport = true);

@@ -10,6 +10,7 @@ use ipnet::{IpNet, Ipv6Net};
 use super::{
     event::{Action, Presence},
     input::{Input, Tally},
+    ways::PeerWay,
 };
 use crate::{
     config::{DecisionConfig, Install, PeerConfig, Reflection, SpeakerConfig},
@@ -57,6 +58,7 @@ pub(super) struct Peer {
     pub(super) limit_told: Families,
     /// It passed its limit: what still comes over the session is ignored.
     pub(super) closing: bool,
+    pub(super) way: PeerWay,
     inputs: [Input; 2],
 }
 
@@ -83,6 +85,7 @@ impl Peer {
             warned_of_paths: Families::NONE,
             limit_told: Families::NONE,
             closing: false,
+            way: PeerWay::default(),
             inputs: Default::default(),
         }
     }
@@ -142,8 +145,8 @@ impl Shared {
 
     /// Forgets a peer: its paths are dead from now on.
     pub(super) fn remove_peer(&mut self, id: PeerId) {
-        if let Some(slot) = self.peers.get_mut(id.0 as usize) {
-            *slot = None;
+        if let Some(peer) = self.peers.get_mut(id.0 as usize).and_then(Option::take) {
+            self.unfollow(&peer.way);
         }
     }
 
@@ -296,7 +299,8 @@ impl Shared {
             IpNet::V6(_) => Family::Ipv6Unicast,
         };
         let session = SessionContext { peer: sender, local_asn: self.asn, local_next_hop: None, family };
-        RouteContext { prefix, attributes, session, source: RouteSource::Learned(sender) }
+        let interfaces = self.interfaces_of(path.peer).unwrap_or_default();
+        RouteContext { prefix, attributes, session, source: RouteSource::Learned(sender), interfaces }
     }
 
     /// The most paths of one prefix that a peer may announce; `None`: it names none, so that it has one.

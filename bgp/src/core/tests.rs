@@ -1,4 +1,5 @@
 mod harness;
+mod interfaces;
 mod limits;
 mod long_lived;
 mod model;

@@ -127,6 +127,18 @@ impl<P: Net> FamilyRib<P> {
         self.paths.exports_changed();
     }
 
+    /// Sends those everything once more whose policy asks for interfaces: those that lead to a next hop have changed.
+    pub(super) fn interfaces_changed(&mut self) {
+        let asks = |group: &Group<P>| group.settings.policy.reads_interfaces();
+        self.exports.groups.iter_mut().filter(|g| asks(g)).for_each(|g| g.cache = Cache::default());
+        for member in self.exports.members.values_mut() {
+            if self.exports.groups.get(member.group).is_some_and(asks) {
+                member.progress.restart();
+            }
+        }
+        self.paths.interfaces_changed();
+    }
+
     /// Peers for which something waits.
     pub(super) fn with_output(&self, shared: &Shared) -> impl Iterator<Item = PeerId> {
         let (head, deferring) = (self.table.head(), shared.deferring.contains(P::FAMILY));

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::SpeakerConfig,
     core::{AdjRibIn, AdvertisedRoute, Core, Explanation, Page, RouteView},
-    event::Reachability,
+    event::NextHopReport,
     types::{Families, Family, NextHopAddress, Now, PeerId},
 };
 
@@ -81,7 +81,7 @@ pub(super) type Query = Box<dyn FnOnce(&Core, Now) + Send>;
 pub(super) enum Command {
     Reconfigure(Box<SpeakerConfig>),
     Originate(BTreeSet<IpNet>),
-    NextHop(NextHopAddress, Reachability),
+    NextHop(NextHopAddress, NextHopReport),
     RestartBest,
     Forwarding(Families),
     Peers(oneshot::Sender<Vec<PeerSnapshot>>),
@@ -138,9 +138,9 @@ impl SpeakerHandle {
     pub async fn next_hop(
         &self,
         next_hop: impl Into<NextHopAddress>,
-        reachability: Reachability,
+        report: impl Into<NextHopReport>,
     ) -> Result<()> {
-        self.send(Command::NextHop(next_hop.into(), reachability)).await
+        self.send(Command::NextHop(next_hop.into(), report.into())).await
     }
 
     /// Has all best routes handed out once more.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{AsPathPattern, CommunitySet, NeighborSet, PrefixSet, RouteContext, Span, context::RouteSource};
+use super::{
+    AsPathPattern, CommunitySet, InterfacePattern, NeighborSet, PrefixSet, RouteContext, Span,
+    context::RouteSource,
+};
 use crate::{
     decision::DEFAULT_LOCAL_PREF,
     types::{Asn, Family, PeerType},
@@ -26,6 +29,9 @@ pub enum Condition {
     Source(SourceKind),
     /// The route was learned from one of these.
     LearnedFrom(Arc<NeighborSet>),
+    /// One of these interfaces leads to the sender (import), or to the next hop that the route was learned with
+    /// (export). None leads to a route of our own, or to what cannot be reached.
+    Interface(Arc<[InterfacePattern]>),
     /// One of the route's communities, of whatever kind, is a member.
     Community(Arc<CommunitySet>),
     /// AS_PATH as a whole matches one of these.
@@ -90,6 +96,9 @@ impl Condition {
                 RouteSource::Local => false,
                 RouteSource::Learned(peer) => set.contains(peer),
             },
+            Self::Interface(patterns) => {
+                route.interfaces.iter().any(|name| patterns.iter().any(|pattern| pattern.matches(name)))
+            }
             Self::Community(set) => set.matches(attributes),
             Self::AsPath(patterns) => patterns.iter().any(|pattern| pattern.matches(path)),
             Self::AsPathContains(spans) => path.asns().any(|asn| is_within(spans, asn)),
@@ -116,7 +125,8 @@ impl Condition {
             | Self::Peer(_)
             | Self::Neighbor(_)
             | Self::Source(_)
-            | Self::LearnedFrom(_) => false,
+            | Self::LearnedFrom(_)
+            | Self::Interface(_) => false,
             Self::Not(inner) => inner.reads_attributes(),
             Self::Any(inner) => inner.iter().any(Self::reads_attributes),
             _ => true,
@@ -129,6 +139,16 @@ impl Condition {
             Self::Neighbor(_) => true,
             Self::Not(inner) => inner.names_peers(),
             Self::Any(inner) => inner.iter().any(Self::names_peers),
+            _ => false,
+        }
+    }
+
+    /// Whether the answer depends on the interface a route leads through.
+    pub(super) fn reads_interfaces(&self) -> bool {
+        match self {
+            Self::Interface(_) => true,
+            Self::Not(inner) => inner.reads_interfaces(),
+            Self::Any(inner) => inner.iter().any(Self::reads_interfaces),
             _ => false,
         }
     }

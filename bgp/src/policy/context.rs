@@ -1,6 +1,6 @@
 //! What a policy knows when it is asked about a route.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 
@@ -57,6 +57,9 @@ pub struct RouteContext<'a> {
     pub session: SessionContext<'a>,
     /// Where the route came from.
     pub source: RouteSource<'a>,
+    /// The names of the interfaces it leads through, those of the way to the sender (import) or to the next hop it was
+    /// learned with (export); only a policy that [reads them](super::Policy::reads_interfaces) needs any.
+    pub interfaces: &'a [Arc<str>],
 }
 
 /// Some peers, by name or by address.

@@ -18,6 +18,7 @@ mod community;
 mod condition;
 mod context;
 mod evaluate;
+mod interface;
 mod modification;
 mod prefix_set;
 mod reason;
@@ -31,6 +32,7 @@ pub use self::{
     condition::{Condition, SourceKind},
     context::{Neighbor, NeighborSet, RouteContext, RouteSource, SessionContext},
     evaluate::{Answer, Evaluation, Modifying, Recorder, Unrecorded},
+    interface::{InterfacePattern, ParseInterfaceError},
     modification::{MedChange, Modification, NextHopChange},
     prefix_set::{ParsePrefixRangeError, PrefixRange, PrefixSet},
     reason::RejectReason,
@@ -44,6 +46,8 @@ pub struct Policy {
     terms: Vec<Entry>,
     default: Verdict,
     guards: Vec<Guard>,
+    /// Whether a condition asks for interfaces.
+    reads_interfaces: bool,
 }
 
 /// A term in its place.
@@ -177,7 +181,11 @@ impl Policy {
                 Entry { section: name.clone(), term, end, reads }
             }));
         }
-        Self { terms, default, guards }
+        let conditions = terms.iter().flat_map(|entry| &entry.term.conditions);
+        let reads_interfaces = conditions
+            .chain(guards.iter().flat_map(|guard| &guard.conditions))
+            .any(Condition::reads_interfaces);
+        Self { terms, default, guards, reads_interfaces }
     }
 
     /// A policy of one section.
@@ -188,7 +196,7 @@ impl Policy {
 
     /// A policy that refuses everything.
     pub fn reject_all(reason: RejectReason) -> Self {
-        Self { terms: Vec::new(), default: Verdict::Reject(reason), guards: Vec::new() }
+        Self { default: Verdict::Reject(reason), ..Self::default() }
     }
 
     /// Whether every route passes unchanged, without any being asked about.
@@ -203,6 +211,11 @@ impl Policy {
             .iter()
             .any(|e| e.term.conditions.iter().any(Condition::names_peers) || e.term.changes.iter().any(peer))
             || self.guards.iter().flat_map(|guard| &guard.conditions).any(Condition::names_peers)
+    }
+
+    /// Whether a condition asks through which interface a route leads.
+    pub fn reads_interfaces(&self) -> bool {
+        self.reads_interfaces
     }
 
     /// The names of the parts that made an evaluation what it is.

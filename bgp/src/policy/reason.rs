@@ -41,4 +41,6 @@ reject_reasons! {
     NotOwnBlock = 6, "not_own_block";
     /// The pool that contains the prefix is not exported.
     PoolNotExported = 7, "pool_not_exported";
+    /// The policy asks for the interface that leads to the peer, and which one does is not known yet.
+    InterfacePending = 8, "interface_pending";
 }

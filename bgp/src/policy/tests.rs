@@ -47,7 +47,7 @@ fn session(kind: PeerType) -> SessionContext<'static> {
 
 fn learned<'a>(prefix: &str, attributes: &'a PathAttributes, kind: PeerType) -> RouteContext<'a> {
     let source = RouteSource::Learned(neighbor(kind));
-    RouteContext { prefix: net(prefix), attributes, session: session(kind), source }
+    RouteContext { prefix: net(prefix), attributes, session: session(kind), source, interfaces: &[] }
 }
 
 /// What a policy makes of a route.

@@ -17,6 +17,6 @@ pub(crate) use self::{
     bits::Bits,
     change_log::ChangeLog,
     net::Net,
-    next_hops::{NextHopNotice, NextHopState, NextHops, Waiting},
+    next_hops::{Answered, NextHopId, NextHopNotice, NextHopState, NextHops, Waiting, Way},
     table::{Entry, LOCAL, Path, RouteId, Table},
 };

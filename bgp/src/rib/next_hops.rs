@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     net::IpAddr,
+    sync::Arc,
 };
 
 use hashbrown::HashMap;
@@ -10,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 use slab::Slab;
 
 use crate::{
-    event::Reachability,
+    event::{NextHopReport, Reachability},
     types::{Family, NextHopAddress},
 };
 
@@ -59,6 +60,8 @@ struct NextHop {
     /// Accepted paths learned over iBGP through it.
     internal: u32,
     answer: Option<Reachability>,
+    /// Sorted.
+    interfaces: Vec<Arc<str>>,
     own: bool,
     watched: bool,
     internal_told: bool,
@@ -72,6 +75,23 @@ pub(crate) enum Waiting {
     Routes(Vec<(Family, u32)>),
     /// More than are kept by name.
     Many,
+}
+
+/// What an answer means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answered {
+    /// The routes to decide over again.
+    pub(crate) routes: Option<Waiting>,
+    pub(crate) way: Way,
+}
+
+/// Whether packets to a next hop leave through other interfaces than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Same,
+    /// Nothing was known before.
+    Found(NextHopId),
+    Changed(NextHopId),
 }
 
 /// All next hops in use.
@@ -97,6 +117,7 @@ impl NextHops {
                 references: 0,
                 internal: 0,
                 answer: None,
+                interfaces: Vec::new(),
                 own: own.contains(&address),
                 watched: false,
                 internal_told: false,
@@ -172,15 +193,36 @@ impl NextHops {
         }
     }
 
-    /// Takes an answer; the routes it concerns, or `None` when it changes nothing.
-    pub(crate) fn answer(&mut self, address: NextHopAddress, answer: Reachability) -> Option<Waiting> {
+    /// The interfaces that lead to a next hop; `None`: nobody has answered yet.
+    pub(crate) fn interfaces(&self, id: NextHopId) -> Option<&[Arc<str>]> {
+        let hop = self.hops.get(id.0 as usize)?;
+        (hop.answer.is_some() || hop.own).then_some(&hop.interfaces)
+    }
+
+    /// The interfaces that lead to an address, as far as it is a next hop in use.
+    pub(crate) fn interfaces_to(&self, address: NextHopAddress) -> &[Arc<str>] {
+        let key = self.index.get(&address);
+        key.and_then(|key| self.interfaces(NextHopId(*key))).unwrap_or_default()
+    }
+
+    /// Takes an answer; `None` when nobody needs it.
+    pub(crate) fn answer(&mut self, address: NextHopAddress, report: NextHopReport) -> Option<Answered> {
         let key = *self.index.get(&address)?;
         let hop = self.hops.get_mut(key as usize)?;
-        match hop.answer.replace(answer) {
-            Some(before) if before == answer => None,
-            Some(_) => Some(Waiting::Many),
-            None => Some(std::mem::replace(&mut hop.waiting, Waiting::Routes(Vec::new()))),
-        }
+        let NextHopReport { reachability, mut interfaces } = report;
+        interfaces.sort_unstable();
+        interfaces.dedup();
+        let changed = std::mem::replace(&mut hop.interfaces, interfaces) != hop.interfaces;
+        Some(match hop.answer.replace(reachability) {
+            Some(before) => Answered {
+                routes: (before != reachability).then_some(Waiting::Many),
+                way: if changed { Way::Changed(NextHopId(key)) } else { Way::Same },
+            },
+            None => Answered {
+                routes: Some(std::mem::replace(&mut hop.waiting, Waiting::Routes(Vec::new()))),
+                way: Way::Found(NextHopId(key)),
+            },
+        })
     }
 
     /// Replaces the set of our own addresses; whether a next hop in use is concerned.
@@ -250,7 +292,7 @@ mod tests {
         assert_eq!(hops.poll(), None);
         hops.release(id);
         assert_eq!(hops.poll(), Some(NextHopNotice::Unwatch(address(1))));
-        assert_eq!(hops.answer(address(1), Reachability::Unreachable), None);
+        assert_eq!(hops.answer(address(1), Reachability::Unreachable.into()), None);
     }
 
     #[test]
@@ -269,9 +311,27 @@ mod tests {
         hops.wait(id, Family::Ipv4Unicast, 5);
         let reachable = Reachability::Reachable { metric: 1 };
         let waiting = Waiting::Routes(vec![(Family::Ipv4Unicast, 5)]);
-        assert_eq!(hops.answer(address(1), reachable), Some(waiting));
-        assert_eq!(hops.answer(address(1), reachable), None);
-        assert_eq!(hops.answer(address(1), Reachability::Unreachable), Some(Waiting::Many));
+        let mut routes = |answer: Reachability| hops.answer(address(1), answer.into()).unwrap().routes;
+        assert_eq!(routes(reachable), Some(waiting));
+        assert_eq!(routes(reachable), None);
+        assert_eq!(routes(Reachability::Unreachable), Some(Waiting::Many));
+    }
+
+    #[test]
+    fn the_interfaces_of_a_next_hop_are_unknown_at_first_and_a_change_of_them_is_told_once() {
+        let mut hops = NextHops::default();
+        let id = hops.acquire(address(1));
+        assert_eq!(hops.interfaces(id), None);
+        let mut way = |names: &[&str]| {
+            let interfaces = names.iter().map(|name| Arc::from(*name)).collect();
+            let reachability = Reachability::Reachable { metric: 0 };
+            hops.answer(address(1), NextHopReport { reachability, interfaces }).unwrap().way
+        };
+        assert_eq!(way(&["eth1", "eth0"]), Way::Found(id));
+        assert_eq!(way(&["eth0", "eth1", "eth0"]), Way::Same);
+        assert_eq!(way(&["eth0"]), Way::Changed(id));
+        assert_eq!(hops.interfaces_to(address(1)).len(), 1);
+        assert!(hops.interfaces_to(address(2)).is_empty());
     }
 
     #[test]

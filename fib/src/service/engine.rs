@@ -23,7 +23,7 @@ use crate::{
     kernel::{Admin, BATCH, Kernel, Link, Notice},
     locals::{Locals, Stale},
     metrics::{FibMetrics, ResyncReason},
-    resolve::{Changed, Resolver},
+    resolve::{Changed, News, Resolver},
     route::RouteChange,
     table::{Action, Request, RouteNotice, Table, Touch},
     view::{Configured, DiffPage, Explanation, FibStatus, FlushReport, ReleaseReport, RoutePage},
@@ -234,11 +234,11 @@ impl<K: Kernel> Engine<K> {
 
     /// What the owner has not been told.
     pub(crate) fn take_events(&mut self) -> Vec<FibEvent> {
-        let news = self.resolver.take_news().into_iter();
+        let news = self.resolver.take_news(&self.links).into_iter();
         let mut events: Vec<_> = news
-            .map(|(address, reachability)| {
+            .map(|(address, News { reachability, devices })| {
                 let interface = self.resolver.link_of(address);
-                FibEvent::NextHop { address, interface, reachability }
+                FibEvent::NextHop { address, interface, reachability, devices }
             })
             .collect();
         let tunnel = self.table.tunnel();

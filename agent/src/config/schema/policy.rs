@@ -43,6 +43,12 @@ const TERM: &[Key] = &[
     condition("not_prefixes", "none of these"),
     condition("next_hops", "its next hop is one of these: addresses, prefixes, sets of prefixes"),
     condition("not_next_hops", "its next hop is none of these"),
+    condition(
+        "interfaces",
+        "one of these leads to the sender (import), or to the next hop it was learned with (export): names, with \
+         `*` and `?` in them; none leads to a route of our own",
+    ),
+    condition("not_interfaces", "none of these does"),
     condition("peers", "the peer that the policy works for, by name, address or prefix"),
     condition("not_peers", "it works for none of these"),
     key("peer_type", Kind::Text, ANY, Live, "the peer that the policy works for is `internal` or `external`"),

@@ -51,7 +51,7 @@ fn the_examples_of_policies_are_valid_together() {
         page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let left = "[[peers]]\nname = \"tor-left\"\naddress = \"192.168.92.2\"\nasn = 64601\n";
     let intent = intent(&format!("{examples}{left}"));
-    assert_eq!(intent.policies.len(), 7);
+    assert_eq!(intent.policies.len(), 8);
 }
 
 #[test]

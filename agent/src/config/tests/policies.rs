@@ -126,6 +126,10 @@ fn mistakes_in_a_term_name_their_place_and_remedy() {
             "9:12: policies[0].terms[0].as_paths: `x` is no AS number, range, `?`, `*` or `+`; write it as \"64600 *\", \"* 65001\" or \"64600 ? 64512-65534\"",
         ),
         (
+            "interfaces = \"eth 0\"\nthen = \"accept\"",
+            "9:14: policies[0].terms[0].interfaces: `eth 0`: not the name of an interface; use one as eth0, eth* or bond?",
+        ),
+        (
             "local_pref = \"high\"\nthen = \"accept\"",
             "9:14: policies[0].terms[0].local_pref: `high`: not a number or a range of numbers; use a number, 100-199 or >=100",
         ),

@@ -90,6 +90,7 @@ fn rejected(reason: RejectReason) -> &'static str {
         RejectReason::ExportNone => "nothing is exported to this peer (export = \"none\")",
         RejectReason::NotOwnBlock => "it is no block of ours (export = \"blocks\")",
         RejectReason::PoolNotExported => "its pool is not exported",
+        RejectReason::InterfacePending => "the interface that leads to the peer is not known yet",
     }
 }
 

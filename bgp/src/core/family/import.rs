@@ -9,7 +9,7 @@ use crate::{
         shared::{Peer, Shared},
     },
     decision::Reason,
-    policy::{Policy, Verdict},
+    policy::{Policy, RejectReason, Verdict},
     rib::{AttributesId, LOCAL, Net, Path, RouteId},
     types::PeerType,
     wire::{attribute::PathAttributes, community::Community},
@@ -46,6 +46,9 @@ impl<P: Net> FamilyRib<P> {
         let Some((entry, attributes)) = received.filter(|_| path.peer != LOCAL && !plain) else {
             return unchanged;
         };
+        if policy.reads_interfaces() && shared.interfaces_of(path.peer).is_none() {
+            return refused(Reason::Rejected(RejectReason::InterfacePending));
+        }
         let attributes = entrance.prepared.as_ref().unwrap_or(attributes);
         let context = shared.import_context(entry.prefix.into(), attributes, path);
         let evaluation = policy.evaluate(&context);

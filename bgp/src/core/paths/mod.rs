@@ -157,6 +157,16 @@ impl<P: Net> PathExports<P> {
         self.members.values_mut().for_each(|m| m.progress.restart());
     }
 
+    pub(super) fn interfaces_changed(&mut self) {
+        let asks = |group: &Group<P>| group.settings.export.policy.reads_interfaces();
+        self.groups.values_mut().filter(|g| asks(g)).for_each(Group::clear);
+        for member in self.members.values_mut() {
+            if self.groups.get(&member.group).is_some_and(asks) {
+                member.progress.restart();
+            }
+        }
+    }
+
     pub(super) fn with_output(&self, deferring: bool) -> impl Iterator<Item = PeerId> {
         let head = self.log.head();
         self.members.iter().filter(move |(_, m)| m.progress.waits(head, deferring)).map(|(id, _)| *id)

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use ipnet::IpNet;
 
 use super::super::*;
+pub(super) use crate::event::Reachability;
 use crate::{
     config::{Offer, Reflection},
     event::{Extensions, Negotiated, PeerLongLived, PeerRestart, Retention, SessionAddresses},
@@ -124,6 +125,8 @@ pub(super) struct Lab {
     /// What is agreed with a peer, where that is not what its configuration says.
     pub(super) agreed: BTreeMap<u32, Negotiated>,
     pub(super) reachability: BTreeMap<IpAddr, Reachability>,
+    /// The interface that leads to an address.
+    pub(super) interfaces: BTreeMap<IpAddr, &'static str>,
     pub(super) watched: BTreeSet<IpAddr>,
     /// Next hops whose first answer takes until [`Lab::set_reachability`].
     pub(super) slow: BTreeSet<IpAddr>,
@@ -145,6 +148,7 @@ impl Lab {
             learned: BTreeMap::new(),
             agreed: BTreeMap::new(),
             reachability: BTreeMap::new(),
+            interfaces: BTreeMap::new(),
             watched: BTreeSet::new(),
             slow: BTreeSet::new(),
             known_nodes: BTreeSet::new(),
@@ -241,8 +245,18 @@ impl Lab {
     pub(super) fn set_reachability(&mut self, address: IpAddr, reachability: Reachability) {
         self.reachability.insert(address, reachability);
         if self.watched.contains(&address) {
-            self.core.next_hop(self.now, address, reachability);
+            self.core.next_hop(self.now, address, self.report(address));
         }
+    }
+
+    fn report(&self, address: IpAddr) -> NextHopReport {
+        let interfaces = self.interfaces.get(&address).map(|name| Arc::from(*name));
+        NextHopReport { reachability: self.reachable(address), interfaces: interfaces.into_iter().collect() }
+    }
+
+    pub(super) fn set_interface(&mut self, address: IpAddr, name: &'static str) {
+        self.interfaces.insert(address, name);
+        self.set_reachability(address, self.reachable(address));
     }
 
     /// Drains the actions, answering for next hops.
@@ -252,7 +266,7 @@ impl Lab {
                 Action::WatchNextHop(hop) => {
                     assert!(self.watched.insert(hop.address), "watched twice: {hop}");
                     if !self.slow.contains(&hop.address) {
-                        self.core.next_hop(self.now, *hop, self.reachable(hop.address));
+                        self.core.next_hop(self.now, *hop, self.report(hop.address));
                     }
                 }
                 Action::UnwatchNextHop(hop) => assert!(self.watched.remove(&hop.address)),

@@ -25,7 +25,7 @@ impl Speaker {
         match command {
             Command::Reconfigure(config) => self.reconfigure(*config),
             Command::Originate(prefixes) => self.core.originate(now, &prefixes),
-            Command::NextHop(address, reachability) => self.core.next_hop(now, address, reachability),
+            Command::NextHop(address, report) => self.core.next_hop(now, address, report),
             Command::RestartBest => self.core.restart_best(),
             Command::Forwarding(families) => {
                 self.restart.forwarding = families;

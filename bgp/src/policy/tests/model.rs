@@ -19,6 +19,7 @@ enum Plain {
     Weight(u32),
     NextHop(&'static str),
     Peer(PeerType),
+    Interface(&'static str),
     Not(Box<Plain>),
 }
 
@@ -26,6 +27,8 @@ const PREFIXES: [&str; 4] = ["10.0.0.0/8", "10.0.0.0/8 ge 16 le 24", "0.0.0.0/0 
 const ROUTES: [&str; 5] = ["10.0.0.0/8", "10.1.0.0/16", "10.1.1.0/24", "10.1.1.1/32", "0.0.0.0/0"];
 const COMMUNITIES: [&str; 5] = ["1:1", "1:*", "*:2", "1:1-2", "3:>=3"];
 const PATHS: [&str; 6] = ["", "*", "1 *", "* 2", "1 + 2", "? 1-2 *"];
+const INTERFACES: [&str; 5] = ["eth0", "eth*", "*", "*.1", "*t?"];
+const LINKS: [&[&str]; 4] = [&[], &["eth0"], &["eth0.1", "tunl0"], &["bond0"]];
 const HOPS: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
 
 impl Plain {
@@ -46,6 +49,7 @@ impl Plain {
                 hop.parse::<std::net::IpAddr>().unwrap().into(),
             )])),
             Self::Peer(kind) => Condition::Peer(*kind),
+            Self::Interface(pattern) => Condition::Interface([pattern.parse().unwrap()].into()),
             Self::Not(inner) => Condition::Not(Box::new(inner.library())),
         }
     }
@@ -64,6 +68,9 @@ impl Plain {
             Self::Weight(value) => a.rare.as_ref().and_then(|r| r.weight).unwrap_or(0) == *value as u16,
             Self::NextHop(hop) => a.next_hop.address().to_string() == *hop,
             Self::Peer(kind) => route.session.peer.kind == *kind,
+            Self::Interface(pattern) => {
+                route.interfaces.iter().any(|name| naive_name(pattern.as_bytes(), name.as_bytes()))
+            }
             Self::Not(inner) => !inner.naive(route, a),
         }
     }
@@ -107,6 +114,17 @@ fn naive_path(pattern: &[&str], path: &[u32]) -> bool {
         (["*", rest @ ..], _) => (0..=path.len()).any(|skip| naive_path(rest, &path[skip..])),
         (["+", rest @ ..], _) => (1..=path.len()).any(|skip| naive_path(rest, &path[skip..])),
         ([first, rest @ ..], [asn, others @ ..]) => one(first, *asn) && naive_path(rest, others),
+        (_, []) => false,
+    }
+}
+
+/// Tries everything.
+fn naive_name(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern, name) {
+        ([], _) => name.is_empty(),
+        ([b'*', rest @ ..], _) => (0..=name.len()).any(|skip| naive_name(rest, &name[skip..])),
+        ([b'?', rest @ ..], [_, others @ ..]) => naive_name(rest, others),
+        ([first, rest @ ..], [byte, others @ ..]) => first == byte && naive_name(rest, others),
         (_, []) => false,
     }
 }
@@ -174,6 +192,7 @@ fn plain() -> impl Strategy<Value = Plain> {
         (0u32..3).prop_map(Plain::Weight),
         select(HOPS.to_vec()).prop_map(Plain::NextHop),
         kind().prop_map(Plain::Peer),
+        select(INTERFACES.to_vec()).prop_map(Plain::Interface),
     ];
     (leaf, any::<bool>()).prop_map(|(leaf, not)| if not { Plain::Not(Box::new(leaf)) } else { leaf })
 }
@@ -262,8 +281,10 @@ proptest! {
         attributes in route_attributes(),
         prefix in select(ROUTES.to_vec()),
         kind in kind(),
+        links in select(LINKS.to_vec()),
     ) {
-        let route = learned(prefix, &attributes, kind);
+        let links: Vec<_> = links.iter().map(|name| Arc::from(*name)).collect();
+        let route = RouteContext { interfaces: &links, ..learned(prefix, &attributes, kind) };
         let expected = naive(&sections, default, &guards, &route);
         prop_assert_eq!(outcome(&compiled(&sections, default, &guards), &route), expected);
     }

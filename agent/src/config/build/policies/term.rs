@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bgp::{
     policy::{
-        AnyCommunity, Condition, MedChange, Modification, NeighborSet, NextHopChange, PrefixRange,
-        RejectReason, SourceKind, Span, Term, Then,
+        AnyCommunity, Condition, InterfacePattern, MedChange, Modification, NeighborSet, NextHopChange,
+        PrefixRange, RejectReason, SourceKind, Span, Term, Then,
     },
     types::{Asn, PeerType},
     wire::attribute::Origin as RouteOrigin,
@@ -90,7 +90,7 @@ impl TermReader<'_> {
         list
     }
 
-    /// Prefixes and next hops.
+    /// Prefixes, next hops, and the way there.
     fn places(&mut self, list: &mut Vec<Condition>) {
         let sets = self.sets;
         let one = |ranges: Vec<Vec<PrefixRange>>| Arc::new(ranges.into_iter().flatten().collect());
@@ -100,6 +100,9 @@ impl TermReader<'_> {
         list.extend(self.items("not_prefixes", prefixes).map(one).map(Condition::Prefix).map(not));
         list.extend(self.items("next_hops", networks).map(one).map(Condition::NextHop));
         list.extend(self.items("not_next_hops", networks).map(one).map(Condition::NextHop).map(not));
+        let any = |patterns: Vec<_>| Condition::Interface(patterns.into());
+        list.extend(self.items("interfaces", interface).map(any));
+        list.extend(self.items("not_interfaces", interface).map(any).map(not));
     }
 
     /// Who announces to whom.
@@ -237,6 +240,10 @@ fn neighbors(items: Vec<PeerItem>) -> Arc<NeighborSet> {
 
 fn span(text: &str) -> Result<Span, Fault> {
     text.parse().map_err(|error| wrong(text, &error, "use a number, 100-199 or >=100"))
+}
+
+fn interface(text: &str) -> Result<InterfacePattern, Fault> {
+    text.parse().map_err(|error| wrong(text, &error, "use one as eth0, eth* or bond?"))
 }
 
 fn asns(text: &str) -> Result<Span, Fault> {
