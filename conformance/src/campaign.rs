@@ -136,6 +136,7 @@ fn judge_guest(results: &[LabResult]) -> Option<LabResult> {
         outcome,
         duration: began.elapsed(),
         proofs: Vec::new(),
+        cases: Vec::new(),
         first_attempt: None,
         ..first
     })

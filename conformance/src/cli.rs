@@ -69,6 +69,9 @@ enum Action {
         /// List the runs instead
         #[arg(long)]
         list: bool,
+        /// Print the results as JSON; what people read goes to the standard error output
+        #[arg(long)]
+        json: bool,
         /// Begin no run after so many seconds
         #[arg(long, value_name = "SECONDS")]
         time_limit: Option<u64>,
@@ -132,11 +135,12 @@ impl Cli {
             Action::Up { file } => up(&file),
             Action::Down { file } => Lab::down(&Topology::read(&file)?).map(|()| ExitCode::SUCCESS),
             Action::Exec { file, node, command } => exec(&file, &node, command),
-            Action::Test { paths, only, full, list, time_limit } => {
+            Action::Test { paths, only, full, list, json, time_limit } => {
                 let until =
                     time_limit.and_then(|limit| Instant::now().checked_add(Duration::from_secs(limit)));
                 let set = if full { Set::Full } else { Set::Default };
-                test(Selection { paths, only, set, until }, list)
+                let selection = Selection { paths, only, set, until };
+                if list { list_runs(&selection) } else { test(&selection, Report::asked(json)) }
             }
             Action::Interop { paths, write } => interop_page(paths, write),
             Action::Conformance { mode } => suite::run(mode),
@@ -218,15 +222,35 @@ fn interop_page(paths: Vec<PathBuf>, write: Option<PathBuf>) -> Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-fn test(selection: Selection, list: bool) -> Result<ExitCode> {
-    if list {
-        selection.jobs()?.iter().for_each(|job| ui::line(&job.title));
-        return Ok(ExitCode::SUCCESS);
+/// Who reads the results.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Report {
+    People,
+    Programs,
+}
+
+impl Report {
+    fn asked(json: bool) -> Self {
+        if json { Self::Programs } else { Self::People }
     }
+}
+
+fn list_runs(selection: &Selection) -> Result<ExitCode> {
+    selection.jobs()?.iter().for_each(|job| ui::line(&job.title));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn test(selection: &Selection, report: Report) -> Result<ExitCode> {
     interrupt::listen()?;
+    if report == Report::Programs {
+        ui::leave_output_to_results();
+    }
     let results = selection.run()?;
     if !crate::guest::inside() {
         ui::line(&format!("\n{}", summary(&results)));
+    }
+    if report == Report::Programs {
+        ui::result(&serde_json::to_string_pretty(&results)?);
     }
     if results.iter().any(|result| matches!(result.outcome, Outcome::Failed(_))) {
         return Ok(ExitCode::FAILURE);

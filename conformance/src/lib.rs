@@ -23,6 +23,7 @@ pub mod launch;
 pub mod node;
 pub mod run;
 pub mod stage;
+pub mod stream;
 pub mod suite;
 pub mod topology;
 pub mod ui;

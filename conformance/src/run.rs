@@ -18,6 +18,7 @@ use crate::{
     lab::{self, Guardian, Lab},
     launch::Router,
     stage,
+    stream::Case,
     topology::Topology,
     ui, wiretap,
 };
@@ -54,6 +55,9 @@ pub struct LabResult {
     /// What it says about features with the other daemon.
     #[serde(default)]
     pub proofs: Vec<Proof>,
+    /// What became of its streams of packets, event by event.
+    #[serde(default)]
+    pub cases: Vec<Case>,
     /// Why the attempt before this one failed, if there was one.
     #[serde(default)]
     pub first_attempt: Option<String>,
@@ -72,6 +76,7 @@ impl LabResult {
 struct Story {
     routers: Vec<String>,
     proofs: Vec<Proof>,
+    cases: Vec<Case>,
 }
 
 /// How a run ended.
@@ -99,7 +104,7 @@ impl Job {
                 file: file.clone(),
                 needs: needs.iter().map(|word| Feature::parse(word)).collect::<Result<_>>()?,
                 title: variant.map_or_else(|| name.clone(), |v| format!("{name}/{}", v.name)),
-                set: variant.map(|v| v.set).unwrap_or_default(),
+                set: variant.map_or(expect.set, |v| v.set),
                 variant: variant.cloned(),
                 expectations: expectations.clone(),
             })
@@ -123,8 +128,9 @@ impl Job {
             }
         };
         let (name, kernel) = (self.title.clone(), features::kernel());
-        let Story { routers, proofs } = story;
-        LabResult { name, kernel, routers, outcome, duration: began.elapsed(), proofs, first_attempt: None }
+        let Story { routers, proofs, cases } = story;
+        let duration = began.elapsed();
+        LabResult { name, kernel, routers, outcome, duration, proofs, cases, first_attempt: None }
     }
 
     /// A result for a run that did not take place.
@@ -146,6 +152,7 @@ impl Job {
             outcome,
             duration: Duration::ZERO,
             proofs: Vec::new(),
+            cases: Vec::new(),
             first_attempt: None,
         }
     }
@@ -167,6 +174,10 @@ impl Job {
         let outcome = runner.run(steps);
         let complaint = outcome.as_ref().err().map(|error| format!("{error:#}"));
         story.proofs = interop::proofs(steps, runner.held(), complaint.as_deref());
+        story.cases = runner.cases().to_vec();
+        if !story.cases.is_empty() {
+            ui::line(&ui::indent(&Case::table(&story.cases), 2));
+        }
         wiretap::keep(&lab, &self.title)?;
         outcome?;
         match guest::inside() {

@@ -1,9 +1,29 @@
 //! What people see while labs run.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// Set when the standard output belongs to [`result`].
+static RESERVED: AtomicBool = AtomicBool::new(false);
+
+/// From now on [`line`] prints to the standard error output.
+pub fn leave_output_to_results() {
+    RESERVED.store(true, Ordering::Relaxed);
+}
 
 /// Prints a line at once; whoever stops reading is no reason to fail.
 pub fn line(text: &str) {
+    if RESERVED.load(Ordering::Relaxed) {
+        writeln!(std::io::stderr().lock(), "{text}").ok();
+        return;
+    }
+    result(text);
+}
+
+/// Prints what programs read.
+pub fn result(text: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).ok();
 }

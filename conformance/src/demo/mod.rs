@@ -72,7 +72,8 @@ fn here(topology: &Path) -> LabResult {
     };
     let (name, kernel) = ("demo".to_owned(), features::kernel());
     let (routers, proofs) = (Vec::new(), Vec::new());
-    LabResult { name, kernel, routers, outcome, duration: began.elapsed(), proofs, first_attempt: None }
+    let duration = began.elapsed();
+    LabResult { name, kernel, routers, outcome, duration, proofs, cases: Vec::new(), first_attempt: None }
 }
 
 fn there(topology: &Path) -> Result<LabResult> {

@@ -17,7 +17,7 @@ use crate::{
     expect::{
         Names, Verdict,
         ping::{Flood, FloodEnds},
-        watch::{Watch, WatchEnds},
+        watch::{Number, Watch, WatchEnds},
     },
     lab::Lab,
     node::Shell as _,
@@ -139,7 +139,12 @@ fn change(screen: &Screen, lab: &Lab) -> Result<()> {
         let words = held(end.finish(flood, lab)?)?;
         screen.say(&format!("{} to {}: {words}", flood.from, flood.to));
     }
-    let end = WatchEnds { name: "change".into(), inside: "172.16.0.0/16".parse()?, deleted: 0, replaced: 1 };
+    let end = WatchEnds {
+        name: "change".into(),
+        inside: "172.16.0.0/16".parse()?,
+        deleted: Number::default(),
+        replaced: Number::Exactly(1),
+    };
     let words = held(end.finish(&watch, lab)?)?;
     screen.say(&format!("routes, by `ip monitor route`: {words}"));
     Ok(())

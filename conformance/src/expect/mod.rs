@@ -11,6 +11,7 @@ mod rounds;
 pub mod routes;
 pub mod runner;
 pub mod sessions;
+pub mod stream;
 pub mod watch;
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
@@ -27,6 +28,8 @@ pub struct Expectations {
     pub about: String,
     /// What the kernel must be able to do: `ipip`, `netem`, `dummy`, `vrf`.
     pub needs: Vec<String>,
+    /// Where the lab as it stands belongs; each variant says so itself.
+    pub set: Set,
     /// The same lab with other texts in its files.
     pub variants: Vec<Variant>,
     /// Features the other daemon does not have, by their words in `interop::TOPICS`, and what is known of that.
@@ -103,6 +106,12 @@ pub enum Verb {
     Flood(ping::Flood),
     /// The end of a flood, and how much of it was lost.
     FloodEnds(ping::FloodEnds),
+    /// A stream of UDP packets that goes on through the next steps.
+    Stream(stream::Start),
+    /// What became of a stream's packets since it was last asked; it goes on.
+    StreamLap(stream::Judge),
+    /// The end of a stream, and what became of its packets since it was last asked.
+    StreamEnds(stream::Judge),
     /// Packets on a link have this many IP headers.
     Capture(capture::Capture),
     /// What has been captured of the BGP sessions so far.
@@ -131,6 +140,8 @@ struct File {
     about: String,
     #[serde(default)]
     needs: Vec<String>,
+    #[serde(default)]
+    set: Set,
     #[serde(default = "default_within")]
     within: f64,
     #[serde(default)]
@@ -167,8 +178,8 @@ impl Expectations {
             variant.steps(&steps)?;
         }
         known(file.lacks.keys()).context("`lacks`")?;
-        let File { about, needs, lacks, variant: variants, .. } = file;
-        Ok(Self { about, needs, lacks, variants, steps })
+        let File { about, needs, set, lacks, variant: variants, .. } = file;
+        Ok(Self { about, needs, set, lacks, variants, steps })
     }
 }
 

@@ -8,7 +8,13 @@ use std::{
 use anyhow::{Context as _, Result, anyhow};
 
 use super::{Outcome, Step, Verb, Verdict, ping::Flood, watch::Watch};
-use crate::{lab::Lab, launch::Router, node::Shell as _, ui};
+use crate::{
+    lab::Lab,
+    launch::Router,
+    node::Shell as _,
+    stream::{Case, Stream},
+    ui,
+};
 
 /// Pause between two tries of a check.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -20,13 +26,27 @@ pub struct Runner<'a> {
     lab: &'a Lab,
     floods: BTreeMap<String, Flood>,
     watches: BTreeMap<String, Watch>,
+    streams: BTreeMap<String, Stream>,
+    cases: Vec<Case>,
     held: usize,
 }
 
 impl<'a> Runner<'a> {
     /// A runner for a lab.
     pub fn new(lab: &'a Lab) -> Self {
-        Self { lab, floods: BTreeMap::new(), watches: BTreeMap::new(), held: 0 }
+        Self {
+            lab,
+            floods: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            cases: Vec::new(),
+            held: 0,
+        }
+    }
+
+    /// What became of the streams' packets, event by event.
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
     }
 
     /// How many steps have held.
@@ -110,6 +130,19 @@ impl<'a> Runner<'a> {
                 self.watches.insert(watch.name.clone(), watch.clone());
                 done(watch.start(lab))
             }
+            Verb::Stream(start) => {
+                let stream = start.run(lab)?;
+                self.streams.insert(start.name.clone(), stream);
+                Ok(Verdict::pass())
+            }
+            Verb::StreamLap(judge) => {
+                let stream = self.streams.get_mut(&judge.name);
+                Ok(judge.judge(stream.with_context(|| no_stream(&judge.name))?, &mut self.cases))
+            }
+            Verb::StreamEnds(judge) => {
+                let stream = self.streams.remove(&judge.name);
+                Ok(judge.judge(&mut stream.with_context(|| no_stream(&judge.name))?, &mut self.cases))
+            }
             Verb::FloodEnds(end) => {
                 let flood = self.floods.remove(&end.name);
                 end.finish(&flood.with_context(|| format!("no flood `{}` runs", end.name))?, lab)
@@ -150,6 +183,10 @@ impl<'a> Runner<'a> {
     }
 }
 
+fn no_stream(name: &str) -> String {
+    format!("no stream `{name}` runs")
+}
+
 /// Repeats a check until it is as the step says, holding or failing, or until the time is up.
 fn eventually(step: &Step, mut check: impl FnMut() -> Result<Verdict>) -> Result<Verdict> {
     let deadline = Instant::now() + step.within;
@@ -177,13 +214,21 @@ fn describe(verb: &Verb) -> String {
         Verb::Ping(v) => format!("{} pings {}", v.from, v.to),
         Verb::Flood(v) => format!("{} pings {} every {} ms from now on", v.from, v.to, v.every * 1000.0),
         Verb::FloodEnds(v) => format!("the ping `{}` lost nothing", v.name),
+        Verb::Stream(v) => format!("{} and {}: a stream of {} packets a second", v.from, v.to, v.rate),
+        Verb::StreamLap(v) | Verb::StreamEnds(v) => match &v.case {
+            Some(case) => format!("the stream `{}` through: {case}", v.name),
+            None => format!("the stream `{}`", v.name),
+        },
         Verb::Capture(v) => format!("{} {}: {} IP header(s) on the wire", v.node, v.interface, v.ip_headers),
         Verb::Captured(v) => format!("{}: captured: {}", v.node, v.filter),
         Verb::Watch(v) => format!("{}: `ip monitor route` records", v.node.show()),
         Verb::WatchEnds(v) => {
             format!(
                 "the record `{}`: {} deleted, {} replaced inside {}",
-                v.name, v.deleted, v.replaced, v.inside
+                v.name,
+                v.deleted.show(),
+                v.replaced.show(),
+                v.inside
             )
         }
         Verb::Exec(v) => format!("{}: {}", v.node.show(), v.run.lines().next().unwrap_or_default()),

@@ -27,10 +27,52 @@ pub struct WatchEnds {
     pub inside: IpNet,
     /// How many deletions each node must have seen.
     #[serde(default)]
-    pub deleted: usize,
+    pub deleted: Number,
     /// How many additions or replacements each node must have seen.
     #[serde(default)]
-    pub replaced: usize,
+    pub replaced: Number,
+}
+
+/// How many there must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Number {
+    /// Exactly this many.
+    Exactly(usize),
+    /// `"any"`: it does not matter.
+    Word(Any),
+}
+
+/// The word for any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Any {
+    /// Any number.
+    Any,
+}
+
+impl Default for Number {
+    fn default() -> Self {
+        Self::Exactly(0)
+    }
+}
+
+impl Number {
+    fn admits(self, count: usize) -> bool {
+        match self {
+            Self::Exactly(wanted) => wanted == count,
+            Self::Word(Any::Any) => true,
+        }
+    }
+
+    /// The number, or the word.
+    #[must_use]
+    pub fn show(self) -> String {
+        match self {
+            Self::Exactly(wanted) => wanted.to_string(),
+            Self::Word(Any::Any) => "any".to_owned(),
+        }
+    }
 }
 
 /// A route that comes and goes before and after the record: it shows that the monitor was listening.
@@ -64,14 +106,14 @@ impl WatchEnds {
             node.kill(&watch.service(), "TERM")?;
             let log = node.log(&watch.service());
             let (deleted, replaced) = lines_about(&log, self.inside);
-            if (deleted.len(), replaced.len()) != (self.deleted, self.replaced) {
+            if !self.deleted.admits(deleted.len()) || !self.replaced.admits(replaced.len()) {
                 let lines = deleted.iter().chain(&replaced).map(|l| format!("  {l}")).collect::<Vec<_>>();
                 return Ok(Verdict::fail(format!(
                     "{name}: {} deletion(s) and {} replacement(s) instead of {} and {}\n{}",
                     deleted.len(),
                     replaced.len(),
-                    self.deleted,
-                    self.replaced,
+                    self.deleted.show(),
+                    self.replaced.show(),
                     lines.join("\n")
                 )));
             }
