@@ -5,10 +5,10 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// Set when the standard output belongs to [`result`].
+/// Set when the standard output belongs to [`result()`].
 static RESERVED: AtomicBool = AtomicBool::new(false);
 
-/// From now on [`line`] prints to the standard error output.
+/// From now on [`line()`] prints to the standard error output.
 pub fn leave_output_to_results() {
     RESERVED.store(true, Ordering::Relaxed);
 }

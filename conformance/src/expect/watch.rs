@@ -138,8 +138,10 @@ fn canary(node: &Node, service: &str, floor: usize) -> Result<()> {
     bail!("{}: `ip monitor route` does not see the canary route", node.config.name)
 }
 
-/// Deletions, and everything else, about prefixes inside `net`.
+/// Deletions, and everything else, about prefixes inside `net`; but not in the local table, where the kernel itself keeps
+/// the host's addresses.
 fn lines_about(log: &str, net: IpNet) -> (Vec<&str>, Vec<&str>) {
+    let routes = log.lines().filter(|line| !line.contains(" table 255 "));
     let inside = |line: &&str| {
         line.split_whitespace().any(|word| {
             let prefix = word.parse::<IpNet>().ok();
@@ -147,7 +149,7 @@ fn lines_about(log: &str, net: IpNet) -> (Vec<&str>, Vec<&str>) {
             prefix.is_some_and(|prefix| net.contains(&prefix))
         })
     };
-    log.lines().filter(inside).partition(|line| line.contains("Deleted"))
+    routes.filter(inside).partition(|line| line.contains("Deleted"))
 }
 
 #[cfg(test)]
@@ -159,6 +161,7 @@ mod tests {
         let log = "172.16.196.128/26 via 192.168.92.129 dev eth0 proto 179 \n\
                    Deleted 172.16.196.128/26 via 192.168.92.129 dev eth0 proto 179 \n\
                    Deleted 6 198.51.100.179 proto 3 \n\
+                   Deleted 2 172.16.241.64 dev tunl0 table 255 proto 2 scope 254 src 172.16.241.64 \n\
                    10.0.0.0/24 dev eth0 proto 2\n";
         let (deleted, replaced) = lines_about(log, "172.16.0.0/16".parse().unwrap());
         assert_eq!((deleted.len(), replaced.len()), (1, 1));

@@ -54,7 +54,7 @@ pub struct Side {
 pub struct Shape {
     /// Packets per second in each direction.
     pub rate: u32,
-    /// Octets of UDP payload, at least [`socket::HEADER`].
+    /// Octets of UDP payload; fewer than sixteen are made sixteen.
     pub size: usize,
     /// The UDP port of both ends.
     pub port: u16,
