@@ -35,6 +35,8 @@ pub struct FibConfig {
     pub objects: ObjectUse,
     /// Protocol numbers of routing daemons before us, whose routes are taken over at start.
     pub adopt: Vec<u8>,
+    /// Whether routes may ask for their packets being dropped.
+    pub discard: DiscardRule,
     /// Whether the kernel is written to.
     pub programming: Programming,
 }
@@ -52,6 +54,7 @@ impl Default for FibConfig {
             tunnel: Tunnel::default(),
             objects: ObjectUse::default(),
             adopt: Vec::new(),
+            discard: DiscardRule::Ignore,
             programming: Programming::On,
         }
     }
@@ -90,6 +93,17 @@ pub enum PoolMode {
     /// VXLAN, which somebody else programs.
     #[serde(rename = "VXLAN")]
     Vxlan,
+}
+
+/// Whether routes may ask for their packets being dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiscardRule {
+    /// They are sent on like those of any other route.
+    #[default]
+    Ignore,
+    /// They are dropped, but for those of a default route: nobody may cut a host off.
+    Honour,
 }
 
 /// The tunnel device and whether it may be used.

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{FibConfig, Pool, PoolMode};
+use crate::config::{DiscardRule, FibConfig, Pool, PoolMode};
 
 /// How packets to a prefix travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub enum Verdict {
     Direct,
     /// `via NEXT_HOP dev TUNNEL onlink`.
     Tunnel,
-    /// Dropped here: a block of our own.
+    /// Dropped here: a block of our own, or a route that asks for it.
     Blackhole,
     /// Somebody else programs it.
     NotOurs,
@@ -50,6 +50,8 @@ pub enum Reason {
     NoPool,
     /// Its pool would tunnel, but IPIP carries IPv4 over IPv4 only.
     NotIpv4,
+    /// The route asks for its packets being dropped, and the configuration honours that.
+    DiscardAsked,
 }
 
 /// A decision and its reason.
@@ -121,6 +123,7 @@ impl Recorder for Vec<Fact> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decider {
     node_network: Option<Ipv4Net>,
+    discard: DiscardRule,
     /// Longest first, so that the first that contains a prefix is the one that decides.
     pools: Vec<Pool>,
 }
@@ -131,7 +134,11 @@ impl Decider {
         let truncated = |pool: &Pool| Pool { cidr: pool.cidr.trunc(), ..*pool };
         let mut pools: Vec<_> = config.pools.iter().map(truncated).collect();
         pools.sort_by_key(|pool| (std::cmp::Reverse(pool.cidr.prefix_len()), pool.cidr));
-        Self { node_network: config.node_network.map(|network| network.trunc()), pools }
+        Self {
+            node_network: config.node_network.map(|network| network.trunc()),
+            discard: config.discard,
+            pools,
+        }
     }
 
     /// The longest pool that contains the prefix.
@@ -155,6 +162,17 @@ impl Decider {
             PoolMode::Always => Decision::new(Verdict::Tunnel, Reason::PoolAlways),
             PoolMode::CrossSubnet => self.cross_subnet(next_hop, recorder),
         }
+    }
+
+    /// Decides over a route that asks for its packets being dropped; `None`: it is one like any other.
+    pub fn discard(&self, prefix: IpNet, recorder: &mut impl Recorder) -> Option<Decision> {
+        let pool = self.pool(prefix);
+        let left_alone = pool.is_some_and(|pool| pool.mode == PoolMode::Vxlan);
+        if self.discard == DiscardRule::Ignore || left_alone || prefix.prefix_len() == 0 {
+            return None;
+        }
+        recorder.record(pool.map_or(Fact::NoPool, Fact::Pool));
+        Some(Decision::new(Verdict::Blackhole, Reason::DiscardAsked))
     }
 
     /// Decides over a block of our own.
@@ -208,6 +226,26 @@ mod tests {
     }
 
     const BLOCK: &str = "172.16.196.128/26";
+
+    #[test]
+    fn a_route_that_asks_for_it_is_dropped_where_that_is_honoured() {
+        let pools = vec![
+            Pool { cidr: "172.16.0.0/16".parse().unwrap(), mode: PoolMode::Always },
+            Pool { cidr: "172.17.0.0/16".parse().unwrap(), mode: PoolMode::Vxlan },
+        ];
+        let config = FibConfig { pools, ..FibConfig::default() };
+        let asked = |decider: &Decider, prefix: &str| {
+            decider.discard(prefix.parse().unwrap(), &mut ()).map(|d| (d.verdict, d.reason))
+        };
+        assert_eq!(asked(&Decider::new(&config), "172.16.1.1/32"), None);
+        let honouring = Decider::new(&FibConfig { discard: DiscardRule::Honour, ..config });
+        let dropped = Some((Verdict::Blackhole, Reason::DiscardAsked));
+        assert_eq!(asked(&honouring, "172.16.1.1/32"), dropped, "whatever the pool's mode");
+        assert_eq!(asked(&honouring, "10.0.0.1/32"), dropped);
+        assert_eq!(asked(&honouring, "172.17.1.1/32"), None, "left to Felix");
+        assert_eq!(asked(&honouring, "0.0.0.0/0"), None);
+        assert_eq!(decided(&honouring, "172.16.1.2/32", "10.9.9.9"), (Verdict::Tunnel, Reason::PoolAlways));
+    }
 
     #[test]
     fn always_tunnels_whatever_the_next_hop() {

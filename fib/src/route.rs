@@ -36,17 +36,34 @@ pub struct RouteChange {
     pub prefix: IpNet,
     /// Where to; empty: nowhere any more.
     pub next_hops: NextHopSet,
+    /// What is asked for beside that.
+    pub treatment: Treatment,
+}
+
+/// What a route asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Treatment {
+    /// That packets be sent on.
+    #[default]
+    Forward,
+    /// That packets be dropped, where [the configuration](crate::config::DiscardRule) honours it.
+    Discard,
 }
 
 impl RouteChange {
     /// A route to one next hop.
     pub fn via(prefix: IpNet, next_hop: IpAddr) -> Self {
-        Self { prefix, next_hops: SmallVec::from_elem(NextHop::new(next_hop), 1) }
+        Self::to(prefix, SmallVec::from_elem(NextHop::new(next_hop), 1))
+    }
+
+    /// A route to these next hops.
+    pub fn to(prefix: IpNet, next_hops: NextHopSet) -> Self {
+        Self { prefix, next_hops, treatment: Treatment::Forward }
     }
 
     /// The end of a route.
     pub fn withdraw(prefix: IpNet) -> Self {
-        Self { prefix, next_hops: SmallVec::new() }
+        Self::to(prefix, SmallVec::new())
     }
 }
 

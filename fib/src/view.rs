@@ -190,7 +190,7 @@ pub struct Explanation {
 /// The decision over one next hop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DecisionView {
-    /// The next hop; `None` for a block of our own.
+    /// The next hop; `None` for a block of our own and where packets are dropped because the route asks for it.
     pub next_hop: Option<IpAddr>,
     /// The decision.
     #[serde(flatten)]

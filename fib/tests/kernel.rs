@@ -261,7 +261,7 @@ fn a_multipath_route_mixes_direct_and_tunnelled_legs() {
             NextHop { address: "10.1.1.1".parse().unwrap(), weight: 3, interface: None },
             NextHop { address: "192.168.92.129".parse().unwrap(), weight: 1, interface: None },
         ];
-        apply(&handle, &[RouteChange { prefix: BLOCK.parse().unwrap(), next_hops }]).await;
+        apply(&handle, &[RouteChange::to(BLOCK.parse().unwrap(), next_hops)]).await;
         let mixed = [
             "172.16.196.128/26",
             "nexthop via 10.1.1.1 dev tunl9 weight 3 onlink",

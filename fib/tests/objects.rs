@@ -50,7 +50,7 @@ async fn running(mode: PoolMode, objects: ObjectUse) -> (FibHandle, mpsc::Receiv
 
 fn to(prefix: &str, next_hops: &[&str]) -> RouteChange {
     let next_hops: NextHopSet = next_hops.iter().map(|n| NextHop::new(n.parse().unwrap())).collect();
-    RouteChange { prefix: prefix.parse().unwrap(), next_hops }
+    RouteChange::to(prefix.parse().unwrap(), next_hops)
 }
 
 async fn apply(handle: &FibHandle, changes: &[RouteChange]) {
@@ -320,10 +320,8 @@ fn a_link_local_next_hop_is_looked_for_on_its_own_link() {
         let link = ip("-o link show eth1");
         let interface = link.split(':').next().and_then(|index| index.trim().parse().ok());
         let next_hop = NextHop { interface, ..NextHop::new("fe80::1".parse().unwrap()) };
-        let change = |prefix: &str| RouteChange {
-            prefix: prefix.parse().unwrap(),
-            next_hops: NextHopSet::from_elem(next_hop, 1),
-        };
+        let change =
+            |prefix: &str| RouteChange::to(prefix.parse().unwrap(), NextHopSet::from_elem(next_hop, 1));
         apply(&handle, &[change(&block(1)), change("fd01::/64")]).await;
         let expected = [
             "172.16.1.0/26 via inet6 fe80::1 dev eth1",

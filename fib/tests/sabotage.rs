@@ -58,7 +58,7 @@ impl Dice {
 fn wishes() -> Vec<RouteChange> {
     let to = |prefix: String, next_hops: &[&str]| {
         let next_hops: NextHopSet = next_hops.iter().map(|n| NextHop::new(n.parse().unwrap())).collect();
-        RouteChange { prefix: prefix.parse().unwrap(), next_hops }
+        RouteChange::to(prefix.parse().unwrap(), next_hops)
     };
     let mut wishes: Vec<_> = (0..4).map(|n| to(format!("172.16.{n}.0/26"), &NEAR[..1])).collect();
     wishes.extend((4..8).map(|n| to(format!("172.16.{n}.0/26"), &[FAR])));

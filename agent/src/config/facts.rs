@@ -71,6 +71,8 @@ pub(super) fn facts(intent: &Intent) -> Facts {
     monitoring::facts(&mut facts, &intent.monitoring);
     facts.add_list("kernel.adopt", &intent.adopt);
     facts.add("kernel.nexthop_objects", word(intent.kernel.objects));
+    let blackholes = spelled(intent.kernel.blackhole_community, &words::BLACKHOLE_COMMUNITY);
+    facts.add("kernel.blackhole_community", blackholes);
     facts.add("api.socket", intent.api.socket.display());
     facts.add("api.http", intent.api.http.map_or("off".to_owned(), |http| http.to_string()));
     facts.add("log.level", word(intent.log.level));

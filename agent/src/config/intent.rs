@@ -325,6 +325,8 @@ pub struct Kernel {
     pub metric: u32,
     /// Whether routes refer to next-hop objects.
     pub objects: ObjectUse,
+    /// Whether packets to routes with the BLACKHOLE community are dropped (RFC 7999).
+    pub blackhole_community: DiscardRule,
 }
 
 /// The daemon's own interface.

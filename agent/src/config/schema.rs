@@ -610,7 +610,8 @@ const PEERS: &[Key] = &[
         Kind::Switch,
         Switch(false),
         Live,
-        "honour the BLACKHOLE community (RFC 7999): such routes do not leave our AS",
+        "honour the BLACKHOLE community (RFC 7999): such routes do not leave our AS, and with \
+         `kernel.blackhole_community` their packets are dropped",
     ),
     key(
         "default_originate",
@@ -730,6 +731,14 @@ const KERNEL: &[Key] = &[
         Text("auto"),
         Live,
         "whether routes refer to next-hop objects: `auto` (from 50000 routes on, where the kernel has them), `on`, `off`",
+    ),
+    key(
+        "blackhole_community",
+        Kind::Text,
+        Text("ignore"),
+        Live,
+        "routes with the BLACKHOLE community (RFC 7999) from the mesh and from peers with `blackhole`: `discard` makes \
+         them `blackhole` routes, which drop their packets; `ignore` forwards these as ever",
     ),
 ];
 

@@ -5,6 +5,7 @@ use bgp::{
     core::WatchedTable,
     wire::{context::SegmentRule, role::Role},
 };
+use fib::config::DiscardRule;
 
 /// `bgp.med_missing`.
 pub(super) const MED_MISSING: [(&str, MedMissing); 2] =
@@ -52,6 +53,10 @@ pub(super) const LOCAL_AS_PATH: [(&str, LocalAsPath); 3] = [
 /// `peers.remove_private_as`.
 pub(super) const PRIVATE_AS: [(&str, PrivateAs); 3] =
     [("off", PrivateAs::Keep), ("all", PrivateAs::Remove), ("replace", PrivateAs::Replace)];
+
+/// `kernel.blackhole_community`.
+pub(super) const BLACKHOLE_COMMUNITY: [(&str, DiscardRule); 2] =
+    [("ignore", DiscardRule::Ignore), ("discard", DiscardRule::Honour)];
 
 /// The word of a value.
 pub(super) fn spelled<T: Copy + PartialEq>(value: T, words: &[(&'static str, T)]) -> &'static str {

@@ -14,7 +14,7 @@ use bgp::{
 use fib::{
     config::TunnelPermission,
     event::{FibEvent, Reachability as Answer, RouteOutcome},
-    route::{NextHop, RouteChange},
+    route::{NextHop, RouteChange, Treatment},
     view::State,
 };
 use ipip::{TunnelHandle, TunnelStatus};
@@ -46,7 +46,7 @@ pub(super) async fn from_speaker(daemon: Daemon, mut outputs: Outputs) {
 async fn to_fib(daemon: &Daemon, batch: Vec<BestChange>) {
     if daemon.hub.has_listeners() {
         for change in &batch {
-            let usable = change.usability == Usability::Usable;
+            let usable = change.usability != Usability::Unreachable;
             let next_hops =
                 change.next_hops.iter().filter(|_| usable).map(|n| n.address.to_string()).collect();
             daemon.hub.announce(What::Route { prefix: change.prefix.to_string(), next_hops });
@@ -64,7 +64,13 @@ fn route_change(change: BestChange) -> RouteChange {
         interface: n.interface,
         weight: u8::try_from(n.weight).unwrap_or(u8::MAX),
     };
-    RouteChange { prefix: change.prefix, next_hops: change.next_hops.iter().map(next_hop).collect() }
+    RouteChange {
+        treatment: match change.usability {
+            Usability::Discard => Treatment::Discard,
+            Usability::Usable | Usability::Unreachable => Treatment::Forward,
+        },
+        ..RouteChange::to(change.prefix, change.next_hops.iter().map(next_hop).collect())
+    }
 }
 
 async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {

@@ -7,11 +7,12 @@ use std::{
 
 use bgp::{
     config::{
-        AdminState, AsnRule, ConnectMode, Install, NextHopMode, PeerConfig, PrefixLimit, RangeConfig,
-        Reflection, RouteSwitches, SpeakerConfig, TimerConfig, TransportConfig, TtlPolicy,
+        AdminState, AsnRule, Blackhole, ConnectMode, Install, NextHopMode, PeerConfig, PrefixLimit,
+        RangeConfig, Reflection, RouteSwitches, SpeakerConfig, TimerConfig, TransportConfig, TtlPolicy,
     },
     types::{Families, Family, PeerType},
 };
+use fib::config::DiscardRule;
 use ipnet::IpNet;
 
 use super::policy::Policies;
@@ -113,11 +114,16 @@ fn mesh_peer(intent: &Intent, address: IpAddr, policies: &mut Policies<'_>) -> P
         next_hop: NextHopMode::Auto,
         reflection: Reflection::NonClient,
         switches: RouteSwitches {
+            // The node that took the route in from outside has asked whether its sender may do so.
+            blackhole: match intent.kernel.blackhole_community {
+                DiscardRule::Honour => Blackhole::Accept,
+                DiscardRule::Ignore => Blackhole::Ignore,
+            },
             as_sets: intent.bgp.as_sets,
             graceful_shutdown: intent.bgp.graceful_shutdown,
             ..RouteSwitches::default()
         },
-        import: policies.import(PeerType::Internal, &[Step::Word(ImportRule::Pools)]),
+        import: policies.import(PeerType::Internal, &[Step::Word(ImportRule::Pools)], Blackhole::Ignore),
         export: policies.export(&[Step::Word(ExportRule::Blocks)]),
         install: Install::Forward,
         limit: PrefixLimit { most: Some(MESH_MAX_PREFIXES), ..PrefixLimit::default() },
@@ -150,7 +156,7 @@ fn other_peer(intent: &Intent, name: &str, peer: &Peer, policies: &mut Policies<
         next_hop: peer.next_hop,
         reflection: peer.reflection,
         switches: peer.switches.clone(),
-        import: policies.import(kind, &peer.import),
+        import: policies.import(kind, &peer.import, peer.switches.blackhole),
         export: policies.export(&peer.export),
         install: peer.install,
         limit: peer.limit,

@@ -42,6 +42,7 @@ pub fn fib(intent: &Intent, programming: Programming) -> FibConfig {
         objects: intent.kernel.objects,
         local_interfaces: intent.pod_interfaces.clone(),
         adopt: intent.adopt.clone(),
+        discard: intent.kernel.blackhole_community,
         programming,
         ..FibConfig::default()
     }

@@ -3,22 +3,34 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bgp::{
+    config::Blackhole,
     policy::{
-        Condition, Guard, Policy, PrefixRange, PrefixSet, RejectReason, Section, SourceKind, Term, Then,
-        Verdict,
+        CommunitySet, Condition, Guard, Policy, PrefixRange, PrefixSet, RejectReason, Section, SourceKind,
+        Term, Then, Verdict,
     },
     types::PeerType,
+    wire::community::Community,
 };
+use fib::config::DiscardRule;
 use ipnet::IpNet;
 
 use super::known_nodes;
 use crate::config::{ExportRule, ImportRule, Intent, IpipMode, Pool, PoolExport, Step};
 
+/// Which routes of external peers a tunnel would have to be built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    /// All of them in a pool that tunnels.
+    All,
+    /// All but those that ask for their packets being dropped.
+    NotDropped,
+}
+
 /// The policies of one intent; peers with the same words share one.
 pub(super) struct Policies<'a> {
     intent: &'a Intent,
     sets: Sets,
-    import: BTreeMap<(PeerType, Vec<Step<ImportRule>>), Arc<Policy>>,
+    import: BTreeMap<(PeerType, Vec<Step<ImportRule>>, Reach), Arc<Policy>>,
     export: BTreeMap<Vec<Step<ExportRule>>, Arc<Policy>>,
 }
 
@@ -27,12 +39,21 @@ impl<'a> Policies<'a> {
         Self { intent, sets: Sets::of(intent), import: BTreeMap::new(), export: BTreeMap::new() }
     }
 
-    /// What is accepted from a peer of this kind.
-    pub(super) fn import(&mut self, peer: PeerType, steps: &[Step<ImportRule>]) -> Arc<Policy> {
-        let made = self.import.entry((peer, steps.to_vec()));
+    /// What is accepted from a peer of this kind, which may or may not ask for packets being dropped.
+    pub(super) fn import(
+        &mut self,
+        peer: PeerType,
+        steps: &[Step<ImportRule>],
+        blackhole: Blackhole,
+    ) -> Arc<Policy> {
+        let reach = match (self.intent.kernel.blackhole_community, blackhole) {
+            (DiscardRule::Honour, Blackhole::Accept) => Reach::NotDropped,
+            _ => Reach::All,
+        };
+        let made = self.import.entry((peer, steps.to_vec(), reach));
         made.or_insert_with(|| {
             let end = RejectReason::ImportNone;
-            let guards = self.sets.import_guards(peer);
+            let guards = self.sets.import_guards(peer, reach);
             Arc::new(chain(self.intent, steps, |word| self.sets.import(*word), end, guards))
         })
         .clone()
@@ -114,7 +135,7 @@ impl Sets {
         }
     }
 
-    fn import_guards(&self, peer: PeerType) -> Vec<Guard> {
+    fn import_guards(&self, peer: PeerType, reach: Reach) -> Vec<Guard> {
         let mut guards = vec![guard(
             "own-blocks",
             vec![Condition::Prefix(self.own_blocks.clone())],
@@ -123,11 +144,13 @@ impl Sets {
         if peer == PeerType::External {
             // Whatever an internal peer names as next hop is a known node by that.
             let unknown = Condition::Not(Box::new(Condition::NextHop(self.known_nodes.clone())));
-            guards.push(guard(
-                "unknown-tunnel-next-hop",
-                vec![Condition::Prefix(self.tunnelled.clone()), unknown],
-                RejectReason::UnknownTunnelNextHop,
-            ));
+            let mut conditions = vec![Condition::Prefix(self.tunnelled.clone()), unknown];
+            if reach == Reach::NotDropped {
+                let dropped = CommunitySet::from_iter([Community::BLACKHOLE.into()]);
+                conditions.push(Condition::Not(Box::new(Condition::Community(Arc::new(dropped)))));
+            }
+            let reason = RejectReason::UnknownTunnelNextHop;
+            guards.push(guard("unknown-tunnel-next-hop", conditions, reason));
         }
         guards
     }

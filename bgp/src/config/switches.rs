@@ -180,7 +180,8 @@ pub enum GracefulShutdown {
 pub enum Blackhole {
     /// Nothing.
     Ignore,
-    /// Packets to the prefix are dropped here, and the route does not leave the AS (section 3.2).
+    /// The route does not leave the AS (section 3.2), and is handed out as one whose packets
+    /// [may be dropped](crate::core::Usability::Discard).
     Accept,
 }
 

@@ -10,11 +10,14 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    config::Install,
+    config::{Blackhole, Install},
     decision::{self, Reason},
     rib::{Bits, LOCAL, Net, Path, RouteId},
     types::NextHopAddress,
-    wire::{attribute::PathAttributes, community::ExtendedCommunity},
+    wire::{
+        attribute::PathAttributes,
+        community::{Community, ExtendedCommunity},
+    },
 };
 
 /// Where the forwarding table stands.
@@ -145,12 +148,24 @@ impl<P: Net> FamilyRib<P> {
     fn to_forward(&self, shared: &Shared, route: RouteId) -> (Vec<WeightedNextHop>, Usability) {
         let next_hops = self.next_hops(shared, route);
         if !next_hops.is_empty() {
-            return (next_hops, Usability::Usable);
+            let discard = self.asks_for_discard(shared, route);
+            return (next_hops, if discard { Usability::Discard } else { Usability::Usable });
         }
         match self.unreachable(shared, route) {
             Some(next_hop) => (vec![next_hop], Usability::Unreachable),
             None => (Vec::new(), Usability::Usable),
         }
+    }
+
+    /// Whether the best path is a blackhole that its sender may ask for (RFC 7999).
+    fn asks_for_discard(&self, shared: &Shared, route: RouteId) -> bool {
+        let best = self.table.get(route).and_then(|e| e.best());
+        best.is_some_and(|best| {
+            let may = shared.peer(best.peer).map(|p| p.config.switches.blackhole);
+            let rare = shared.attributes.get(self.effective(route, best)).and_then(|a| a.rare.as_ref());
+            may == Some(Blackhole::Accept)
+                && rare.is_some_and(|r| r.communities.contains(&Community::BLACKHOLE.0))
+        })
     }
 
     /// The next hop that keeps a route without a best path from having one.

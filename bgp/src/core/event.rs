@@ -117,6 +117,10 @@ pub struct BestChange {
 pub enum Usability {
     /// They can, or there is no route.
     Usable,
+    /// They can, but the route asks for their being dropped: its best path carries BLACKHOLE (RFC 7999), and its sender
+    /// [may ask for that](crate::config::Blackhole::Accept). A forwarding table drops them only where an operator has
+    /// said so (section 3.3).
+    Discard,
     /// No path has a next hop that can be reached (RFC 4271 section 9.1.2.1): the route is not in the Loc-RIB and nobody
     /// is told of it, but a forwarding table may refuse its packets rather than let them follow a shorter route.
     Unreachable,

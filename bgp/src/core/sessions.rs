@@ -180,7 +180,7 @@ impl Core {
                 limit::reconsider(&mut self.shared, id, family);
             }
         }
-        if old.install != new.install {
+        if old.install != new.install || old.switches.blackhole != new.switches.blackhole {
             self.restart_best();
             self.request_sweeps();
         }

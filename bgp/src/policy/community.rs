@@ -104,6 +104,13 @@ impl CommunityPattern {
     }
 }
 
+/// Just this one.
+impl From<Community> for CommunityPattern {
+    fn from(Community(community): Community) -> Self {
+        Self(Pattern::Standard([Span::only(community >> 16), Span::only(community & 0xffff)]))
+    }
+}
+
 /// A set of [`CommunityPattern`]s. Equal sets compare equal whatever the order they were made in.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CommunitySet {

@@ -98,7 +98,7 @@ impl Speaker {
         }
         for change in self.core.poll_best(budget) {
             work = Work::Pending;
-            let usable = change.usability == Usability::Usable;
+            let usable = change.usability != Usability::Unreachable;
             let hops: Vec<_> = change.next_hops.iter().filter(|_| usable).map(|hop| hop.address).collect();
             if hops.is_empty() {
                 self.fib.remove(&change.prefix)

@@ -41,6 +41,8 @@ pub(super) struct Marks {
     pub(super) trouble: bool,
     /// What is wanted says that no way leads to the next hop.
     pub(super) unreachable: bool,
+    /// The route asks for its packets being dropped.
+    pub(super) discard: bool,
 }
 
 /// What is to be done about an entry.

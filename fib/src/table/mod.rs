@@ -47,7 +47,7 @@ use crate::{
     event::TunnelState,
     object::IdRange,
     resolve::{Exclusion, Resolver},
-    route::{NextHopSet, Path, RouteChange},
+    route::{NextHopSet, Path, RouteChange, Treatment},
     view::{Form, RestartPhase},
 };
 
@@ -144,7 +144,9 @@ impl Table {
             return;
         }
         let next_hops = (!change.next_hops.is_empty()).then(|| self.sets.intern(&normal(&change.next_hops)));
-        self.entries.entry(prefix).next_hops = next_hops;
+        let entry = self.entries.entry(prefix);
+        entry.next_hops = next_hops;
+        entry.marks.discard = change.treatment == Treatment::Discard;
         self.refresh(prefix, resolver);
     }
 

@@ -105,6 +105,12 @@ impl Table {
             let decision = self.decider.local_block(prefix, &mut facts);
             return vec![DecisionView { next_hop: None, decision, facts, resolution: None }];
         }
+        if entry.marks.discard {
+            let mut facts = Vec::new();
+            if let Some(decision) = self.decider.discard(prefix, &mut facts) {
+                return vec![DecisionView { next_hop: None, decision, facts, resolution: None }];
+            }
+        }
         let next_hops = entry.next_hops.and_then(|set| self.sets.get(set)).into_iter().flatten();
         let decided = next_hops.map(|next_hop| {
             let mut facts: Vec<Fact> = Vec::new();

@@ -58,6 +58,11 @@ impl Table {
             let path = (decision.verdict == Verdict::Blackhole).then(|| self.paths.intern(&Path::Blackhole));
             return Want { path, ..Want::nothing(Some(decision), None) };
         }
+        let asked = entry.marks.discard && entry.next_hops.is_some();
+        if let Some(decision) = asked.then(|| self.decider.discard(prefix, &mut ())).flatten() {
+            let path = Some(self.paths.intern(&Path::Blackhole));
+            return Want { path, ..Want::nothing(Some(decision), None) };
+        }
         match entry.next_hops.and_then(|set| self.sets.get(set)) {
             Some(set) => {
                 let (decision, hops, cause) = self.hops(prefix, set, resolver);

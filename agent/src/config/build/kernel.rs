@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use fib::config::ObjectUse;
+use fib::config::{DiscardRule, ObjectUse};
 
 use crate::config::{
     error::{Fault, nearest},
     intent::Kernel,
     reader::Reader,
-    values,
+    values, words,
 };
 
 /// Names of iproute2's `rt_protos`, and our own.
@@ -49,7 +49,10 @@ pub(super) fn kernel(reader: &mut Reader) -> Kernel {
     let number = reader.get(&table, "table", routing_table);
     let metric = reader.get(&table, "metric", |text| values::number(text, 0..=u32::MAX));
     let objects = reader.get(&table, "nexthop_objects", object_use);
+    let blackholes =
+        reader.get(&table, "blackhole_community", |text| values::word(text, &words::BLACKHOLE_COMMUNITY));
     Kernel {
+        blackhole_community: blackholes.map_or(DiscardRule::Ignore, |s| s.value),
         objects: objects.map_or(ObjectUse::Auto, |s| s.value),
         protocol: protocol.map_or(179, |s| s.value),
         table: number.map_or(254, |s| s.value),

@@ -149,6 +149,9 @@ pub(crate) fn decision(reason: fib::decide::Reason) -> &'static str {
         Reason::PoolNever => "the pool never tunnels",
         Reason::PoolVxlan => "the pool uses VXLAN, which is left to Felix",
         Reason::NoPool => "no pool contains it, so it is never tunnelled",
+        Reason::DiscardAsked => {
+            "the BLACKHOLE community asks for its packets being dropped (kernel.blackhole_community)"
+        }
         Reason::NotIpv4 => "IPIP carries IPv4 only",
     }
 }

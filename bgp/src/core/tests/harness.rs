@@ -137,6 +137,8 @@ pub(super) struct Lab {
     pub(super) legs: BTreeMap<IpNet, Vec<(IpAddr, u16)>>,
     /// Prefixes that the forwarding table was told cannot be reached.
     pub(super) unreachable: std::collections::BTreeSet<IpNet>,
+    /// Prefixes whose packets it was told to drop if it may.
+    pub(super) discarded: std::collections::BTreeSet<IpNet>,
 }
 
 impl Lab {
@@ -156,6 +158,7 @@ impl Lab {
             fib: BTreeMap::new(),
             legs: BTreeMap::new(),
             unreachable: Default::default(),
+            discarded: Default::default(),
         }
     }
 
@@ -324,6 +327,10 @@ impl Lab {
                 self.legs.remove(&change.prefix);
                 self.unreachable.insert(change.prefix);
                 continue;
+            }
+            match change.usability {
+                Usability::Discard => _ = self.discarded.insert(change.prefix),
+                _ => _ = self.discarded.remove(&change.prefix),
             }
             let refused = self.unreachable.remove(&change.prefix);
             let legs = change.next_hops.iter().map(|hop| (hop.address, hop.weight)).collect();

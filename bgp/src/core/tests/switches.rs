@@ -1,6 +1,6 @@
 //! What a peer's switches do to its routes, on the way in and on the way out.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{super::*, harness::*};
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
         PrivateAs, RouteSwitches, TtlPolicy,
     },
     decision::Reason,
+    policy::{Modification, Policy, Term, Then, Verdict},
     types::Asn,
     wire::{
         attribute::{LargeCommunity, PathAttributes},
@@ -156,6 +157,37 @@ fn what_we_send_is_marked_before_we_go_and_no_longer_when_we_stay() {
     (1..3).for_each(|index| lab.switch(index, plain()));
     assert_eq!(lab.learned(1, NET).unwrap().rare, None);
     assert_eq!(lab.learned(2, NET).unwrap().local_pref, Some(100));
+}
+
+#[test]
+fn a_blackhole_is_handed_out_as_such_where_its_sender_may_ask_for_it() {
+    let honoured = RouteSwitches { blackhole: Blackhole::Accept, ..plain() };
+    let mut lab = lab(plain(), plain());
+    let told = |lab: &Lab| lab.discarded.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let marked = [Community::BLACKHOLE, Community::NO_EXPORT];
+    lab.announce(0, &communities(&marked), &["10.1.1.1/32"]);
+    lab.announce(0, &communities(&[Community::NO_EXPORT]), &["10.1.1.2/32"]);
+    lab.settle();
+    assert_eq!(told(&lab), [""; 0], "not without being asked to");
+    lab.switch(0, honoured.clone());
+    assert_eq!(told(&lab), ["10.1.1.1/32"], "although nothing of the route has changed");
+    assert!(lab.fib.contains_key(&net("10.1.1.1/32")), "where it leads is told all the same");
+    lab.switch(0, plain());
+    assert_eq!(told(&lab), [""; 0]);
+    lab.switch(0, honoured.clone());
+    lab.announce(0, &communities(&[Community::NO_EXPORT]), &["10.1.1.1/32"]);
+    lab.settle();
+    assert_eq!(told(&lab), [""; 0], "it carries the mark no longer");
+    lab.announce(0, &communities(&marked), &["10.1.1.1/32"]);
+    lab.settle();
+    let changes =
+        vec![Modification::DeleteCommunities(Arc::new(["blackhole".parse().unwrap()].into_iter().collect()))];
+    let term = Term { name: String::new(), conditions: vec![], changes, then: Then::Accept };
+    let mut config = lab.core.config().clone();
+    config.peers[0].import = Arc::new(Policy::of("p", vec![term], Verdict::Accept));
+    lab.core.reconfigure(lab.now, config);
+    lab.settle();
+    assert_eq!(told(&lab), [""; 0], "a policy that takes the community away takes its meaning away");
 }
 
 #[test]

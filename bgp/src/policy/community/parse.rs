@@ -34,7 +34,7 @@ impl FromStr for CommunityPattern {
             return Ok(Self(Pattern::All));
         }
         if let Some(community) = Community::from_name(text) {
-            return Ok(Self(Pattern::Standard(halves(community.0))));
+            return Ok(community.into());
         }
         if let Some(octets) = text.strip_prefix("0x") {
             return self::octets(octets).map(Pattern::Extended).map(Self);
@@ -76,10 +76,6 @@ impl CommunityPattern {
             Pattern::Extended(pattern) => pattern.single().map(AnyCommunity::Extended),
         }
     }
-}
-
-fn halves(community: u32) -> [Span; 2] {
-    [Span::only(community >> 16), Span::only(community & 0xffff)]
 }
 
 /// A part of four octets.

@@ -142,7 +142,7 @@ fn perform(bench: &mut Bench, model: &mut Model, step: Step) {
             let addresses: Vec<_> = next_hops.into_iter().map(nth_next_hop).collect();
             let next_hops = addresses.iter().copied().map(NextHop::new).collect();
             model.asked.insert(prefix, addresses);
-            bench.engine.apply(bench.now, &[RouteChange { prefix, next_hops }]);
+            bench.engine.apply(bench.now, &[RouteChange::to(prefix, next_hops)]);
         }
         Step::Withdraw { prefix } => {
             model.asked.remove(&nth_prefix(prefix));
