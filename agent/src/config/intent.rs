@@ -15,13 +15,14 @@ use bgp::{
     bfd::{BfdConfig, Parameters},
     config::{
         AdminState, AsnRule, Auth, CapabilityConfig, DecisionConfig, GracefulShutdown, Install,
-        MonitoringConfig, NextHopMode, PrefixLimit, Reflection, RouteSwitches, TimerConfig, TransportConfig,
+        LongLivedRoutes, MonitoringConfig, NextHopMode, PrefixLimit, Reflection, RouteSwitches, TimerConfig,
+        TransportConfig,
     },
     policy::Section,
     types::{Asn, Families, RouterId},
     wire::context::SegmentRule,
 };
-use fib::config::ObjectUse;
+use fib::config::{DiscardRule, ObjectUse};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
@@ -119,6 +120,8 @@ pub struct Bgp {
     pub as_sets: SegmentRule,
     /// Whether everything we announce is about to go.
     pub graceful_shutdown: GracefulShutdown,
+    /// Which internal peers are told of long-lived stale routes.
+    pub long_lived: LongLivedRoutes,
     /// Our cluster as a route reflector; `None`: the BGP Identifier.
     pub cluster_id: Option<RouterId>,
     /// What mesh peers are offered in OPEN.

@@ -270,6 +270,14 @@ const BGP: &[Key] = &[
         "routes with AS_SET or AS_CONFED_SET in their path: `reject` (RFC 9774; treated as withdrawn), `accept`",
     ),
     key(
+        "long_lived_to_all",
+        Kind::Switch,
+        Switch(false),
+        Live,
+        "tell every internal peer of long-lived stale routes, those without the capability too: with LOCAL_PREF 0, and \
+         to the latter with NO_EXPORT (RFC 9494 section 4.6); to be set throughout the AS",
+    ),
+    key(
         "graceful_shutdown",
         Kind::Switch,
         Switch(false),
@@ -597,6 +605,13 @@ const PEERS: &[Key] = &[
         Derived("all"),
         Live,
         "kinds of communities that are sent: `standard`, `extended`, `large`",
+    ),
+    key(
+        "long_lived_to_all",
+        Kind::Switch,
+        Derived("bgp.long_lived_to_all"),
+        Live,
+        "the same, for this internal peer alone",
     ),
     key(
         "graceful_shutdown",

@@ -121,6 +121,7 @@ fn mesh_peer(intent: &Intent, address: IpAddr, policies: &mut Policies<'_>) -> P
             },
             as_sets: intent.bgp.as_sets,
             graceful_shutdown: intent.bgp.graceful_shutdown,
+            long_lived: intent.bgp.long_lived,
             ..RouteSwitches::default()
         },
         import: policies.import(PeerType::Internal, &[Step::Word(ImportRule::Pools)], Blackhole::Ignore),

@@ -24,8 +24,8 @@ pub use self::{
     range::RangeConfig,
     remote::AsnRule,
     switches::{
-        Blackhole, CommunityKind, DefaultRoute, FirstAs, GracefulShutdown, LocalAs, LocalAsPath, OwnAs,
-        PrivateAs, RoleDemand, RouteSwitches, SentCommunities,
+        Blackhole, CommunityKind, DefaultRoute, FirstAs, GracefulShutdown, LocalAs, LocalAsPath,
+        LongLivedRoutes, OwnAs, PrivateAs, RoleDemand, RouteSwitches, SentCommunities,
     },
     timers::TimerConfig,
     transport::{AoAlgorithm, AoKey, Auth, ConnectMode, TransportConfig, TtlPolicy},

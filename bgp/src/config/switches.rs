@@ -37,6 +37,8 @@ pub struct RouteSwitches {
     pub blackhole: Blackhole,
     /// The default routes the peer is sent.
     pub default_route: DefaultRoute,
+    /// Long-lived stale routes towards this internal peer (RFC 9494 section 4.6).
+    pub long_lived: LongLivedRoutes,
 }
 
 impl Default for RouteSwitches {
@@ -55,6 +57,7 @@ impl Default for RouteSwitches {
             graceful_shutdown: GracefulShutdown::Off,
             blackhole: Blackhole::Ignore,
             default_route: DefaultRoute::Known,
+            long_lived: LongLivedRoutes::ToAware,
         }
     }
 }
@@ -193,4 +196,16 @@ pub enum DefaultRoute {
     /// One of our own for each family, whatever we know, with ourselves as next hop and past the export policy. It is
     /// for such peers only: not in our Loc-RIB, not in our forwarding table.
     Originated,
+}
+
+/// Which internal peers are told of long-lived stale routes (RFC 9494). External peers must have announced the
+/// capability in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LongLivedRoutes {
+    /// Those that have announced the capability (section 4.3).
+    ToAware,
+    /// All of them: the procedure for a partial deployment (section 4.6). The routes have LOCAL_PREF 0, whoever the
+    /// internal peer is, so that all agree on how little they are worth; to those without the capability they go with
+    /// NO_EXPORT.
+    ToAll,
 }

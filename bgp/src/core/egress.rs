@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use super::shared::{Peer, Shared};
 use crate::{
     config::{
-        CommunityKind, DefaultRoute, GracefulShutdown, LocalAs, LocalAsPath, OwnAs, PrivateAs,
-        SentCommunities, TtlPolicy,
+        CommunityKind, DefaultRoute, GracefulShutdown, LocalAs, LocalAsPath, LongLivedRoutes, OwnAs,
+        PrivateAs, SentCommunities, TtlPolicy,
     },
     rib::Path,
     types::{Asn, PeerType},
@@ -30,8 +30,36 @@ pub(super) struct Rewrite {
     communities: SentCommunities,
     graceful_shutdown: GracefulShutdown,
     pub(super) default_route: DefaultRoute,
+    pub(super) long_lived: LongLived,
     /// The network we share with the receiver, one hop away.
     link: Option<IpNet>,
+}
+
+/// How long-lived stale routes go to a peer (RFC 9494).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LongLived {
+    /// Not at all: the peer does not know what they are (section 4.3).
+    Withheld,
+    /// As they are.
+    Marked,
+    /// With the lowest preference, as to every internal peer of a partial deployment (section 4.6).
+    Depreferred,
+    /// So too, and not to be passed on to another AS: the peer does not know what they are.
+    Confined,
+}
+
+impl LongLived {
+    fn towards(peer: &Peer) -> Self {
+        let Some(session) = &peer.session else { return Self::Withheld };
+        let aware = session.negotiated.extensions.long_lived.is_some();
+        let partial = peer.config.switches.long_lived == LongLivedRoutes::ToAll;
+        match (aware, partial && session.kind == PeerType::Internal) {
+            (false, false) => Self::Withheld,
+            (true, false) => Self::Marked,
+            (true, true) => Self::Depreferred,
+            (false, true) => Self::Confined,
+        }
+    }
 }
 
 /// Whether a session goes over one link.
@@ -61,6 +89,7 @@ impl Rewrite {
             communities: switches.communities,
             graceful_shutdown: switches.graceful_shutdown,
             default_route: switches.default_route,
+            long_lived: LongLived::towards(peer),
             link,
         }
     }
@@ -102,6 +131,20 @@ impl Rewrite {
         }
     }
 
+    /// Marks a long-lived stale route: neither an export policy nor a switch takes LLGR_STALE away (RFC 9494 section
+    /// 4.3).
+    pub(super) fn mark_long_lived(&self, attributes: &mut PathAttributes) {
+        attach(attributes, Community::LLGR_STALE);
+        match self.long_lived {
+            LongLived::Withheld | LongLived::Marked => {}
+            LongLived::Depreferred => attributes.local_pref = Some(0),
+            LongLived::Confined => {
+                attributes.local_pref = Some(0);
+                attach(attributes, Community::NO_EXPORT);
+            }
+        }
+    }
+
     /// What is left to do for receivers of both types.
     pub(super) fn finish(&self, kind: PeerType, attributes: &mut PathAttributes) {
         if self.graceful_shutdown == GracefulShutdown::On {
@@ -124,13 +167,22 @@ impl Rewrite {
 
 /// RFC 8326 section 4: the community for others, the lowest preference inside our AS.
 fn mark_as_going(kind: PeerType, attributes: &mut PathAttributes) {
-    let communities = &mut attributes.rare.get_or_insert_default().communities;
-    if !communities.contains(&Community::GRACEFUL_SHUTDOWN.0) {
-        communities.push(Community::GRACEFUL_SHUTDOWN.0);
-    }
+    attach(attributes, Community::GRACEFUL_SHUTDOWN);
     if kind == PeerType::Internal {
         attributes.local_pref = Some(0);
     }
+}
+
+fn attach(attributes: &mut PathAttributes, community: Community) {
+    let communities = &mut attributes.rare.get_or_insert_default().communities;
+    if !communities.contains(&community.0) {
+        communities.push(community.0);
+    }
+}
+
+/// Whether a route is long-lived stale, by our own mark or another's.
+pub(super) fn is_long_lived_stale(attributes: &PathAttributes) -> bool {
+    attributes.rare.as_ref().is_some_and(|r| r.communities.contains(&Community::LLGR_STALE.0))
 }
 
 /// What stays inside an AS: the traces of reflection (RFC 4456 section 8), non-transitive extended communities

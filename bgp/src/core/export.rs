@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    egress::{Rewrite, keep_transitive},
+    egress::{LongLived, Rewrite, is_long_lived_stale, keep_transitive},
     event::Withheld,
     shared::Shared,
 };
@@ -36,8 +36,6 @@ pub(super) struct ExportSettings {
     pub(super) peer: Option<(String, IpAddr)>,
     /// The AS number shown to these peers.
     pub(super) asn: Asn,
-    /// Whether long-lived stale routes go there: the peer knows what they are (RFC 9494 section 4.3).
-    pub(super) takes_long_lived: bool,
     pub(super) encode: EncodeContext,
     pub(super) rewrite: Rewrite,
 }
@@ -51,7 +49,6 @@ impl PartialEq for ExportSettings {
             && self.own == other.own
             && self.peer == other.peer
             && self.asn == other.asn
-            && self.takes_long_lived == other.takes_long_lived
             && self.encode == other.encode
             && self.rewrite == other.rewrite
             && same_policy
@@ -94,7 +91,7 @@ impl ExportSettings {
         let rare = attributes.rare.as_ref()?;
         let has = |community: Community| rare.communities.contains(&community.0);
         let external = self.kind == PeerType::External;
-        if has(Community::LLGR_STALE) && !self.takes_long_lived {
+        if has(Community::LLGR_STALE) && self.rewrite.long_lived == LongLived::Withheld {
             return Some(Withheld::LongLivedStale);
         }
         if has(Community::NO_ADVERTISE) {
@@ -162,6 +159,7 @@ impl ExportSettings {
     ) -> Option<PathAttributes> {
         let mut attributes = (**shared.attributes.get(id)?).clone();
         let (learned_med, own) = (attributes.med, path.peer == LOCAL);
+        let long_lived = is_long_lived_stale(&attributes);
         self.policy.modify(modifying, &mut attributes, &self.session::<P>());
         let change = self.next_hop_change(modifying);
         attributes.next_hop = self.next_hop(shared, path, attributes.next_hop, change)?;
@@ -183,6 +181,9 @@ impl ExportSettings {
             }
         }
         self.rewrite.finish(self.kind, &mut attributes);
+        if long_lived {
+            self.rewrite.mark_long_lived(&mut attributes);
+        }
         Some(attributes)
     }
 

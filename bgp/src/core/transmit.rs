@@ -439,7 +439,6 @@ fn settings<P: Net>(shared: &Shared, id: PeerId) -> Option<ExportSettings> {
         policy: peer.config.export.clone(),
         peer: peer.config.export.names_peers().then(|| (peer.config.name.clone(), peer.config.address)),
         asn: peer.config.switches.local_as.map_or(shared.asn, |local| local.asn),
-        takes_long_lived: session.negotiated.extensions.long_lived.is_some(),
         encode: EncodeContext::new(&session.negotiated, session.kind),
         rewrite: Rewrite::of(shared, peer),
     })

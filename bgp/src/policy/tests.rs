@@ -1,6 +1,7 @@
 mod evaluation;
 mod model;
 mod sets;
+mod well_known;
 
 use std::sync::Arc;
 

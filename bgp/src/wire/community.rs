@@ -29,7 +29,7 @@ impl Community {
     pub const NO_PEER: Self = Self(0xffff_ff04);
 
     /// Every well-known community that has a name.
-    const NAMED: [Self; 9] = [
+    pub(crate) const NAMED: [Self; 9] = [
         Self::GRACEFUL_SHUTDOWN,
         Self::ACCEPT_OWN,
         Self::LLGR_STALE,

@@ -11,6 +11,7 @@ mod daemon;
 mod default_route;
 mod frr;
 mod gobgp;
+mod long_lived;
 mod namespace;
 mod paths;
 mod policy;

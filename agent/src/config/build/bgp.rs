@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use bgp::{config::GracefulShutdown, wire::context::SegmentRule};
+use bgp::{
+    config::{GracefulShutdown, LongLivedRoutes},
+    wire::context::SegmentRule,
+};
 
 use super::{capabilities, decision::decision, secret::Secrets};
 use crate::config::{
@@ -24,6 +27,7 @@ pub(super) fn bgp(reader: &mut Reader) -> Bgp {
     let keepalive_time = keepalive_time(reader, &table, hold_time);
     let decision = decision(reader);
     let as_sets = reader.get(&table, "as_sets", |text| values::word(text, &words::AS_SETS));
+    let to_all = reader.get(&table, "long_lived_to_all", values::switch);
     let going = reader.get(&table, "graceful_shutdown", values::switch);
     let cluster_id = reader.get(&table, "cluster_id", values::cluster_id);
     let mut seconds = |key: &str, range| {
@@ -42,6 +46,10 @@ pub(super) fn bgp(reader: &mut Reader) -> Bgp {
         open_delay: seconds("open_delay", 0..=60),
         decision,
         as_sets: as_sets.map_or(SegmentRule::TreatAsWithdraw, |s| s.value),
+        long_lived: match to_all.is_some_and(|s| s.value) {
+            true => LongLivedRoutes::ToAll,
+            false => LongLivedRoutes::ToAware,
+        },
         graceful_shutdown: match going.is_some_and(|s| s.value) {
             true => GracefulShutdown::On,
             false => GracefulShutdown::Off,

@@ -1,7 +1,8 @@
 //! What is done to routes beside policy.
 
 use bgp::config::{
-    Blackhole, CommunityKind, DefaultRoute, FirstAs, GracefulShutdown, OwnAs, RoleDemand, RouteSwitches,
+    Blackhole, CommunityKind, DefaultRoute, FirstAs, GracefulShutdown, LongLivedRoutes, OwnAs, RoleDemand,
+    RouteSwitches,
 };
 
 use super::{Facts, spelled, words};
@@ -11,6 +12,7 @@ use crate::config::intent::Bgp;
 pub(super) fn speaker(facts: &mut Facts, bgp: &Bgp) {
     facts.add("bgp.as_sets", spelled(bgp.as_sets, &words::AS_SETS));
     facts.add("bgp.graceful_shutdown", bgp.graceful_shutdown == GracefulShutdown::On);
+    facts.add("bgp.long_lived_to_all", bgp.long_lived == LongLivedRoutes::ToAll);
     facts.add_if("bgp.cluster_id", bgp.cluster_id);
 }
 
@@ -34,6 +36,7 @@ pub(super) fn peer(facts: &mut Facts, key: &dyn Fn(&str) -> String, switches: &R
     let sent = kinds.into_iter().filter(|(_, kind)| switches.communities.contains(*kind));
     facts.add_list(&key("send_communities"), sent.map(|(word, _)| word));
     facts.add(&key("graceful_shutdown"), switches.graceful_shutdown == GracefulShutdown::On);
+    facts.add(&key("long_lived_to_all"), switches.long_lived == LongLivedRoutes::ToAll);
     facts.add(&key("blackhole"), switches.blackhole == Blackhole::Accept);
     facts.add(&key("default_originate"), switches.default_route == DefaultRoute::Originated);
 }

@@ -1,12 +1,13 @@
 //! Long-lived graceful restart (RFC 9494).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{super::*, harness::*};
 use crate::{
-    config::CapabilityConfig,
+    config::{CapabilityConfig, CommunityKind, LongLivedRoutes, SentCommunities},
     decision::{Reason, Step},
     event::{PeerRestart, Retention},
+    policy::{Modification, Policy, Term, Then, Verdict},
     types::Asn,
     wire::{attribute::RareAttributes, community::Community},
 };
@@ -64,6 +65,64 @@ fn they_are_told_with_their_mark_to_those_who_know_it_and_withdrawn_from_others(
     assert!(lab.prefixes(2).is_empty());
     let told = lab.core.explain_export(PeerId(2), net(PREFIX)).unwrap();
     assert_eq!(told, Err(Withheld::LongLivedStale));
+}
+
+/// Turns the procedure for a partial deployment on for one peer.
+fn to_all(lab: &mut Lab, index: usize) {
+    let mut config = lab.core.config().clone();
+    config.peers[index].switches.long_lived = LongLivedRoutes::ToAll;
+    assert_eq!(lab.core.reconfigure(lab.now, config), [], "the session goes on");
+    lab.settle();
+}
+
+#[test]
+fn in_a_partial_deployment_internal_peers_without_the_capability_get_them_last_and_confined() {
+    let mut lab = away(&plain());
+    to_all(&mut lab, 2);
+    let sent = lab.learned(2, PREFIX).unwrap();
+    assert_eq!(communities(sent), [Community::LLGR_STALE.0, Community::NO_EXPORT.0]);
+    assert_eq!(sent.local_pref, Some(0));
+    assert_eq!(lab.learned(1, PREFIX).unwrap().local_pref, Some(100), "as long as it is not asked for there");
+    to_all(&mut lab, 1);
+    let sent = lab.learned(1, PREFIX).unwrap();
+    assert_eq!((communities(sent), sent.local_pref), (vec![Community::LLGR_STALE.0], Some(0)));
+    lab.up_with(0, Some(graceful()));
+    lab.announce(0, &plain(), &[PREFIX]);
+    lab.settle();
+    let sent = lab.learned(2, PREFIX).unwrap();
+    assert_eq!((communities(sent), sent.local_pref), (vec![], Some(100)), "it is fresh again");
+}
+
+#[test]
+fn an_external_peer_without_the_capability_is_never_told_of_them() {
+    let peers = vec![long_lived(peer(0, Asn(65000))), peer(1, Asn(65001))];
+    let mut lab = Lab::new(config(peers));
+    lab.up_with(0, Some(graceful()));
+    lab.up(1);
+    lab.announce(0, &plain(), &[PREFIX]);
+    lab.settle();
+    to_all(&mut lab, 1);
+    assert_eq!(lab.prefixes(1), [PREFIX]);
+    lab.down(0, Retention::MayRestart);
+    lab.wait(120);
+    assert!(lab.prefixes(1).is_empty());
+}
+
+#[test]
+fn neither_a_policy_nor_a_switch_takes_the_mark_away() {
+    let mut lab = away(&plain());
+    let term = Term {
+        name: String::new(),
+        conditions: vec![],
+        changes: vec![Modification::ClearCommunities],
+        then: Then::Accept,
+    };
+    let mut config = lab.core.config().clone();
+    config.peers[1].export = Arc::new(Policy::of("p", vec![term], Verdict::Accept));
+    config.peers[1].switches.communities = SentCommunities::from_iter([CommunityKind::Large]);
+    lab.core.reconfigure(lab.now, config);
+    lab.settle();
+    assert_eq!(communities(lab.learned(1, PREFIX).unwrap()), [Community::LLGR_STALE.0]);
 }
 
 #[test]

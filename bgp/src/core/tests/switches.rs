@@ -160,6 +160,39 @@ fn what_we_send_is_marked_before_we_go_and_no_longer_when_we_stay() {
 }
 
 #[test]
+fn a_well_known_community_that_nobody_has_named_means_nothing_and_is_passed_on() {
+    let mut lab = lab(plain(), plain());
+    let unnamed = [Community(0xffff_0008), Community(0xffff_1234), Community(0xffff_ffff)];
+    lab.announce(0, &communities(&unnamed), &[NET]);
+    lab.settle();
+    let sent = lab.learned(1, NET).expect("to an external peer as well");
+    assert_eq!(sent.rare.as_ref().unwrap().communities, unnamed.map(|community| community.0));
+    assert!(lab.fib.contains_key(&net(NET)));
+}
+
+#[test]
+fn no_export_policy_lets_a_route_out_that_a_well_known_community_keeps_in() {
+    let mut lab = lab(plain(), plain());
+    let term = Term {
+        name: String::new(),
+        conditions: vec![],
+        changes: vec![Modification::ClearCommunities],
+        then: Then::Accept,
+    };
+    let policy = Arc::new(Policy::of("p", vec![term], Verdict::Accept));
+    let mut config = lab.core.config().clone();
+    config.peers[1].export = policy.clone();
+    lab.core.reconfigure(lab.now, config.clone());
+    lab.announce(0, &communities(&[Community::NO_EXPORT]), &[NET]);
+    lab.settle();
+    assert_eq!(lab.learned(1, NET), None, "the route is held against the community it came with");
+    config.peers[0].import = policy;
+    lab.core.reconfigure(lab.now, config);
+    lab.settle();
+    assert!(lab.learned(1, NET).is_some(), "an import policy decides what it comes with");
+}
+
+#[test]
 fn a_blackhole_is_handed_out_as_such_where_its_sender_may_ask_for_it() {
     let honoured = RouteSwitches { blackhole: Blackhole::Accept, ..plain() };
     let mut lab = lab(plain(), plain());

@@ -2,8 +2,8 @@
 
 use bgp::{
     config::{
-        Blackhole, CommunityKind, DefaultRoute, FirstAs, GracefulShutdown, LocalAs, LocalAsPath, OwnAs,
-        RoleDemand, RouteSwitches, SentCommunities,
+        Blackhole, CommunityKind, DefaultRoute, FirstAs, GracefulShutdown, LocalAs, LocalAsPath,
+        LongLivedRoutes, OwnAs, RoleDemand, RouteSwitches, SentCommunities,
     },
     types::Asn,
     wire::role::Role,
@@ -47,6 +47,7 @@ impl PeerReader<'_> {
                 .unwrap_or(default.weight),
             communities: self.communities(),
             graceful_shutdown: self.graceful_shutdown(bgp),
+            long_lived: self.long_lived(bgp),
             blackhole: if self.switch("blackhole") { Blackhole::Accept } else { Blackhole::Ignore },
             default_route: match self.switch("default_originate") {
                 true => DefaultRoute::Originated,
@@ -99,6 +100,15 @@ impl PeerReader<'_> {
         ];
         let kinds = self.reader.list(self.entry, "send_communities", |text| values::word(text, &words));
         kinds.into_iter().map(|s| s.value).collect()
+    }
+
+    fn long_lived(&mut self, bgp: &Bgp) -> LongLivedRoutes {
+        let whole = bgp.long_lived == LongLivedRoutes::ToAll;
+        let shown = if whole { "true" } else { "false" };
+        match self.or_derived("long_lived_to_all", values::switch, whole, shown, "bgp.long_lived_to_all") {
+            true => LongLivedRoutes::ToAll,
+            false => LongLivedRoutes::ToAware,
+        }
     }
 
     fn graceful_shutdown(&mut self, bgp: &Bgp) -> GracefulShutdown {
