@@ -17,6 +17,9 @@ use ipnet::IpNet;
 use super::known_nodes;
 use crate::config::{ExportRule, ImportRule, Intent, IpipMode, Pool, PoolExport, Step};
 
+/// What an import policy depends on.
+type ImportKey = (PeerType, Vec<Step<ImportRule>>, Reach);
+
 /// Which routes of external peers a tunnel would have to be built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reach {
@@ -30,7 +33,7 @@ enum Reach {
 pub(super) struct Policies<'a> {
     intent: &'a Intent,
     sets: Sets,
-    import: BTreeMap<(PeerType, Vec<Step<ImportRule>>, Reach), Arc<Policy>>,
+    import: BTreeMap<ImportKey, Arc<Policy>>,
     export: BTreeMap<Vec<Step<ExportRule>>, Arc<Policy>>,
 }
 

@@ -37,7 +37,13 @@ fn an_empty_file_is_a_node_that_knows_itself() {
     assert_eq!(intent.bgp.open_delay, Duration::from_secs(3));
     assert_eq!(
         intent.kernel,
-        Kernel { protocol: 179, table: 254, metric: 0, objects: fib::config::ObjectUse::Auto }
+        Kernel {
+            protocol: 179,
+            table: 254,
+            metric: 0,
+            objects: fib::config::ObjectUse::Auto,
+            blackhole_community: fib::config::DiscardRule::Ignore,
+        }
     );
     assert_eq!(intent.api.socket, Path::new("/run/siskin/siskin.sock"));
     assert_eq!(intent.api.http, None);
