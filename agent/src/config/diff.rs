@@ -40,7 +40,8 @@ impl Change {
     pub fn between(running: &Intent, new: &Intent) -> Self {
         let pending = pending(&facts(running), &facts(new));
         let mut intent = new.clone();
-        intent.kernel = Kernel { objects: new.kernel.objects, ..running.kernel };
+        let Kernel { protocol, table, metric, .. } = running.kernel;
+        intent.kernel = Kernel { protocol, table, metric, ..new.kernel };
         intent.api = running.api.clone();
         intent.log.format = running.log.format;
         Self { applied: applied(running, &intent), warnings: moved(running, &intent), intent, pending }
