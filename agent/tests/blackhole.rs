@@ -82,8 +82,7 @@ fn packets_to_a_blackhole_are_dropped_by_the_kernel_while_the_configuration_says
     daemon.signal(Signal::HUP);
     eventually("packets are dropped", || holds(&[PLAIN, OWN, INSIDE, OUTSIDE]));
     let story = host.says("explain 203.0.113.7");
-    for part in ["blackhole: the BLACKHOLE community asks", "blackhole 203.0.113.7/32 proto 179 (as wanted)"]
-    {
+    for part in ["blackhole: the BLACKHOLE community asks", "blackhole 203.0.113.7 proto 179 (as wanted)"] {
         assert!(story.contains(part), "{part} is not in\n{story}");
     }
     assert!(host.says("explain 172.16.9.9").contains("the BLACKHOLE community asks"));
