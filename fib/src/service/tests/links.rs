@@ -57,7 +57,7 @@ fn lost_notices_lead_to_one_comparison_and_a_second_look() {
 fn a_leg_that_the_kernel_holds_dead_is_taken_out() {
     let mut bench = Bench::over(PoolMode::Never);
     let both = [NEAR, OTHER].map(|address| NextHop::new(ip(address)));
-    let change = RouteChange { prefix: BLOCK.parse().unwrap(), next_hops: both.into_iter().collect() };
+    let change = RouteChange::to(BLOCK.parse().unwrap(), both.into_iter().collect());
     bench.engine.apply(bench.now, &[change]);
     bench.run();
     // The comparison comes before the lookup, and shows the route with both legs as the kernel does.
