@@ -22,7 +22,7 @@ use crate::{
     run::Outcome,
     suite::{self, Mode},
     topology::Topology,
-    ui,
+    ui, wiretap,
 };
 
 /// Runs containerlab topology files in network namespaces, with siskin, BIRD, FRR, GoBGP, OpenBGPD and ExaBGP as nodes.
@@ -102,6 +102,11 @@ enum Action {
         /// The topology file
         file: PathBuf,
     },
+    /// Read captures of BGP with siskin and with tshark, and compare field by field
+    Compare {
+        /// Files as tcpdump writes them, or folders that hold some; those of the last labs unless given
+        files: Vec<PathBuf>,
+    },
     /// Tell several daemons the same routes, and compare what they choose
     #[command(hide = true)]
     Feed {
@@ -150,6 +155,7 @@ impl Cli {
                 ui::line(graph::mermaid(&Topology::read(&file)?).trim_end());
                 Ok(ExitCode::SUCCESS)
             }
+            Action::Compare { files } => wiretap::compare(&files).map(|()| ExitCode::SUCCESS),
             Action::Feed { daemons, seed, steps } => feed(&daemons, seed, steps),
             Action::NodeInit { spec } => node::init::main(&spec).map(|()| ExitCode::SUCCESS),
             Action::Guard { lab } => Guardian::run(&lab).map(|()| ExitCode::SUCCESS),

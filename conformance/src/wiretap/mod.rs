@@ -1,10 +1,20 @@
-//! Every BGP session of siskin in every lab is captured, and judged by tshark: nothing may be malformed.
+//! Every BGP session of siskin in every lab is captured, and judged by tshark: nothing may be malformed, and what
+//! `bgp::wire` reads in the messages must be what tshark reads ([`comparison`]).
 
+mod comparison;
+mod pcap;
+mod pdml;
+mod reading;
+mod sessions;
+mod streams;
 pub mod tshark;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     lab::Lab,
@@ -18,10 +28,17 @@ const SERVICE: &str = "wiretap";
 /// What it writes.
 const FILE: &str = "bgp.pcap";
 
+/// The longest packet, with what TCP hands over before it is cut into segments.
+const LONGEST: &str = "65600";
+/// KiB of packets not yet written. In immediate mode each takes the place of the longest, and no segment may be missing
+/// where messages are to be read.
+const BUFFER: &str = "16384";
+
 /// The program that captures BGP in a node; it has to run before the node's router does.
 pub fn service() -> Service {
     let file = format!("{INSIDE}/{FILE}");
-    let options = ["-n", "-U", "--immediate-mode", "-s", "0", "-Z", "root", "-i", "any", "-w"];
+    let options =
+        ["-n", "-U", "--immediate-mode", "-s", LONGEST, "-B", BUFFER, "-Z", "root", "-i", "any", "-w"];
     let mut argv = vec!["tcpdump".to_owned()];
     argv.extend(options.map(str::to_owned));
     argv.extend([file, "tcp port 179 or tcp port 1790".to_owned()]);
@@ -59,20 +76,50 @@ pub fn keep(lab: &Lab, title: &str) -> Result<()> {
     Ok(())
 }
 
-/// Lets tshark judge the captures that were kept of a run; an error is its complaint.
+/// Lets tshark judge the captures that were kept of a run; an error is its complaint, or the first difference between
+/// its reading and ours.
 pub fn judge(title: &str) -> Result<()> {
     let mut messages = 0;
-    let mut files: Vec<_> = fs::read_dir(kept(title)?)?.map(|e| Ok(e?.path())).collect::<Result<_>>()?;
-    files.sort();
-    for file in &files {
-        messages += tshark::judge(file)?;
+    for file in captures(&kept(title)?)? {
+        messages += comparison::compare(&file)?;
     }
     if messages > 0 {
         ui::line(&format!(
-            "  {} tshark finds nothing malformed in the captured sessions  {}",
+            "  {} tshark reads the captured sessions as siskin does, and finds nothing malformed  {}",
             ui::tick(),
             ui::paint("2", &format!("{messages} messages"))
         ));
     }
     Ok(())
+}
+
+/// Compares captures, those that the last runs of the labs left unless some are named, and tells the messages of each.
+///
+/// # Errors
+/// The first difference of each file that has one.
+pub fn compare(files: &[PathBuf]) -> Result<()> {
+    let mut differing = Vec::new();
+    let kept = crate::guest::cache()?.join("captures");
+    for named in if files.is_empty() { std::slice::from_ref(&kept) } else { files } {
+        for file in captures(named)? {
+            match comparison::compare(&file) {
+                Ok(messages) => ui::line(&format!("{} {}: {messages} messages", ui::tick(), file.display())),
+                Err(error) => differing.push(format!("{}: {error:#}", file.display())),
+            }
+        }
+    }
+    ensure!(differing.is_empty(), "{}", differing.join("\n"));
+    Ok(())
+}
+
+/// A capture, or those below a folder, sorted.
+fn captures(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = fs::read_dir(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut entries: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    entries.retain(|entry| entry.is_dir() || entry.extension().is_some_and(|extension| extension == "pcap"));
+    entries.sort();
+    Ok(entries.iter().map(|entry| captures(entry)).collect::<Result<Vec<_>>>()?.concat())
 }
