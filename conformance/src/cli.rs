@@ -118,6 +118,9 @@ enum Action {
         /// How many steps
         #[arg(long, default_value_t = 500)]
         steps: u32,
+        /// The daemon that has BIRD's `deterministic med`
+        #[arg(long, value_name = "NAME")]
+        deterministic_med: Option<String>,
     },
     /// The first process of a node
     #[command(hide = true)]
@@ -156,7 +159,9 @@ impl Cli {
                 Ok(ExitCode::SUCCESS)
             }
             Action::Compare { files } => wiretap::compare(&files).map(|()| ExitCode::SUCCESS),
-            Action::Feed { daemons, seed, steps } => feed(&daemons, seed, steps),
+            Action::Feed { daemons, seed, steps, deterministic_med } => {
+                feed(&daemons, seed, steps, deterministic_med)
+            }
             Action::NodeInit { spec } => node::init::main(&spec).map(|()| ExitCode::SUCCESS),
             Action::Guard { lab } => Guardian::run(&lab).map(|()| ExitCode::SUCCESS),
         }
@@ -205,14 +210,19 @@ fn exec(file: &std::path::Path, node: &str, mut command: Vec<String>) -> Result<
     Err(error).with_context(|| format!("cannot run {}", command.join(" ")))
 }
 
-fn feed(daemons: &[String], seed: Option<u64>, steps: u32) -> Result<ExitCode> {
+fn feed(
+    daemons: &[String],
+    seed: Option<u64>,
+    steps: u32,
+    deterministic_med: Option<String>,
+) -> Result<ExitCode> {
     let daemon = |word: &String| {
         let (name, address) = word.split_once('=').context("a daemon is NAME=ADDRESS")?;
         Ok((name.to_owned(), address.parse()?))
     };
     let daemons = daemons.iter().map(daemon).collect::<Result<_>>()?;
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
-    let words = Feed { daemons, seed, steps }.run()?;
+    let words = Feed { daemons, seed, steps, deterministic_med }.run()?;
     ui::line(&words);
     Ok(ExitCode::SUCCESS)
 }

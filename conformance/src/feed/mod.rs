@@ -6,6 +6,7 @@
 //! the seed. A step is over when the observer has heard its number from every neighbour that said something, by way of
 //! every daemon.
 
+mod astray;
 mod compare;
 mod random;
 mod routes;
@@ -20,6 +21,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use self::{
+    astray::Astray,
     compare::{Difference, Tally, normalize},
     random::Random,
     routes::{Source, Step, World},
@@ -36,6 +38,8 @@ pub struct Feed {
     pub seed: u64,
     /// How many steps.
     pub steps: u32,
+    /// The daemon that has BIRD's `deterministic med`, and its one peculiarity.
+    pub deterministic_med: Option<String>,
 }
 
 /// Time for all sessions to come up.
@@ -44,6 +48,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_secs(15);
 /// Time that different choices are given to become the same.
 const SETTLE: Duration = Duration::from_secs(2);
+
+/// Time that a difference which is explained is given all the same.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// A daemon with its sessions.
 struct Daemon {
@@ -59,12 +66,16 @@ impl Feed {
         let mut random = Random::new(self.seed);
         let mut world = World::default();
         let mut tally = Tally::new();
+        let mut astray = self.deterministic_med.clone().map(Astray::new);
         for number in 1..=self.steps {
+            let before = world.clone();
             let step = world.step(number, &mut random);
             for daemon in &mut daemons {
                 daemon.send(&step)?;
             }
-            settle(&daemons, &world, &step, &mut tally).with_context(|| self.place(number))?;
+            arrive(&daemons, &step).with_context(|| self.place(number))?;
+            let worlds = [&before, &world];
+            agree(&daemons, worlds, &mut tally, astray.as_mut()).with_context(|| self.place(number))?;
         }
         let explained: String = tally.iter().map(|(name, count)| format!("; {count} times {name}")).collect();
         Ok(format!("{} steps from seed {}: all choose the same{explained}", self.steps, self.seed))
@@ -118,8 +129,8 @@ impl Daemon {
     }
 }
 
-/// Waits until the step has come out everywhere, and compares.
-fn settle(daemons: &[Daemon], world: &World, step: &Step, tally: &mut Tally) -> Result<()> {
+/// Waits until the step has come out everywhere.
+fn arrive(daemons: &[Daemon], step: &Step) -> Result<()> {
     let began = Instant::now();
     for daemon in daemons {
         while !daemon.observer.has_heard(step) {
@@ -130,12 +141,27 @@ fn settle(daemons: &[Daemon], world: &World, step: &Step, tally: &mut Tally) -> 
             daemon.observer.wait();
         }
     }
+    Ok(())
+}
+
+/// Compares the choices until they are the same, or explained. The worlds are those before and behind the step.
+fn agree(
+    daemons: &[Daemon],
+    [before, world]: [&World; 2],
+    tally: &mut Tally,
+    mut astray: Option<&mut Astray>,
+) -> Result<()> {
     let calm = Instant::now();
     loop {
         let mut met = Tally::new();
         let table = |daemon: &Daemon| (daemon.name.clone(), normalize(daemon.observer.table(), &mut met));
         let tables: Vec<_> = daemons.iter().map(table).collect();
-        let differences = Difference::all(&tables);
+        let mut differences = Difference::all(&tables);
+        let settled = differences.is_empty() || calm.elapsed() > GRACE;
+        if let Some(astray) = astray.as_deref_mut().filter(|_| settled) {
+            let explained = astray.explain(&mut differences, before, world);
+            met.extend((explained > 0).then_some((astray::NAME, explained)));
+        }
         let Some(first) = differences.first() else {
             met.into_iter().for_each(|(name, count)| *tally.entry(name).or_default() += count);
             return Ok(());
