@@ -24,8 +24,15 @@ pub struct TunnelConfig {
     pub node_address: Option<Ipv4Addr>,
     /// Whether protocol 4 is guarded.
     pub guard: GuardMode,
-    /// How long a node that is no longer known stays allowed: hosts never change at the same instant.
+    /// How long what is no longer known stays allowed: hosts never change at the same instant.
     pub guard_grace: Duration,
+    /// Whether the inner source must be behind the node that the outer header names.
+    pub binding: Binding,
+    /// Prefixes of this host's pods: what may be reached through the tunnel, beside [`TunnelConfig::address`] and
+    /// [`TunnelConfig::node_address`].
+    pub local: BTreeSet<Ipv4Net>,
+    /// Whose packets leave with this host's address.
+    pub masquerade: Masquerade,
 }
 
 impl TunnelConfig {
@@ -43,6 +50,9 @@ impl Default for TunnelConfig {
             node_address: None,
             guard: GuardMode::On,
             guard_grace: Self::DEFAULT_GUARD_GRACE,
+            binding: Binding::Loose,
+            local: BTreeSet::new(),
+            masquerade: Masquerade::default(),
         }
     }
 }
@@ -78,13 +88,48 @@ pub enum GuardMode {
     Off,
 }
 
-/// The nodes protocol 4 is accepted from.
+/// Whether the inner source is bound to the outer one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Binding {
+    /// What is behind any known node is accepted from every known node.
+    Loose,
+    /// It is accepted only from the node it is behind. Between the two checks a packet carries the node's number in
+    /// these bits of its mark, which must stand in one row and must not be used by others; nodes for which the bits
+    /// have no number are not told apart.
+    Strict {
+        /// The bits.
+        mask: u32,
+    },
+}
+
+/// What leaves with the address of this host (source NAT).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Masquerade {
+    /// Packets from these prefixes do. None: nothing is masqueraded.
+    pub sources: BTreeSet<Ipv4Net>,
+    /// Unless they go to one of these.
+    pub except_to: BTreeSet<Ipv4Net>,
+}
+
+/// The nodes protocol 4 is accepted from, and what may come from them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownNodes {
     /// Single nodes (as /32) and prefixes all of whose addresses count as nodes.
     pub nodes: BTreeSet<Ipv4Net>,
+    /// What is behind them: after decapsulation a source is accepted only within one of these, or if it is a node's.
+    pub behind: BTreeSet<NodePrefix>,
     /// Whether the list is all there is.
     pub completeness: Completeness,
+}
+
+/// A prefix behind a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NodePrefix {
+    /// The prefix.
+    pub prefix: Ipv4Net,
+    /// The node's address.
+    pub node: Ipv4Addr,
 }
 
 /// Whether a list of known nodes is all there is.

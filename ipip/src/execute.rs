@@ -2,7 +2,7 @@
 
 use tracing::info;
 
-use crate::{error::Error, guard, netlink::Netlink, nft::Nft, plan::Step};
+use crate::{error::Error, netlink::Netlink, nft::Nft, plan::Step, table::change};
 
 /// How far the steps of a plan were taken.
 pub(crate) struct Executed {
@@ -25,8 +25,8 @@ pub(crate) async fn execute(netlink: &Netlink, nft: &Nft, steps: &[Step]) -> Exe
 
 async fn take(netlink: &Netlink, nft: &Nft, step: &Step) -> Result<(), Error> {
     match step {
-        Step::ChangeGuard(change) => nft.apply(&change.document()).await,
-        Step::RemoveGuard => nft.apply(&guard::removal()).await,
+        Step::ChangeGuard(change) | Step::ChangeMasquerade(change) => nft.apply(&change.document()).await,
+        Step::RemoveTable => nft.apply(&change::removal()).await,
         Step::CreateDevice => netlink.create().await,
         Step::RenameDevice(index) => netlink.rename(*index).await,
         Step::SetMtu(mtu) => netlink.set_mtu(*mtu).await,

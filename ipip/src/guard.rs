@@ -1,228 +1,299 @@
-//! The guard as an nftables document: what is sent to `nft -j -f -` and what `nft -j list` answers. Pure.
+//! The guard as a part of the table: who is let in becomes sets, chains and rules. Pure.
 //!
-//! The table is `ip siskin`: of the family `ip`, since the outer header of the tunnel is always IPv4 (protocol 4 over
-//! IPv6 belongs to another device) and since that needs least of the kernel. Its chain hooks prerouting at priority
-//! raw, ahead of connection tracking, so that forged packets cost no conntrack entries. Tunnels of others that only pass
-//! through this host are not its concern; what the kernel delivers here is: packets to an address of ours and, as tunl0
-//! takes them too, to a broadcast or multicast address. Prefixes and single nodes are
-//! two sets: single nodes, of which there are thousands and which come and go, are in a hash whose elements change one
-//! by one; prefixes are few and come from the configuration. Counters are named objects and survive every change.
+//! `tunnel_outer` hooks prerouting at priority raw, ahead of connection tracking, so that forged packets cost no
+//! conntrack entries. Tunnels of others that only pass through this host are not its concern; what the kernel delivers
+//! here is: packets to an address of ours and, as tunl0 takes them too, to a broadcast or multicast address. Who is no
+//! node is dropped there.
 //!
-//! The document is written with `serde_json` rather than with the `nftables` crate: we send seven kinds of command and
-//! read four kinds of object, and that crate's closed types fail on a whole answer when a newer nft describes anything
-//! it does not know.
+//! `tunnel_inner` sees the same packet once more when it comes out of the device. Its destination must be ours; the
+//! longest match of its source (`tunnel_source`) must be behind a node, or a node, and not ours. So an aggregate that a
+//! node announces lets nobody speak for the pods of this host, and an address that another host has borrowed from our
+//! block is accepted from there.
+//!
+//! With a binding the source must be behind the very node the outer header named (`tunnel_bound`): that header is gone
+//! by then, but the packet's mark, set in `tunnel_outer`, survives decapsulation within a network namespace.
 
-use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
-use crate::status::Counter;
+use crate::{
+    config::NodePrefix,
+    status::Drops,
+    table::{Chain, Element, Hook, Ruleset, Set, SetKind, Table},
+};
 
-mod listing;
-pub(crate) use listing::{felix_guard, parse_table};
+pub(crate) mod binding;
+use binding::Binding;
 
-/// The table's family.
-pub(crate) const FAMILY: &str = "ip";
-/// The table's name.
-pub(crate) const TABLE: &str = "siskin";
-const CHAIN: &str = "tunnel_outer";
-const NODES: &str = "known_nodes";
-const NETWORKS: &str = "known_networks";
-const ACCEPTED: &str = "accepted";
-const DROPPED: &str = "dropped";
-const HOOK: &str = "prerouting";
+const OUTER: &str = "tunnel_outer";
+const INNER: &str = "tunnel_inner";
+const SOURCE: &str = "tunnel_source";
+const BOUND: &str = "tunnel_bound";
+
+/// What a packet was let in for, and why it was not.
+pub(crate) const ACCEPTED: &str = "accepted";
+const STRANGER: &str = "dropped_stranger";
+const INNER_SOURCE: &str = "dropped_inner_source";
+const INNER_DESTINATION: &str = "dropped_inner_destination";
+const UNBOUND_SOURCE: &str = "dropped_unbound_source";
+
 /// Priority `raw`: after defragmentation (-400 on hosts that track connections), before conntrack (-200).
 const PRIORITY: i64 = -300;
 /// IP in IP (RFC 2003).
 const IPIP_PROTOCOL: u8 = 4;
 
-/// What the guard's sets hold.
+const NODES: &str = "nodes";
+const BEHIND: &str = "behind";
+const HERE: &str = "here";
+const BINDINGS: &str = "bound";
+const MARKS: &str = "marks";
+
+/// Who is let in, and to where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Members {
-    /// Single nodes.
-    pub(crate) nodes: BTreeSet<Ipv4Addr>,
-    /// Prefixes shorter than /32, none within or mergeable with another.
-    pub(crate) networks: BTreeSet<Ipv4Net>,
+pub(crate) struct Admitted {
+    /// Nodes, and networks all of whose addresses count as nodes.
+    pub(crate) nodes: BTreeSet<Ipv4Net>,
+    /// What is behind them.
+    pub(crate) behind: BTreeSet<Behind>,
+    /// What is here.
+    pub(crate) here: BTreeSet<Ipv4Net>,
+    /// How the inner source is bound to the node, if it is.
+    pub(crate) binding: Option<Binding>,
 }
 
-impl Members {
-    /// Sorts what is allowed into the two sets.
-    pub(crate) fn new(allowed: &BTreeSet<Ipv4Net>) -> Self {
-        let (single, wide): (Vec<Ipv4Net>, Vec<Ipv4Net>) =
-            allowed.iter().map(Ipv4Net::trunc).partition(|net| net.prefix_len() == 32);
-        Self {
-            nodes: single.iter().map(Ipv4Net::addr).collect(),
-            networks: Ipv4Net::aggregate(&wide).into_iter().collect(),
-        }
-    }
-
-    /// All of them as prefixes.
-    pub(crate) fn all(&self) -> BTreeSet<Ipv4Net> {
-        self.nodes.iter().copied().map(Ipv4Net::from).chain(self.networks.iter().copied()).collect()
-    }
+/// A prefix that a packet out of the tunnel may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Behind {
+    /// The prefix.
+    pub(crate) prefix: Ipv4Net,
+    /// The node it is behind; `None`: an earlier life accepted it, of whichever node.
+    pub(crate) node: Option<Ipv4Addr>,
 }
 
-/// The table as the kernel has it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct GuardTable {
-    /// What its sets hold.
-    pub(crate) members: Members,
-    /// Its chain.
-    pub(crate) chain: Chain,
-    /// Packets let in.
-    pub(crate) accepted: Counter,
-    /// Packets kept out.
-    pub(crate) dropped: Counter,
-}
-
-/// The table's chain as the kernel has it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) enum Chain {
-    /// There is none.
-    #[default]
-    Absent,
-    /// It hangs where it should and holds these rules, as nft prints them.
-    Hooked(Vec<Value>),
-    /// It hangs elsewhere, or nowhere.
-    Misplaced,
-}
-
-/// What is to become of the chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ChainChange {
-    /// It is as it should be.
-    Keep,
-    /// It is created where it is missing, and its rules are written anew.
-    Rewrite,
-    /// It is deleted and created, since a chain cannot be moved to another hook.
-    Replace,
-}
-
-/// One atomic change of the guard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GuardChange {
-    /// What is to become of the chain.
-    pub(crate) chain: ChainChange,
-    /// Nodes to let in.
-    pub(crate) add: BTreeSet<Ipv4Addr>,
-    /// Nodes to shut out.
-    pub(crate) remove: BTreeSet<Ipv4Addr>,
-    /// The prefixes that shall replace those there, if they differ.
-    pub(crate) networks: Option<BTreeSet<Ipv4Net>>,
-}
-
-impl GuardChange {
-    /// Whether there is nothing to change.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.chain == ChainChange::Keep
-            && self.add.is_empty()
-            && self.remove.is_empty()
-            && self.networks.is_none()
-    }
-
-    /// The document that makes this change in one transaction.
-    pub(crate) fn document(&self) -> Value {
-        let mut commands = Vec::new();
-        if self.chain != ChainChange::Keep {
-            commands.extend(skeleton(self.chain));
-        }
-        commands.extend(elements("add", NODES, self.add.iter().map(|node| json!(node))));
-        commands.extend(elements("delete", NODES, self.remove.iter().map(|node| json!(node))));
-        if let Some(networks) = &self.networks {
-            commands.push(json!({"flush": {"set": named(NETWORKS)}}));
-            commands.extend(elements("add", NETWORKS, networks.iter().map(prefix)));
-        }
-        json!({ "nftables": commands })
+impl From<&NodePrefix> for Behind {
+    fn from(learned: &NodePrefix) -> Self {
+        Self { prefix: learned.prefix, node: Some(learned.node) }
     }
 }
 
-impl fmt::Display for GuardChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rules = match self.chain {
-            ChainChange::Keep => "keep",
-            ChainChange::Rewrite => "write",
-            ChainChange::Replace => "replace",
+/// What the guard's part of the table shall hold. `device` is the tunnel's.
+pub(crate) fn ruleset(admitted: &Admitted, device: &str) -> Ruleset {
+    let mut sets = BTreeMap::new();
+    let networks = |nets: &BTreeSet<Ipv4Net>| -> Vec<Ipv4Net> { nets.iter().copied().collect() };
+    let prefixes: Vec<Ipv4Net> = admitted.behind.iter().map(|behind| behind.prefix).collect();
+    let nodes = by_length(&mut sets, NODES, networks(&admitted.nodes));
+    let behind = by_length(&mut sets, BEHIND, prefixes);
+    let here = by_length(&mut sets, HERE, networks(&admitted.here));
+    let bound = admitted.binding.as_ref().map(|binding| {
+        sets.insert(MARKS.to_owned(), Set { kind: SetKind::Marks, elements: binding.map() });
+        bound_sets(&mut sets, binding.bound(&admitted.nodes, &admitted.behind))
+    });
+    let mask = admitted.binding.as_ref().map(|binding| binding.mask);
+    let sources = source_rules(&nodes, &behind, &here, mask);
+    let mut chains = BTreeMap::from([
+        (OUTER, Chain { hook: hook(), rules: outer_rules(&nodes, mask) }),
+        (INNER, Chain { hook: hook(), rules: inner_rules(&here, device) }),
+        (SOURCE, Chain { hook: None, rules: sources }),
+    ]);
+    let mut counters = BTreeSet::from([ACCEPTED, STRANGER, INNER_SOURCE, INNER_DESTINATION]);
+    if let (Some(lengths), Some(mask)) = (bound, mask) {
+        chains.insert(BOUND, Chain { hook: None, rules: bound_rules(&lengths, mask) });
+        counters.insert(UNBOUND_SOURCE);
+    }
+    Ruleset { counters, sets, chains }
+}
+
+/// Who a table lets in.
+pub(crate) fn admitted(table: &Table) -> Admitted {
+    let mut admitted = Admitted::default();
+    let marks = table.sets.get(MARKS).map(|set| binding::nodes_by_mark(&set.elements)).unwrap_or_default();
+    for (name, set) in &table.sets {
+        let Some((kind, Some(length))) =
+            name.split_once('_').map(|(kind, length)| (kind, length.parse().ok()))
+        else {
+            continue;
         };
-        write!(f, "guard: {rules} rules, {} nodes in, {} out", self.add.len(), self.remove.len())?;
-        match &self.networks {
-            Some(networks) => write!(f, ", {} prefixes", networks.len()),
-            None => Ok(()),
+        for element in &set.elements {
+            let (mark, address) = match element {
+                Element::Address(address) => (None, *address),
+                Element::Marked(mark, address) => (Some(mark), *address),
+                Element::Mark(..) => continue,
+            };
+            let Ok(net) = Ipv4Net::new(address, length) else { continue };
+            match kind {
+                NODES => drop(admitted.nodes.insert(net)),
+                HERE => drop(admitted.here.insert(net)),
+                BEHIND => drop(admitted.behind.insert(Behind { prefix: net, node: None })),
+                BINDINGS => {
+                    let node = mark.and_then(|mark| marks.get(mark)).copied();
+                    // A node's own address is bound to it as well.
+                    if node.map(Ipv4Net::from) != Some(net) {
+                        admitted.behind.insert(Behind { prefix: net, node });
+                    }
+                }
+                _ => {}
+            }
         }
     }
+    // Where it is known whose a prefix is, it need not be anyone's.
+    let owned: BTreeSet<Ipv4Net> =
+        admitted.behind.iter().filter(|behind| behind.node.is_some()).map(|behind| behind.prefix).collect();
+    let nodes = &admitted.nodes;
+    let is_news = |prefix: &Ipv4Net| !owned.contains(prefix) && !nodes.contains(prefix);
+    admitted.behind.retain(|behind| behind.node.is_some() || is_news(&behind.prefix));
+    admitted
 }
 
-/// The document that removes the guard, whether or not it is there.
-pub(crate) fn removal() -> Value {
-    let table = json!({"table": {"family": FAMILY, "name": TABLE}});
-    json!({"nftables": [{"add": table}, {"delete": table}]})
+/// The marks a table gives nodes.
+pub(crate) fn marks(table: &Table) -> BTreeMap<Ipv4Addr, u32> {
+    table.sets.get(MARKS).map(|set| binding::marks(&set.elements)).unwrap_or_default()
 }
 
-/// Table, counters, sets, chain and rules; what exists of the first three is kept with its contents.
-fn skeleton(change: ChainChange) -> Vec<Value> {
-    let mut nodes = named(NODES);
-    nodes["type"] = json!("ipv4_addr");
-    let mut networks = nodes.clone();
-    networks["name"] = json!(NETWORKS);
-    networks["flags"] = json!(["interval"]);
-    let mut hooked = named(CHAIN);
-    hooked["type"] = json!("filter");
-    hooked["hook"] = json!(HOOK);
-    hooked["prio"] = json!(PRIORITY);
-    hooked["policy"] = json!("accept");
-
-    let mut commands = vec![
-        json!({"add": {"table": {"family": FAMILY, "name": TABLE}}}),
-        json!({"add": {"counter": named(ACCEPTED)}}),
-        json!({"add": {"counter": named(DROPPED)}}),
-        json!({"add": {"set": nodes}}),
-        json!({"add": {"set": networks}}),
-    ];
-    if change == ChainChange::Replace {
-        commands.push(json!({"flush": {"chain": named(CHAIN)}}));
-        commands.push(json!({"delete": {"chain": named(CHAIN)}}));
+/// What was dropped, by reason.
+pub(crate) fn drops(table: &Table) -> Drops {
+    Drops {
+        stranger: table.counter(STRANGER),
+        inner_source: table.counter(INNER_SOURCE),
+        inner_destination: table.counter(INNER_DESTINATION),
+        unbound_source: table.counter(UNBOUND_SOURCE),
     }
-    commands.push(json!({"add": {"chain": hooked}}));
-    commands.push(json!({"flush": {"chain": named(CHAIN)}}));
-    commands.extend(rules().map(
-        |expr| json!({"add": {"rule": {"family": FAMILY, "table": TABLE, "chain": CHAIN, "expr": expr}}}),
-    ));
-    commands
 }
 
-fn rules() -> [Value; 5] {
-    let header = |field: &str| json!({"payload": {"protocol": "ip", "field": field}});
-    let test =
-        |op: &str, left: Value, right: Value| json!({"match": {"op": op, "left": left, "right": right}});
-    let is = |op: &str, field: &str, right: Value| test(op, header(field), right);
+fn hook() -> Option<Hook> {
+    Some(Hook::new("filter", "prerouting", PRIORITY))
+}
+
+/// One set for each length; the lengths, longest first.
+pub(crate) fn by_length(sets: &mut BTreeMap<String, Set>, name: &str, nets: Vec<Ipv4Net>) -> Vec<u8> {
+    let mut lengths = BTreeSet::new();
+    for net in nets {
+        lengths.insert(net.prefix_len());
+        let set = sets.entry(set_name(name, net.prefix_len())).or_insert(Set::new(SetKind::Addresses));
+        set.elements.insert(Element::Address(net.network()));
+    }
+    lengths.into_iter().rev().collect()
+}
+
+fn bound_sets(sets: &mut BTreeMap<String, Set>, bound: BTreeSet<(u32, Ipv4Net)>) -> Vec<u8> {
+    let mut lengths = BTreeSet::new();
+    for (mark, net) in bound {
+        lengths.insert(net.prefix_len());
+        let name = set_name(BINDINGS, net.prefix_len());
+        let set = sets.entry(name).or_insert(Set::new(SetKind::MarkedAddresses));
+        set.elements.insert(Element::Marked(mark, net.network()));
+    }
+    lengths.into_iter().rev().collect()
+}
+
+fn set_name(name: &str, length: u8) -> String {
+    format!("{name}_{length}")
+}
+
+fn outer_rules(nodes: &[u8], mask: Option<u32>) -> Vec<Value> {
     let destination = json!({"fib": {"result": "type", "flags": ["daddr"]}});
-    let counted = |name: &str, verdict: &str| [json!({ "counter": name }), json!({ verdict: null })];
-    let from = |set: &str| {
-        let [count, accept] = counted(ACCEPTED, "accept");
-        json!([is("==", "saddr", json!(format!("@{set}"))), count, accept])
+    let mut rules = vec![
+        json!([test("!=", field("protocol"), json!(IPIP_PROTOCOL)), accept()]),
+        json!([test("==", destination, json!("unicast")), accept()]),
+    ];
+    if let Some(mask) = mask {
+        let mark = json!({"map": {"key": field("saddr"), "data": format!("@{MARKS}")}});
+        rules.push(json!([unmark(mask)]));
+        rules.push(json!([{"mangle": {"key": mark_of_packet(), "value": mark}}]));
+    }
+    let from = |length: &u8| json!([within("saddr", NODES, *length), count(ACCEPTED), accept()]);
+    rules.extend(nodes.iter().map(from));
+    rules.push(json!([count(STRANGER), drop_it()]));
+    rules
+}
+
+fn inner_rules(here: &[u8], device: &str) -> Vec<Value> {
+    let arrived = json!({"meta": {"key": "iifname"}});
+    let mut rules = vec![json!([test("!=", arrived, json!(device)), accept()])];
+    rules.extend(here.iter().map(|length| json!([within("daddr", HERE, *length), go_to(SOURCE)])));
+    rules.push(json!([count(INNER_DESTINATION), drop_it()]));
+    rules
+}
+
+/// The longest match decides.
+fn source_rules(nodes: &[u8], behind: &[u8], here: &[u8], mask: Option<u32>) -> Vec<Value> {
+    let welcome = if mask.is_some() { go_to(BOUND) } else { accept() };
+    let mut rules = Vec::new();
+    for length in (0..=32_u8).rev() {
+        if behind.contains(&length) {
+            rules.push(json!([within("saddr", BEHIND, length), welcome]));
+        }
+        if nodes.contains(&length) {
+            rules.push(json!([within("saddr", NODES, length), welcome]));
+        }
+        if here.contains(&length) {
+            rules.push(json!([within("saddr", HERE, length), count(INNER_SOURCE), drop_it()]));
+        }
+    }
+    rules.push(json!([count(INNER_SOURCE), drop_it()]));
+    rules
+}
+
+fn bound_rules(lengths: &[u8], mask: u32) -> Vec<Value> {
+    let mark = json!({"&": [mark_of_packet(), mask]});
+    let from_its_node = |length: &u8| {
+        let pair = json!({"concat": [mark, masked("saddr", *length)]});
+        let set = json!(format!("@{}", set_name(BINDINGS, *length)));
+        json!([test("==", pair, set), unmark(mask), accept()])
     };
-    [
-        json!([is("!=", "protocol", json!(IPIP_PROTOCOL)), {"accept": null}]),
-        json!([test("==", destination, json!("unicast")), {"accept": null}]),
-        from(NODES),
-        from(NETWORKS),
-        json!(counted(DROPPED, "drop")),
-    ]
+    let mut rules: Vec<Value> = lengths.iter().map(from_its_node).collect();
+    rules.push(json!([count(UNBOUND_SOURCE), drop_it()]));
+    rules
 }
 
-fn elements(verb: &str, set: &str, elements: impl Iterator<Item = Value>) -> Option<Value> {
-    let elements: Vec<Value> = elements.collect();
-    (!elements.is_empty()).then(|| {
-        let mut element = named(set);
-        element["elem"] = json!(elements);
-        json!({ verb: { "element": element } })
-    })
+/// Whether an address of the header lies in a set of networks of this length.
+pub(crate) fn within(address: &str, set: &str, length: u8) -> Value {
+    test("==", masked(address, length), json!(format!("@{}", set_name(set, length))))
 }
 
-fn named(name: &str) -> Value {
-    json!({"family": FAMILY, "table": TABLE, "name": name})
+fn masked(address: &str, length: u8) -> Value {
+    match Ipv4Net::new(Ipv4Addr::UNSPECIFIED, length) {
+        Ok(net) if length < 32 => json!({"&": [field(address), net.netmask()]}),
+        _ => field(address),
+    }
 }
 
-fn prefix(net: &Ipv4Net) -> Value {
-    json!({"prefix": {"addr": net.addr(), "len": net.prefix_len()}})
+fn field(name: &str) -> Value {
+    json!({"payload": {"protocol": "ip", "field": name}})
 }
+
+fn test(op: &str, left: Value, right: Value) -> Value {
+    json!({"match": {"op": op, "left": left, "right": right}})
+}
+
+fn mark_of_packet() -> Value {
+    json!({"meta": {"key": "mark"}})
+}
+
+fn unmark(mask: u32) -> Value {
+    json!({"mangle": {"key": mark_of_packet(), "value": {"&": [mark_of_packet(), !mask]}}})
+}
+
+fn count(name: &str) -> Value {
+    json!({ "counter": name })
+}
+
+fn go_to(chain: &str) -> Value {
+    json!({"goto": {"target": chain}})
+}
+
+/// The verdict that ends a chain.
+pub(crate) fn accept() -> Value {
+    json!({"accept": null})
+}
+
+fn drop_it() -> Value {
+    json!({"drop": null})
+}
+
+#[cfg(test)]
+mod tests;

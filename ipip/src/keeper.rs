@@ -7,24 +7,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use ipnet::Ipv4Net;
 use tracing::debug;
 
 use crate::{
+    admission::Admission,
     advice::{Sysctls, advise},
     config::{Environment, GuardMode, IPIP_OVERHEAD, KnownNodes, Mtu, Need, TunnelConfig},
     error::Error,
     execute::{Executed, execute},
-    guard::{Chain, Members},
-    membership::Membership,
+    guard, masquerade,
     netlink::Netlink,
     nft::Nft,
     observe,
     patience::{Leave, Patience},
     plan::{
-        AddressGoal, AdminState, Desired, Device, GuardView, Observed, Plan, Present, Refusal, Step, plan,
+        AddressGoal, AdminState, Desired, Device, Goal, Observed, Plan, Present, Refusal, Step, TableView,
+        plan,
     },
-    status::{FelixGuard, GuardState, GuardStatus, TunnelState, TunnelStatus},
+    status::{FelixChain, GuardState, GuardStatus, MasqueradeState, TunnelState, TunnelStatus},
+    table::{Printed, Ruleset, listing::Felix},
     watch::{Interest, Scope},
 };
 
@@ -42,19 +44,19 @@ pub(crate) struct Keeper {
     start: Instant,
     config: Option<TunnelConfig>,
     known: Option<KnownNodes>,
-    membership: Membership,
+    admission: Admission,
     responsibility: Responsibility,
     adoption: Adoption,
     former_addresses: BTreeSet<Ipv4Addr>,
     last_index: Option<u32>,
-    /// The guard's rules as nft printed them after we wrote them: whatever differs was altered by someone.
-    rules: Option<Vec<Value>>,
-    /// What was wanted of the guard when it was last written.
+    /// Our rules as nft printed them after we wrote them: whatever differs was altered by someone.
+    printed: Printed,
+    /// What was wanted of the table when it was last written.
     written: Option<Desired>,
     patience: Patience,
     settled: Option<Desired>,
     repairs: u64,
-    felix: Option<(Instant, Option<FelixGuard>)>,
+    felix: Option<(Instant, Felix)>,
     observed: Observed,
     sysctls: Sysctls,
 }
@@ -86,12 +88,12 @@ impl Keeper {
             start: Instant::now(),
             config: None,
             known: None,
-            membership: Membership::default(),
+            admission: Admission::default(),
             responsibility: Responsibility::None,
             adoption: Adoption::Pending,
             former_addresses: BTreeSet::new(),
             last_index: None,
-            rules: None,
+            printed: Printed::default(),
             written: None,
             patience: Patience::default(),
             settled: None,
@@ -112,10 +114,10 @@ impl Keeper {
         self.take_in(config, known);
         let mut guard = self.look(scope).await?;
         self.look_for_felix(scope).await;
-        self.membership.expire(self.start.elapsed());
+        self.admission.expire(self.start.elapsed());
         for _ in 0..ROUNDS {
             let desired = self.desired(config);
-            let Plan { steps, refusal } = plan(&desired, &self.observed, self.rules.as_deref());
+            let Plan { steps, refusal } = plan(&desired, &self.observed, &self.printed);
             self.count_repair(&desired, &steps);
             let (steps, leave) = self.hold_back(&desired, steps);
             if steps.is_empty() && leave == Leave::Withheld {
@@ -125,10 +127,10 @@ impl Keeper {
                 return self.conclude(refusal, guard, desired);
             }
             let Executed { taken, result } = execute(&self.netlink, &self.nft, &steps).await;
-            let wrote = steps.iter().take(taken).any(Step::concerns_the_guard);
+            let wrote = steps.iter().take(taken).any(Step::concerns_the_table);
             guard = self.look(if wrote { Scope::Everything } else { Scope::Links }).await?;
             if wrote {
-                self.remember_rules();
+                self.remember_rules(steps.iter().take(taken));
                 self.remember_writing(desired);
             }
             result?;
@@ -140,25 +142,28 @@ impl Keeper {
     /// Takes down what was set up.
     pub(crate) async fn flush(&mut self) -> Result<(), Error> {
         let guard = self.look(Scope::Everything).await?;
-        if self.responsibility == Responsibility::Taken {
-            let Plan { steps, .. } = plan(&Desired::Removed(self.environment.kind), &self.observed, None);
-            execute(&self.netlink, &self.nft, &steps).await.result?;
-            if self.guard_mode() == GuardMode::On {
-                guard?;
-            }
+        let tunnel = match self.responsibility {
+            Responsibility::Taken => Goal::Removed(self.environment.kind),
+            Responsibility::None => Goal::Untouched,
+        };
+        let desired = Desired { tunnel, masquerade: Ruleset::default() };
+        let Plan { steps, .. } = plan(&desired, &self.observed, &self.printed);
+        execute(&self.netlink, &self.nft, &steps).await.result?;
+        if self.responsibility == Responsibility::Taken && self.guard_mode() == GuardMode::On {
+            guard?;
         }
         self.responsibility = Responsibility::None;
         self.config = None;
         self.settled = None;
         self.written = None;
-        self.rules = None;
+        self.printed = Printed::default();
         self.former_addresses.clear();
         Ok(())
     }
 
     /// How long until someone's grace ends.
     pub(crate) fn next_expiry(&self) -> Option<Duration> {
-        self.membership.next_expiry().map(|at| at.saturating_sub(self.start.elapsed()))
+        self.admission.next_expiry().map(|at| at.saturating_sub(self.start.elapsed()))
     }
 
     /// What of the kernel's news matters.
@@ -183,38 +188,46 @@ impl Keeper {
         if config.need == Need::Needed {
             self.responsibility = Responsibility::Taken;
         }
-        self.config = Some(config.clone());
-        if self.known.as_ref() != known {
+        if self.config.as_ref() != Some(config) || self.known.as_ref() != known {
+            self.config = Some(config.clone());
             self.known = known.cloned();
-            self.update_membership();
+            self.update_admission();
         }
     }
 
-    fn update_membership(&mut self) {
-        let grace =
-            self.config.as_ref().map_or(TunnelConfig::DEFAULT_GUARD_GRACE, |config| config.guard_grace);
-        if let Some(list) = &self.known {
-            self.membership.update(self.start.elapsed(), list, grace);
+    fn update_admission(&mut self) {
+        if let Some(config) = &self.config {
+            self.admission.update(self.start.elapsed(), config, self.known.as_ref());
         }
     }
 
-    /// Looks at the kernel. The inner result says why the guard cannot be seen.
+    /// Looks at the kernel. The inner result says why the table cannot be seen.
     async fn look(&mut self, scope: Scope) -> Result<Result<(), Error>, Error> {
         let node_address = self.config.as_ref().and_then(|config| config.node_address);
         let links = observe::links(&self.netlink, &self.environment, node_address, self.last_index).await?;
-        let last_view = std::mem::take(&mut self.observed.guard);
+        let last_view = std::mem::take(&mut self.observed.table);
         self.observed = links;
         if let Some(device) = self.own_device() {
             self.last_index = Some(device.index);
         }
         self.sysctls = observe::sysctls(&self.environment.device);
-        let is_enough = scope == Scope::Links && last_view != GuardView::Unknown;
-        if is_enough || (self.responsibility == Responsibility::None && self.adoption == Adoption::Done) {
-            self.observed.guard = last_view;
+        let is_enough = scope == Scope::Links && last_view != TableView::Unknown;
+        if is_enough || (!self.cares_for_the_table() && self.adoption == Adoption::Done) {
+            self.observed.table = last_view;
             return Ok(Ok(()));
         }
-        let guard = observe::guard(&self.nft).await;
-        Ok(guard.map(|view| self.see_guard(view)))
+        let table = observe::table(&self.nft).await;
+        Ok(table.map(|view| self.see_table(view)))
+    }
+
+    fn cares_for_the_table(&self) -> bool {
+        self.responsibility == Responsibility::Taken
+            || self.asks_for_masquerading()
+            || self.observed.table.masquerade().is_some()
+    }
+
+    fn asks_for_masquerading(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| !config.masquerade.sources.is_empty())
     }
 
     /// The device, if it is of our kind.
@@ -222,33 +235,47 @@ impl Keeper {
         self.observed.device.as_ref().filter(|device| device.kind == self.environment.kind.kernel_name())
     }
 
-    fn see_guard(&mut self, view: GuardView) {
-        if let GuardView::Table(table) = &view {
+    fn see_table(&mut self, view: TableView) {
+        if let Some(guard) = view.guard() {
             self.responsibility = Responsibility::Taken;
             if self.adoption == Adoption::Pending {
-                self.membership.adopt(table.members.all());
-                self.update_membership();
+                self.admission.adopt(guard);
+                self.update_admission();
             }
         }
         self.adoption = Adoption::Done;
-        self.observed.guard = view;
+        self.observed.table = view;
     }
 
     /// Failing to find out is no harm: it is told only for the operator's sake.
     async fn look_for_felix(&mut self, scope: Scope) {
         let is_fresh = |(at, _): &(Instant, _)| at.elapsed() < FELIX_INTERVAL;
-        let taken = self.responsibility == Responsibility::Taken && scope == Scope::Everything;
-        if taken && !self.felix.as_ref().is_some_and(is_fresh) {
-            self.felix = Some((Instant::now(), self.nft.felix_guard().await.unwrap_or_default()));
+        let matters = self.cares_for_the_table() && scope == Scope::Everything;
+        if matters && !self.felix.as_ref().is_some_and(is_fresh) {
+            self.felix = Some((Instant::now(), self.nft.felix().await.unwrap_or_default()));
         }
     }
 
-    fn desired(&self, config: &TunnelConfig) -> Desired {
+    fn desired(&mut self, config: &TunnelConfig) -> Desired {
+        let masquerade = match self.felix_masquerade() {
+            Some(_) => Ruleset::default(),
+            None => masquerade::ruleset(&config.masquerade),
+        };
+        Desired { tunnel: self.goal(config), masquerade }
+    }
+
+    fn felix_masquerade(&self) -> Option<&FelixChain> {
+        self.felix.as_ref().and_then(|(_, felix)| felix.masquerade.as_ref())
+    }
+
+    fn goal(&mut self, config: &TunnelConfig) -> Goal {
         if self.responsibility == Responsibility::None {
-            return Desired::Untouched;
+            return Goal::Untouched;
         }
+        let guard = (config.guard == GuardMode::On)
+            .then(|| guard::ruleset(&self.admission.admitted(config.binding), &self.environment.device));
         let automatic = || self.observed.underlay.as_ref().map(|link| link.mtu.saturating_sub(IPIP_OVERHEAD));
-        Desired::Present(Present {
+        Goal::Present(Present {
             kind: self.environment.kind,
             mtu: match config.mtu {
                 Mtu::Auto => automatic(),
@@ -258,7 +285,7 @@ impl Keeper {
                 Some(address) => AddressGoal::Only(address),
                 None => AddressGoal::Without(self.former_addresses.clone()),
             },
-            guard: (config.guard == GuardMode::On).then(|| Members::new(&self.membership.allowed())),
+            guard,
         })
     }
 
@@ -288,16 +315,16 @@ impl Keeper {
 
     /// Leaves the guard as it is for a while when it has been corrected often; without it the device stays down.
     fn hold_back(&self, desired: &Desired, mut steps: Vec<Step>) -> (Vec<Step>, Leave) {
-        let corrects = self.has_been_written_for(desired) && steps.iter().any(Step::concerns_the_guard);
+        let corrects = self.has_been_written_for(desired) && steps.iter().any(Step::concerns_the_table);
         let leave = if corrects { self.patience.ask(self.start.elapsed()) } else { Leave::Granted };
         if leave == Leave::Withheld {
-            steps.retain(|step| !step.concerns_the_guard() && *step != Step::SetUp);
+            steps.retain(|step| !step.concerns_the_table() && *step != Step::SetUp);
         }
         (steps, leave)
     }
 
     fn has_been_written_for(&self, desired: &Desired) -> bool {
-        self.written.as_ref().is_some_and(|written| written.guard() == desired.guard())
+        self.written.as_ref().is_some_and(|written| written.table() == desired.table())
     }
 
     fn remember_writing(&mut self, desired: Desired) {
@@ -307,11 +334,14 @@ impl Keeper {
         self.written = Some(desired);
     }
 
-    fn remember_rules(&mut self) {
-        if let GuardView::Table(table) = &self.observed.guard
-            && let Chain::Hooked(rules) = &table.chain
-        {
-            self.rules = Some(rules.clone());
+    fn remember_rules<'a>(&mut self, taken: impl Iterator<Item = &'a Step>) {
+        let TableView::Present { guard, masquerade } = &self.observed.table else { return };
+        for step in taken {
+            match step {
+                Step::ChangeGuard(change) => self.printed.note(change, guard),
+                Step::ChangeMasquerade(change) => self.printed.note(change, masquerade),
+                _ => {}
+            }
         }
     }
 
@@ -329,7 +359,8 @@ impl Keeper {
             addresses: device.map(|device| device.addresses.iter().copied().collect()).unwrap_or_default(),
             underlay: self.observed.underlay.clone(),
             guard: self.guard_status(config),
-            felix_guard: self.felix.as_ref().and_then(|(_, guard)| guard.clone()),
+            felix_guard: self.felix.as_ref().and_then(|(_, felix)| felix.guard.clone()),
+            masquerade: self.masquerade_state(),
             warnings: if taken {
                 advise(config, &idle.device, &self.observed, self.sysctls)
             } else {
@@ -352,24 +383,37 @@ impl Keeper {
     }
 
     fn is_guard_settled(&self) -> bool {
-        self.guard_mode() == GuardMode::Off || self.rules.is_some()
+        self.guard_mode() == GuardMode::Off || !self.printed.is_empty()
     }
 
     fn guard_mode(&self) -> GuardMode {
         self.config.as_ref().map_or(GuardMode::On, |config| config.guard)
     }
 
+    fn masquerade_state(&self) -> MasqueradeState {
+        match (self.asks_for_masquerading(), self.felix_masquerade(), self.observed.table.masquerade()) {
+            (false, ..) => MasqueradeState::Off,
+            (true, Some(_), _) => MasqueradeState::Felix,
+            (true, None, Some(_)) => MasqueradeState::InForce,
+            (true, None, None) => MasqueradeState::Absent,
+        }
+    }
+
     fn guard_status(&self, config: &TunnelConfig) -> GuardStatus {
-        let GuardView::Table(table) = &self.observed.guard else {
+        let Some(table) = self.observed.table.guard() else {
             return GuardStatus { mode: config.guard, ..GuardStatus::default() };
         };
+        let admitted = guard::admitted(table);
+        let behind: BTreeSet<Ipv4Net> = admitted.behind.iter().map(|behind| behind.prefix).collect();
         GuardStatus {
             mode: config.guard,
             state: GuardState::InForce,
-            allowed: table.members.all().into_iter().collect(),
-            leaving: self.membership.leaving(),
-            accepted: table.accepted,
-            dropped: table.dropped,
+            allowed: admitted.nodes.into_iter().collect(),
+            leaving: self.admission.leaving(),
+            accepted: table.counter(guard::ACCEPTED),
+            behind: behind.len(),
+            here: admitted.here.into_iter().collect(),
+            dropped: guard::drops(table),
         }
     }
 }

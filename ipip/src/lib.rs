@@ -2,7 +2,8 @@
 //!
 //! This crate knows nothing of routes. It keeps one device, `tunl0`, as it is wanted (kind, MTU, address, up) and puts
 //! a guard in front of it: since the kernel's `tunl0` decapsulates what *anyone* sends it (CVE-2020-10136), protocol 4
-//! is accepted from known nodes only and dropped and counted otherwise.
+//! is accepted from known nodes only and dropped and counted otherwise. What comes out of the device must come from
+//! behind a known node and go to this host. IPv6 is not tunnelled: nothing here concerns it.
 //!
 //! ```text
 //! TunnelConfig, KnownNodes ──> desired ─┐
@@ -18,11 +19,13 @@
 //! - [`config`]: what is asked for.
 //! - [`status`]: what is there, and what an operator should know about it.
 //! - [`error`]: why it is not as asked.
-//! - `plan`, `guard`, `membership`, `patience`, `advice`: the pure part: steps, the nftables document, who is let in, when
-//!   to hold back, what to tell.
+//! - `plan`, `patience`, `advice`: the pure part: steps, when to hold back, what to tell.
+//! - `guard`, `masquerade`, `table`, `admission`, `membership`: pure too: the parts of the nftables table, how it changes,
+//!   and who is let in over time.
 //! - `netlink`, `nft`, `observe`, `execute`, `watch`: the kernel.
 //! - `keeper`, `service`, `handle`: a round of care, the task that runs them, the way to it.
 
+mod admission;
 mod advice;
 pub mod config;
 pub mod error;
@@ -30,6 +33,7 @@ mod execute;
 mod guard;
 mod handle;
 mod keeper;
+mod masquerade;
 mod membership;
 mod netlink;
 mod nft;
@@ -38,9 +42,15 @@ mod patience;
 mod plan;
 mod service;
 pub mod status;
+mod table;
 mod watch;
 
-pub use config::{Completeness, DeviceKind, Environment, GuardMode, KnownNodes, Mtu, Need, TunnelConfig};
+pub use config::{
+    Binding, Completeness, DeviceKind, Environment, GuardMode, KnownNodes, Masquerade, Mtu, Need, NodePrefix,
+    TunnelConfig,
+};
 pub use error::Error;
 pub use handle::{TunnelHandle, flush};
-pub use status::{GuardState, GuardStatus, Notice, TunnelState, TunnelStatus};
+pub use status::{
+    Counter, Drops, FelixChain, GuardState, GuardStatus, MasqueradeState, Notice, TunnelState, TunnelStatus,
+};

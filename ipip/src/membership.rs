@@ -1,42 +1,55 @@
-//! Which nodes the guard lets in, over time. Pure.
+//! What the guard lets in, over time: nodes, what is behind them, or what is here. Pure.
 //!
-//! A node is let in as soon as it is known and leaves only after a time of grace; nobody leaves before the list of
-//! known nodes is complete. What a previous incarnation allowed is adopted and judged the same way.
+//! A member is let in as soon as it is known and leaves only after a time of grace; nobody leaves before the list of
+//! those known is complete. What a previous incarnation allowed is adopted and judged the same way.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use ipnet::Ipv4Net;
+use crate::config::Completeness;
 
-use crate::config::{Completeness, KnownNodes};
-
-/// The nodes let in.
-#[derive(Debug, Default)]
-pub(crate) struct Membership {
-    known: BTreeSet<Ipv4Net>,
-    /// Nodes that are not known, with the moment their grace ends. `None`: not before the list is complete.
-    leaving: BTreeMap<Ipv4Net, Option<Duration>>,
+/// Those let in.
+#[derive(Debug)]
+pub(crate) struct Membership<T> {
+    known: BTreeSet<T>,
+    /// Members that are not known, with the moment their grace ends. `None`: not before the list is complete.
+    leaving: BTreeMap<T, Option<Duration>>,
 }
 
-impl Membership {
+impl<T> Default for Membership<T> {
+    fn default() -> Self {
+        Self { known: BTreeSet::new(), leaving: BTreeMap::new() }
+    }
+}
+
+impl<T: Ord + Copy> Membership<T> {
     /// Takes over what the kernel's guard allows from an earlier time.
-    pub(crate) fn adopt(&mut self, allowed: impl IntoIterator<Item = Ipv4Net>) {
-        for node in allowed {
-            if !self.known.contains(&node) {
-                self.leaving.entry(node).or_insert(None);
+    pub(crate) fn adopt(&mut self, allowed: impl IntoIterator<Item = T>) {
+        for member in allowed {
+            if !self.known.contains(&member) {
+                self.leaving.entry(member).or_insert(None);
             }
         }
     }
 
-    /// Takes a new list of known nodes. `now` is any monotonic time.
-    pub(crate) fn update(&mut self, now: Duration, list: &KnownNodes, grace: Duration) {
-        for node in std::mem::replace(&mut self.known, list.nodes.clone()) {
-            self.leaving.entry(node).or_insert(None);
+    /// Takes a new list of those known. `now` is any monotonic time.
+    pub(crate) fn update(
+        &mut self,
+        now: Duration,
+        list: BTreeSet<T>,
+        completeness: Completeness,
+        grace: Duration,
+    ) {
+        for member in std::mem::replace(&mut self.known, list) {
+            if !self.known.contains(&member) {
+                self.leaving.entry(member).or_insert(None);
+            }
         }
-        self.leaving.retain(|node, _| !list.nodes.contains(node));
-        let deadline = match list.completeness {
+        let known = &self.known;
+        self.leaving.retain(|member, _| !known.contains(member));
+        let deadline = match completeness {
             Completeness::Partial => None,
             Completeness::Complete => Some(now.saturating_add(grace)),
         };
@@ -56,18 +69,19 @@ impl Membership {
     }
 
     /// All that are let in.
-    pub(crate) fn allowed(&self) -> BTreeSet<Ipv4Net> {
+    pub(crate) fn allowed(&self) -> BTreeSet<T> {
         self.known.iter().chain(self.leaving.keys()).copied().collect()
     }
 
     /// Those let in that are no longer known, sorted.
-    pub(crate) fn leaving(&self) -> Vec<Ipv4Net> {
+    pub(crate) fn leaving(&self) -> Vec<T> {
         self.leaving.keys().copied().collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use Completeness::{Complete, Partial};
     use proptest::prelude::*;
 
     use super::*;
@@ -78,57 +92,49 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn node(last: u8) -> Ipv4Net {
-        Ipv4Net::from(std::net::Ipv4Addr::new(10, 0, 0, last))
-    }
-
-    fn list(nodes: impl IntoIterator<Item = u8>, completeness: Completeness) -> KnownNodes {
-        KnownNodes { nodes: nodes.into_iter().map(node).collect(), completeness }
-    }
-
     #[test]
     fn an_adopted_node_stays_until_the_list_is_complete_and_then_for_the_grace() {
         let mut membership = Membership::default();
-        membership.adopt([node(1), node(2)]);
-        membership.update(at(0), &list([2], Completeness::Partial), GRACE);
+        membership.adopt([1, 2]);
+        membership.update(at(0), [2].into(), Partial, GRACE);
         membership.expire(at(1_000));
-        assert_eq!(membership.allowed(), [node(1), node(2)].into());
+        assert_eq!(membership.allowed(), BTreeSet::from([1, 2]));
         assert_eq!(membership.next_expiry(), None);
-        membership.update(at(1_000), &list([2], Completeness::Complete), GRACE);
+        membership.update(at(1_000), [2].into(), Complete, GRACE);
         membership.expire(at(1_029));
-        assert_eq!(membership.leaving(), [node(1)]);
+        assert_eq!(membership.leaving(), [1]);
         membership.expire(at(1_030));
-        assert_eq!(membership.allowed(), [node(2)].into());
+        assert_eq!(membership.allowed(), [2].into());
     }
 
     #[test]
     fn a_node_that_comes_back_within_its_grace_never_leaves() {
         let mut membership = Membership::default();
-        membership.update(at(0), &list([1], Completeness::Complete), GRACE);
-        membership.update(at(10), &list([], Completeness::Complete), GRACE);
-        membership.update(at(20), &list([1], Completeness::Complete), GRACE);
+        membership.update(at(0), [1].into(), Complete, GRACE);
+        membership.update(at(10), [].into(), Complete, GRACE);
+        membership.update(at(20), [1].into(), Complete, GRACE);
         membership.expire(at(100));
-        assert_eq!(membership.allowed(), [node(1)].into());
+        assert_eq!(membership.allowed(), [1].into());
         assert!(membership.leaving().is_empty());
     }
 
     #[test]
     fn a_repeated_list_does_not_prolong_the_grace() {
         let mut membership = Membership::default();
-        membership.update(at(0), &list([1], Completeness::Complete), GRACE);
-        membership.update(at(10), &list([], Completeness::Complete), GRACE);
-        membership.update(at(39), &list([], Completeness::Complete), GRACE);
+        membership.update(at(0), [1].into(), Complete, GRACE);
+        membership.update(at(10), [].into(), Complete, GRACE);
+        membership.update(at(39), [].into(), Complete, GRACE);
         assert_eq!(membership.next_expiry(), Some(at(40)));
     }
 
     #[test]
     fn a_list_that_becomes_partial_again_stops_the_clock() {
         let mut membership = Membership::default();
-        membership.update(at(0), &list([1], Completeness::Complete), GRACE);
-        membership.update(at(10), &list([], Completeness::Complete), GRACE);
-        membership.update(at(20), &list([], Completeness::Partial), GRACE);
+        membership.update(at(0), [1].into(), Complete, GRACE);
+        membership.update(at(10), [].into(), Complete, GRACE);
+        membership.update(at(20), [].into(), Partial, GRACE);
         membership.expire(at(1_000));
-        assert_eq!(membership.allowed(), [node(1)].into());
+        assert_eq!(membership.allowed(), [1].into());
     }
 
     proptest! {
@@ -145,12 +151,11 @@ mod tests {
                 for gone in &current {
                     last_known.insert(*gone, now);
                 }
-                membership.update(at(now), &list(nodes.iter().copied(), Completeness::Complete), GRACE);
+                membership.update(at(now), nodes.clone(), Complete, GRACE);
                 membership.expire(at(now));
                 current = nodes;
-                let expected: BTreeSet<Ipv4Net> = (0..6)
+                let expected: BTreeSet<u8> = (0..6)
                     .filter(|n| current.contains(n) || last_known.get(n).is_some_and(|t| now < t + 30))
-                    .map(node)
                     .collect();
                 prop_assert_eq!(membership.allowed(), expected);
             }

@@ -7,8 +7,10 @@ use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
 use crate::{
     error::Error,
-    guard::{self, FAMILY, GuardTable, TABLE},
-    status::FelixGuard,
+    table::{
+        FAMILY, TABLE, Table,
+        listing::{self, Felix},
+    },
 };
 
 /// nft answers in milliseconds; on a machine that is out of breath, in seconds.
@@ -25,18 +27,18 @@ impl Nft {
     }
 
     /// Our table, or `None` where there is none.
-    pub(crate) async fn table(&self) -> Result<Option<GuardTable>, Error> {
+    pub(crate) async fn table(&self) -> Result<Option<Table>, Error> {
         match self.run(&["list", "table", FAMILY, TABLE], None).await {
-            Ok(answer) => guard::parse_table(&answer).map(Some).map_err(unreadable),
+            Ok(answer) => listing::parse_table(&answer).map(Some).map_err(unreadable),
             Err(Error::Nft { stderr }) if stderr.contains("No such file or directory") => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Felix's guard, if it has one through nftables.
-    pub(crate) async fn felix_guard(&self) -> Result<Option<FelixGuard>, Error> {
+    /// What Felix has set up through nftables.
+    pub(crate) async fn felix(&self) -> Result<Felix, Error> {
         let answer = self.run(&["list", "chains", FAMILY], None).await?;
-        guard::felix_guard(&answer).map_err(unreadable)
+        listing::felix(&answer).map_err(unreadable)
     }
 
     /// Applies a document as one transaction.

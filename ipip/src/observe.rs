@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     netlink::{LinkAddress, Netlink},
     nft::Nft,
-    plan::{GuardView, Observed},
+    plan::{Observed, TableView},
     status::Underlay,
 };
 
@@ -35,7 +35,7 @@ pub(crate) async fn links(
         Some(address) => underlay(netlink, &addresses, address).await?,
         None => None,
     };
-    Ok(Observed { device, renamed, underlay, guard: GuardView::Unknown })
+    Ok(Observed { device, renamed, underlay, table: TableView::Unknown })
 }
 
 async fn underlay(
@@ -48,9 +48,9 @@ async fn underlay(
     Ok(link.map(|link| Underlay { name: link.name, index: link.index, mtu: link.mtu, address }))
 }
 
-/// Reads the guard.
-pub(crate) async fn guard(nft: &Nft) -> Result<GuardView, Error> {
-    Ok(nft.table().await?.map_or(GuardView::Absent, GuardView::Table))
+/// Reads our table.
+pub(crate) async fn table(nft: &Nft) -> Result<TableView, Error> {
+    Ok(TableView::new(nft.table().await?))
 }
 
 /// Reads the settings that decide whether packets pass.

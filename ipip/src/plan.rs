@@ -6,17 +6,26 @@
 use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
-use serde_json::Value;
 
 use crate::{
     config::DeviceKind,
-    guard::{Chain, ChainChange, GuardChange, GuardTable, Members},
+    masquerade,
     status::Underlay,
+    table::{Printed, Ruleset, Table, change::Change},
 };
 
-/// What is wanted.
+/// What is wanted of the device and of the table.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Desired {
+pub(crate) struct Desired {
+    /// The tunnel.
+    pub(crate) tunnel: Goal,
+    /// What masquerades, if anything shall.
+    pub(crate) masquerade: Ruleset,
+}
+
+/// What is wanted of the tunnel.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Goal {
     /// Nothing: whatever is there is not our concern.
     Untouched,
     /// The tunnel.
@@ -26,12 +35,13 @@ pub(crate) enum Desired {
 }
 
 impl Desired {
-    /// Who may send into the tunnel, or `None` for anyone.
-    pub(crate) fn guard(&self) -> Option<&Members> {
-        match self {
-            Self::Present(present) => present.guard.as_ref(),
-            Self::Untouched | Self::Removed(_) => None,
-        }
+    /// What is wanted of the table: the guard, or `None` for none, and what masquerades.
+    pub(crate) fn table(&self) -> (Option<&Ruleset>, &Ruleset) {
+        let guard = match &self.tunnel {
+            Goal::Present(present) => present.guard.as_ref(),
+            Goal::Untouched | Goal::Removed(_) => None,
+        };
+        (guard, &self.masquerade)
     }
 }
 
@@ -44,8 +54,8 @@ pub(crate) struct Present {
     pub(crate) mtu: Option<u32>,
     /// Its addresses.
     pub(crate) addresses: AddressGoal,
-    /// Who may send into it, or `None` for anyone.
-    pub(crate) guard: Option<Members>,
+    /// The guard, or `None`: anyone may send into it.
+    pub(crate) guard: Option<Ruleset>,
 }
 
 /// The IPv4 addresses wanted on the device.
@@ -66,20 +76,50 @@ pub(crate) struct Observed {
     pub(crate) renamed: Option<u32>,
     /// The link that carries the node's address.
     pub(crate) underlay: Option<Underlay>,
-    /// The guard.
-    pub(crate) guard: GuardView,
+    /// The table.
+    pub(crate) table: TableView,
 }
 
-/// What is known of the guard in the kernel.
+/// What is known of our table in the kernel.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) enum GuardView {
+pub(crate) enum TableView {
     /// It cannot be told: nft gave no answer.
     #[default]
     Unknown,
     /// There is no table of ours.
     Absent,
     /// Our table.
-    Table(GuardTable),
+    Present {
+        /// The guard.
+        guard: Table,
+        /// What masquerades.
+        masquerade: Table,
+    },
+}
+
+impl TableView {
+    /// The view of this table.
+    pub(crate) fn new(table: Option<Table>) -> Self {
+        let Some(table) = table else { return Self::Absent };
+        let (masquerade, guard) = table.split(masquerade::owns);
+        Self::Present { guard, masquerade }
+    }
+
+    /// The guard's part, if there is anything of it.
+    pub(crate) fn guard(&self) -> Option<&Table> {
+        match self {
+            Self::Present { guard, .. } if !guard.is_empty() => Some(guard),
+            _ => None,
+        }
+    }
+
+    /// The masquerading part, if there is anything of it.
+    pub(crate) fn masquerade(&self) -> Option<&Table> {
+        match self {
+            Self::Present { masquerade, .. } if !masquerade.is_empty() => Some(masquerade),
+            _ => None,
+        }
+    }
 }
 
 /// A link that has the device's name.
@@ -113,7 +153,7 @@ pub(crate) enum Origin {
 /// One change of the kernel's state.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Step {
-    ChangeGuard(GuardChange),
+    ChangeGuard(Change),
     CreateDevice,
     /// Gives the link of this index the device's name again.
     RenameDevice(u32),
@@ -123,7 +163,8 @@ pub(crate) enum Step {
     SetUp,
     SetDown,
     DeleteDevice,
-    RemoveGuard,
+    ChangeMasquerade(Change),
+    RemoveTable,
 }
 
 /// Why a plan stops short of what is wanted.
@@ -142,27 +183,30 @@ pub(crate) struct Plan {
     pub(crate) refusal: Option<Refusal>,
 }
 
-/// Plans the way from `observed` to `desired`. `rules` are the guard's rules as nft printed them when we last wrote
-/// them; as long as nothing is known of that they are written anew.
-pub(crate) fn plan(desired: &Desired, observed: &Observed, rules: Option<&[Value]>) -> Plan {
-    match desired {
-        Desired::Untouched => Plan::default(),
-        Desired::Removed(kind) => Plan { steps: removal(*kind, observed), refusal: None },
-        Desired::Present(present) => bring_up(present, observed, rules),
-    }
+/// Plans the way from `observed` to `desired`. `printed` are the rules as nft printed them when we last wrote them; as
+/// long as nothing is known of that they are written anew.
+pub(crate) fn plan(desired: &Desired, observed: &Observed, printed: &Printed) -> Plan {
+    let mut plan = match &desired.tunnel {
+        Goal::Untouched => Plan::default(),
+        Goal::Removed(kind) => Plan { steps: removal(*kind, observed), refusal: None },
+        Goal::Present(present) => bring_up(present, observed, printed),
+    };
+    // Last, and apart from the guard: a kernel that cannot translate addresses can still be guarded.
+    plan.steps.extend(farewell_or_masquerade(desired, &observed.table, printed));
+    plan
 }
 
-fn bring_up(present: &Present, observed: &Observed, rules: Option<&[Value]>) -> Plan {
+fn bring_up(present: &Present, observed: &Observed, printed: &Printed) -> Plan {
     let mut steps = Vec::new();
     let mut refusal = None;
-    match (&present.guard, &observed.guard) {
-        (Some(_), GuardView::Unknown) => refusal = Some(Refusal::GuardUnknown),
-        (Some(members), GuardView::Absent) => {
-            steps.extend(guard_change(members, &GuardTable::default(), rules))
+    let nothing = Table::default();
+    match (&present.guard, &observed.table) {
+        (Some(_), TableView::Unknown) => refusal = Some(Refusal::GuardUnknown),
+        (Some(wanted), view) => {
+            let change = Change::between(view.guard().unwrap_or(&nothing), wanted, printed);
+            steps.extend((!change.is_empty()).then_some(Step::ChangeGuard(change)));
         }
-        (Some(members), GuardView::Table(table)) => steps.extend(guard_change(members, table, rules)),
-        (None, GuardView::Table(_)) => steps.push(Step::RemoveGuard),
-        (None, GuardView::Unknown | GuardView::Absent) => {}
+        (None, _) => {}
     }
     match &observed.device {
         Some(device) if device.kind != present.kind.kernel_name() => {
@@ -181,17 +225,47 @@ fn bring_up(present: &Present, observed: &Observed, rules: Option<&[Value]>) -> 
     Plan { steps, refusal }
 }
 
+/// The table goes when nothing is wanted of it; else the parts that are not wanted do, and masquerading comes.
+fn farewell_or_masquerade(desired: &Desired, view: &TableView, printed: &Printed) -> Vec<Step> {
+    let TableView::Present { guard, masquerade } = view else {
+        let change = Change::between(&Table::default(), &desired.masquerade, printed);
+        let is_known = *view == TableView::Absent;
+        return (is_known && !change.is_empty())
+            .then_some(Step::ChangeMasquerade(change))
+            .into_iter()
+            .collect();
+    };
+    let nothing = Ruleset::default();
+    let (wanted_guard, wanted) = desired.table();
+    if wanted_guard.is_none() && *wanted == nothing {
+        return vec![Step::RemoveTable];
+    }
+    let open = wanted_guard.is_none().then(|| Change::between(guard, &nothing, printed));
+    let translate = Change::between(masquerade, wanted, printed);
+    let open = open.filter(|change| !change.is_empty()).map(Step::ChangeGuard);
+    open.into_iter().chain((!translate.is_empty()).then_some(Step::ChangeMasquerade(translate))).collect()
+}
+
 impl Step {
-    /// Whether it changes the guard.
-    pub(crate) fn concerns_the_guard(&self) -> bool {
-        matches!(self, Self::ChangeGuard(_) | Self::RemoveGuard)
+    /// The change of a part of the table.
+    pub(crate) fn table_change(&self) -> Option<&Change> {
+        match self {
+            Self::ChangeGuard(change) | Self::ChangeMasquerade(change) => Some(change),
+            _ => None,
+        }
+    }
+
+    /// Whether it changes the table.
+    pub(crate) fn concerns_the_table(&self) -> bool {
+        self.table_change().is_some() || *self == Self::RemoveTable
     }
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ChangeGuard(change) => write!(f, "{change}"),
+            Self::ChangeGuard(change) => write!(f, "guard: {change}"),
+            Self::ChangeMasquerade(change) => write!(f, "masquerading: {change}"),
             Self::CreateDevice => write!(f, "create the device"),
             Self::RenameDevice(index) => write!(f, "rename link {index} back"),
             Self::SetMtu(mtu) => write!(f, "set MTU {mtu}"),
@@ -200,25 +274,9 @@ impl fmt::Display for Step {
             Self::SetUp => write!(f, "set up"),
             Self::SetDown => write!(f, "set down"),
             Self::DeleteDevice => write!(f, "delete the device"),
-            Self::RemoveGuard => write!(f, "remove the guard"),
+            Self::RemoveTable => write!(f, "remove the nftables table"),
         }
     }
-}
-
-fn guard_change(wanted: &Members, table: &GuardTable, rules: Option<&[Value]>) -> Option<Step> {
-    let chain = match &table.chain {
-        Chain::Misplaced => ChainChange::Replace,
-        Chain::Hooked(seen) if rules == Some(seen.as_slice()) => ChainChange::Keep,
-        Chain::Hooked(_) | Chain::Absent => ChainChange::Rewrite,
-    };
-    let there = &table.members;
-    let change = GuardChange {
-        chain,
-        add: wanted.nodes.difference(&there.nodes).copied().collect(),
-        remove: there.nodes.difference(&wanted.nodes).copied().collect(),
-        networks: (wanted.networks != there.networks).then(|| wanted.networks.clone()),
-    };
-    (!change.is_empty()).then_some(Step::ChangeGuard(change))
 }
 
 /// What a device still unseen needs.
@@ -266,9 +324,6 @@ fn removal(kind: DeviceKind, observed: &Observed) -> Vec<Step> {
         if device.origin == Origin::Created {
             steps.push(Step::DeleteDevice);
         }
-    }
-    if matches!(observed.guard, GuardView::Table(_)) {
-        steps.push(Step::RemoveGuard);
     }
     steps
 }

@@ -27,7 +27,9 @@ pub struct TunnelStatus {
     /// The guard.
     pub guard: GuardStatus,
     /// A guard of Felix's, which is left alone.
-    pub felix_guard: Option<FelixGuard>,
+    pub felix_guard: Option<FelixChain>,
+    /// Masquerading.
+    pub masquerade: MasqueradeState,
     /// What is not ours to change but stands in the way, sorted by code.
     pub warnings: Vec<Notice>,
     /// How often the device or the guard had to be put right after others changed it.
@@ -48,6 +50,7 @@ impl TunnelStatus {
             underlay: None,
             guard: GuardStatus::default(),
             felix_guard: None,
+            masquerade: MasqueradeState::Off,
             warnings: Vec::new(),
             repairs: 0,
         }
@@ -89,8 +92,40 @@ pub struct GuardStatus {
     pub leaving: Vec<Ipv4Net>,
     /// Packets of protocol 4 from known nodes.
     pub accepted: Counter,
-    /// Packets of protocol 4 from anyone else.
-    pub dropped: Counter,
+    /// Prefixes behind those nodes, from which packets are accepted after decapsulation.
+    pub behind: usize,
+    /// Where packets may go after decapsulation, sorted.
+    pub here: Vec<Ipv4Net>,
+    /// What was kept out.
+    pub dropped: Drops,
+}
+
+/// What the guard has dropped, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drops {
+    /// Packets of protocol 4 whose sender is no known node.
+    pub stranger: Counter,
+    /// Packets out of the tunnel whose source is behind no known node, or ours.
+    pub inner_source: Counter,
+    /// Packets out of the tunnel whose destination is not ours.
+    pub inner_destination: Counter,
+    /// Packets out of the tunnel whose source is behind another node than the one that sent them.
+    pub unbound_source: Counter,
+}
+
+/// Whether packets leave with this host's address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MasqueradeState {
+    /// Not asked for.
+    #[default]
+    Off,
+    /// The kernel does it.
+    InForce,
+    /// Left to Felix, which does it itself.
+    Felix,
+    /// Asked for and not there; see the problem.
+    Absent,
 }
 
 impl Default for GuardStatus {
@@ -101,7 +136,9 @@ impl Default for GuardStatus {
             allowed: Vec::new(),
             leaving: Vec::new(),
             accepted: Counter::default(),
-            dropped: Counter::default(),
+            behind: 0,
+            here: Vec::new(),
+            dropped: Drops::default(),
         }
     }
 }
@@ -121,7 +158,7 @@ pub enum GuardState {
 pub struct Counter {
     /// Packets.
     pub packets: u64,
-    /// Bytes, outer IP headers included.
+    /// Bytes, IP headers included: of outer packets the outer ones.
     pub bytes: u64,
 }
 
@@ -138,9 +175,9 @@ pub struct Underlay {
     pub address: Ipv4Addr,
 }
 
-/// Where Felix keeps a guard of its own.
+/// A chain of Felix's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FelixGuard {
+pub struct FelixChain {
     /// The nftables table.
     pub table: String,
     /// The chain.

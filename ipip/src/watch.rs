@@ -20,7 +20,7 @@ use tokio::{
 };
 use tracing::debug;
 
-use crate::guard;
+use crate::table;
 
 /// Which links and addresses matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -149,7 +149,7 @@ async fn watch_guard(socket: TokioSocket, changed: Arc<Notify>) {
 /// 1 (`NFTA_TABLE_NAME`, `NFTA_RULE_TABLE`, ...), so looking for that attribute's bytes suffices: a false alarm only
 /// costs one look.
 fn names_our_table(datagram: &[u8]) -> bool {
-    let name = guard::TABLE.as_bytes();
+    let name = table::TABLE.as_bytes();
     let length = u16::try_from(name.len().saturating_add(5)).unwrap_or(u16::MAX);
     let mut attribute = length.to_ne_bytes().to_vec();
     attribute.extend(1_u16.to_ne_bytes());

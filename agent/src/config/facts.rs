@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::{
     build::capabilities,
-    intent::{Intent, NamedPolicy, Peer, PoolExport},
+    intent::{GuardBind, Intent, NamedPolicy, NatOutgoing, Peer, PoolExport},
     words::{self, spelled},
 };
 
@@ -58,6 +58,7 @@ pub(super) fn facts(intent: &Intent) -> Facts {
         facts.add(&key("block_size"), pool.block_size);
         facts.add(&key("ipip_mode"), pool.ipip_mode);
         facts.add(&key("export"), pool.export == PoolExport::Allowed);
+        facts.add(&key("nat_outgoing"), pool.nat_outgoing == NatOutgoing::On);
     }
     facts.add_list("local.blocks", &intent.blocks);
     facts.add_list("local.interfaces", &intent.pod_interfaces);
@@ -65,6 +66,10 @@ pub(super) fn facts(intent: &Intent) -> Facts {
     facts.add("tunnel.mtu", intent.tunnel.mtu.map_or("auto".to_owned(), |mtu| mtu.to_string()));
     facts.add_list("tunnel.next_hops", &intent.tunnel.next_hops);
     facts.add("tunnel.guard", word(intent.tunnel.guard));
+    facts.add_list("tunnel.allow_from", &intent.tunnel.allow_from);
+    facts.add("tunnel.guard_grace", intent.tunnel.guard_grace.as_secs());
+    facts.add("tunnel.guard_bind", intent.tunnel.guard_bind == GuardBind::Strict);
+    facts.add("tunnel.guard_mark", format!("{:#x}", intent.tunnel.guard_mark));
     facts.add("kernel.protocol", intent.kernel.protocol);
     facts.add("kernel.table", intent.kernel.table);
     facts.add("kernel.metric", intent.kernel.metric);

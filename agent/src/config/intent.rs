@@ -261,6 +261,18 @@ pub struct Pool {
     pub ipip_mode: IpipMode,
     /// Whether anything inside is announced to anyone.
     pub export: PoolExport,
+    /// Whether what leaves the pools takes the host's address.
+    pub nat_outgoing: NatOutgoing,
+}
+
+/// Whether packets of a pool to destinations outside all pools take the host's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NatOutgoing {
+    /// They do.
+    On,
+    /// They keep theirs.
+    Off,
 }
 
 /// When packets towards a pool are tunnelled.
@@ -303,8 +315,16 @@ pub struct Tunnel {
     pub mtu: Option<u32>,
     /// Networks whose addresses are known nodes, besides mesh and iBGP next hops; sorted.
     pub next_hops: Vec<Ipv4Net>,
-    /// The outer filter.
+    /// Networks whose hosts may send into the tunnel although they are no known nodes; sorted.
+    pub allow_from: Vec<Ipv4Net>,
+    /// The filter of what comes out of the tunnel.
     pub guard: Guard,
+    /// How long the guard lets in what is no longer known.
+    pub guard_grace: Duration,
+    /// Whether the guard binds what is behind a node to that node.
+    pub guard_bind: GuardBind,
+    /// Bits of the packet mark the guard may use for that, in one row.
+    pub guard_mark: u32,
 }
 
 /// The filter that lets protocol 4 in from known nodes only.
@@ -315,6 +335,16 @@ pub enum Guard {
     On,
     /// Left out, and said so.
     Off,
+}
+
+/// Whether the guard binds inner sources to outer ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuardBind {
+    /// What is behind any known node is let in from every known node.
+    Loose,
+    /// It is let in from its own node only.
+    Strict,
 }
 
 /// How our routes look in the kernel.

@@ -691,6 +691,13 @@ const POOLS: &[Key] = &[
     key("block_size", Kind::Integer, Derived("26, IPv6 122"), Live, "prefix length of its blocks"),
     key("ipip_mode", Kind::Text, Text("Never"), Live, "`Always`, `CrossSubnet`, `Never`; IPv4 only"),
     key("export", Kind::Switch, Switch(true), Live, "`false`: nothing inside is announced to anyone"),
+    key(
+        "nat_outgoing",
+        Kind::Switch,
+        Switch(false),
+        Live,
+        "`true`: what goes from here to destinations outside all pools takes the host's address; IPv4 only",
+    ),
 ];
 
 const LOCAL: &[Key] = &[
@@ -721,6 +728,34 @@ const TUNNEL: &[Key] = &[
         "networks whose addresses are known nodes, besides the mesh and next hops learned from internal peers",
     ),
     key("guard", Kind::Text, Text("on"), Live, "let protocol 4 in from known nodes only; or `off`"),
+    key(
+        "allow_from",
+        Kind::TextList,
+        Empty,
+        Live,
+        "networks whose hosts may send into the tunnel although they are no known nodes; no route is tunnelled to them",
+    ),
+    key(
+        "guard_grace",
+        Kind::Integer,
+        Integer(30),
+        Live,
+        "seconds for which the guard still lets in what is no longer known; 0 to 3600",
+    ),
+    key(
+        "guard_bind",
+        Kind::Switch,
+        Switch(false),
+        Live,
+        "let in what is behind a node from that very node only, by a packet mark",
+    ),
+    key(
+        "guard_mark",
+        Kind::TextOrInteger,
+        Text("0x3fff"),
+        Live,
+        "bits of the packet mark `guard_bind` may use: in one row, and nobody else's",
+    ),
 ];
 
 const KERNEL: &[Key] = &[

@@ -2,7 +2,7 @@
 //!
 //! Each flow is a task of its own that waits for the slower side; none of them holds more than one batch.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use bgp::{
     config::LimitAction,
@@ -19,11 +19,11 @@ use fib::{
 };
 use ipip::{TunnelHandle, TunnelStatus};
 use ipnet::IpNet;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::sleep};
 use tracing::{debug, info, warn};
 
-use super::{known::Completed, plan, rows::words, state::Daemon};
-use crate::api::protocol::event::What;
+use super::{behind::News, known::Completed, plan, rows::words, state::Daemon};
+use crate::api::{backend::PAGE_ROWS, protocol::event::What};
 
 /// Hands best routes to the FIB and carries out what the speaker asks for, until the speaker ends.
 pub(super) async fn from_speaker(daemon: Daemon, mut outputs: Outputs) {
@@ -52,9 +52,25 @@ async fn to_fib(daemon: &Daemon, batch: Vec<BestChange>) {
             daemon.hub.announce(What::Route { prefix: change.prefix.to_string(), next_hops });
         }
     }
+    note_nodes(daemon, &batch);
     let batch = batch.into_iter().map(route_change).collect();
     if let Err(error) = daemon.fib.apply(batch).await {
         debug!(%error, "best routes not handed over");
+    }
+}
+
+/// Notes what lies behind which node.
+fn note_nodes(daemon: &Daemon, batch: &[BestChange]) {
+    let mut known = daemon.known();
+    let mut news = News::None;
+    for change in batch {
+        let next_hops = change.next_hops.iter().map(|next_hop| next_hop.address);
+        if known.behind().note(change.prefix, next_hops) == News::Some {
+            news = News::Some;
+        }
+    }
+    if news == News::Some {
+        daemon.guard_news.notify_one();
     }
 }
 
@@ -79,7 +95,7 @@ async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {
         SpeakerEvent::UnwatchNextHop(hop) => ended(daemon.fib.unwatch_next_hop(hop.address).await),
         SpeakerEvent::InternalNextHop { address, presence } => {
             daemon.known().learn(address, presence);
-            tell_known_nodes(daemon);
+            daemon.guard_news.notify_one();
         }
         SpeakerEvent::RestartOver(family) => {
             daemon.hub.announce(What::Restart { info: format!("{family}: every peer has sent its routes") });
@@ -153,6 +169,46 @@ pub(super) fn tell_known_nodes(daemon: &Daemon) {
     }
 }
 
+/// Tells the tunnel how it shall be, and what of this host is behind it.
+pub(super) fn tell_tunnel(daemon: &Daemon) {
+    if let Some(tunnel) = &daemon.tunnel {
+        tunnel.configure(plan::tunnel(&daemon.loaded().intent, &daemon.locals()));
+    }
+}
+
+/// The guard hears of changes at most this often: each costs a list of all that is known.
+const GUARD_PAUSE: Duration = Duration::from_millis(100);
+
+/// Tells the guard of every change of the known nodes and of what is behind them, several at a time, without end.
+pub(super) async fn to_guard(daemon: Daemon) {
+    loop {
+        daemon.guard_news.notified().await;
+        tell_known_nodes(&daemon);
+        sleep(GUARD_PAUSE).await;
+    }
+}
+
+/// Lets the guard go by the kernel's routes from before our start until the peers have told us theirs: what they lead to
+/// may be sending already.
+pub(super) async fn remember_adopted(daemon: &Daemon) {
+    let mut from = None;
+    loop {
+        let page = match daemon.fib.routes(from, PAGE_ROWS).await {
+            Ok(page) => page,
+            Err(error) => return debug!(%error, "routes from before our start not read"),
+        };
+        let mut known = daemon.known();
+        for route in page.routes.iter().filter(|route| route.state == State::Stale) {
+            known.behind().remember(route.prefix, route.legs.iter().filter_map(|leg| leg.gateway));
+        }
+        drop(known);
+        from = page.next;
+        if from.is_none() {
+            return;
+        }
+    }
+}
+
 /// Takes what the FIB layer tells, until its thread ends.
 pub(super) async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent>) {
     while let Some(event) = events.recv().await {
@@ -176,6 +232,7 @@ pub(super) async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent
                     let info = "a pod's address outside our blocks".to_owned();
                     daemon.hub.announce(What::Fib { dst: prefix.to_string(), state: state.to_owned(), info });
                 }
+                tell_tunnel(&daemon);
                 if let Err(error) = originate(&daemon).await {
                     debug!(%error, "addresses of pods not originated");
                 }

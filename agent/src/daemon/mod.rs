@@ -6,10 +6,10 @@
 //!   │ speaker (1)  <─ peer tasks (1 per peer)            │      │              │
 //!   │    │ best routes, events        ^ next hops        │      │              │
 //!   │    v                            │                  │      │              │
-//!   │ flows (3): from_speaker ────────┼──────────────────┼─────>│ FIB layer    │
+//!   │ flows (4): from_speaker ────────┼──────────────────┼─────>│ FIB layer    │
 //!   │            from_fib <───────────┘<─────────────────┼──────│              │
 //!   │            from_tunnel ── may routes use it ───────┼─────>│              │
-//!   │ tunnel (1)  <─ known nodes                         │      │              │
+//!   │            to_guard: known nodes ─> tunnel (1)     │      │              │
 //!   │ api (1 + 1 per client), http (the same) ───────────┼─────>│ pages        │
 //!   │ main loop (1): signals, configuration, stop        │      │              │
 //!   └────────────────────────────────────────────────────┘      └──────────────┘
@@ -19,6 +19,7 @@
 //! a configuration means for each layer; `rows` turns what the layers know into the API's words.
 
 mod answer;
+mod behind;
 pub mod events;
 mod flows;
 pub mod flush;

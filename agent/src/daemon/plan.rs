@@ -47,10 +47,12 @@ pub(super) fn fib(intent: &Intent, mode: RunMode, tunnel: Option<&TunnelStatus>)
     config
 }
 
-/// What the tunnel is told.
+/// What the tunnel is told. `locals` are addresses of pods here outside our blocks.
 #[must_use]
-pub(super) fn tunnel(intent: &Intent) -> TunnelConfig {
-    translate::tunnel(intent)
+pub(super) fn tunnel(intent: &Intent, locals: &BTreeSet<IpNet>) -> TunnelConfig {
+    let mut config = translate::tunnel(intent);
+    config.local.extend(translate::v4(locals));
+    config
 }
 
 /// Whether the kernel is written to.

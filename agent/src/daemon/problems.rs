@@ -11,7 +11,7 @@ use fib::{
     event::RouteOutcome,
     view::{FibStatus, State},
 };
-use ipip::{GuardMode, GuardState, Need, Notice, TunnelState, TunnelStatus};
+use ipip::{GuardMode, GuardState, MasqueradeState, Need, Notice, TunnelState, TunnelStatus};
 use ipnet::IpNet;
 
 use super::rows::words;
@@ -141,6 +141,13 @@ pub(super) fn of_tunnel(status: &TunnelStatus, need: Need) -> Vec<Problem> {
         problems.push(of_notice(notice, severity));
     }
     problems.extend(status.warnings.iter().map(|w| of_notice(w, Severity::Warning)));
+    if status.masquerade == MasqueradeState::Felix {
+        problems.push(warning(
+            "nat_outgoing_left_to_felix",
+            "Felix translates what leaves the pools itself, so siskin does not",
+            "set nat_outgoing = false in [[pools]]",
+        ));
+    }
     if need == Need::Needed && status.guard.mode == GuardMode::Off {
         problems.push(warning(
             "guard_off",

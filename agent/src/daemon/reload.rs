@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use tracing::{info, warn};
 
-use super::{flows, logging::LevelHandle, plan, state::Daemon};
+use super::{behind::News, flows, logging::LevelHandle, plan, state::Daemon};
 use crate::{
     api::protocol::event::What,
     config::{Outcome, Reloader, ThisHost},
@@ -71,11 +71,14 @@ async fn apply(daemon: &Daemon, level: &LevelHandle) {
     };
     let intent = &loaded.intent;
     level.set(intent.log.level);
-    daemon.known().configure(intent);
-    if let Some(tunnel) = &daemon.tunnel {
-        tunnel.configure(plan::tunnel(intent));
-    }
+    let news = daemon.known().configure(intent);
+    flows::tell_tunnel(daemon);
     flows::tell_known_nodes(daemon);
+    if news == News::Some
+        && let Err(error) = daemon.speaker.restart_best().await
+    {
+        warn!(%error, "what lies in the new pools is not known to the tunnel's guard");
+    }
     let fib = plan::fib(intent, daemon.mode, daemon.tunnel.as_ref().map(|t| t.status()).as_deref());
     if let Err(error) = daemon.fib.configure(fib).await {
         warn!(%error, "kernel routes not reconfigured");

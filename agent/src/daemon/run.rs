@@ -143,6 +143,7 @@ impl Running {
             control: controls,
             tasks: JoinSet::new(),
         };
+        flows::remember_adopted(&running.daemon).await;
         running.note_failures(adopted, tunnel.err());
         running.spawn_flows(outputs, fib_events);
         running.spawn_interfaces(socket).await;
@@ -166,8 +167,9 @@ impl Running {
         tasks.spawn(named("speaker", flows::from_speaker(daemon.clone(), outputs)));
         tasks.spawn(named("fib", flows::from_fib(daemon.clone(), fib_events)));
         if let Some(tunnel) = &daemon.tunnel {
-            tunnel.configure(plan::tunnel(&daemon.loaded().intent));
             flows::tell_known_nodes(daemon);
+            flows::tell_tunnel(daemon);
+            tasks.spawn(named("guard", flows::to_guard(daemon.clone())));
             tasks.spawn(named("tunnel", flows::from_tunnel(daemon.clone(), tunnel.clone())));
         }
     }

@@ -10,7 +10,7 @@ use bgp::{config::SpeakerConfig, net::SpeakerHandle};
 use fib::service::FibHandle;
 use ipip::TunnelHandle;
 use ipnet::IpNet;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::{events::Hub, known::Known, problems::Troubled};
 use crate::{
@@ -39,6 +39,8 @@ pub(super) struct Inner {
     pub fib: FibHandle,
     /// The tunnel; none in a dry run, or when there is no netlink socket for it.
     pub tunnel: Option<TunnelHandle>,
+    /// Rung when the known nodes, or what is behind them, change.
+    pub guard_news: Notify,
     /// Tells the main loop to stop.
     pub control: mpsc::Sender<StopMode>,
     board: Mutex<Board>,
@@ -77,6 +79,7 @@ impl Daemon {
             speaker: parts.speaker,
             fib: parts.fib,
             tunnel: parts.tunnel,
+            guard_news: Notify::new(),
             control: parts.control,
             board: Mutex::new(Board {
                 loaded: Arc::new(parts.loaded),

@@ -24,8 +24,8 @@ use crate::{
     api::protocol::{
         ApiError,
         status::{
-            ConfigStatus, FibCounts, KernelStatus, Problem, RestartState, RestartStatus, RibCounts,
-            RouteCounts, RunMode, SessionCounts, Severity, Status, TunnelStatus as TunnelView,
+            ConfigStatus, FibCounts, GuardDrops, KernelStatus, Problem, RestartState, RestartStatus,
+            RibCounts, RouteCounts, RunMode, SessionCounts, Severity, Status, TunnelStatus as TunnelView,
         },
     },
     http::metrics::FibRoutes,
@@ -153,7 +153,20 @@ fn tunnel_view(status: &TunnelStatus) -> TunnelView {
         mtu: status.mtu.filter(|_| status.state != TunnelState::Idle),
         guard: problems::guard(status),
         known_nodes: status.guard.allowed.len() as u64,
-        dropped_packets: guarded.then_some(status.guard.dropped.packets),
+        prefixes: status.guard.behind as u64,
+        dropped_packets: guarded.then_some(status.guard.dropped.stranger.packets),
+        dropped: guarded.then(|| drops(&status.guard.dropped)),
+        felix_guard: status.felix_guard.as_ref().map(|felix| format!("{} {}", felix.table, felix.chain)),
+        nat_outgoing: words::name(status.masquerade),
+    }
+}
+
+fn drops(dropped: &ipip::Drops) -> GuardDrops {
+    GuardDrops {
+        stranger: dropped.stranger.packets,
+        inner_source: dropped.inner_source.packets,
+        inner_destination: dropped.inner_destination.packets,
+        unbound_source: dropped.unbound_source.packets,
     }
 }
 

@@ -214,8 +214,9 @@ impl Snapshot {
             "Nodes that may send to us through the tunnel.",
             [(NO_LABELS, signed(tunnel.known_nodes))],
         )?;
-        let dropped = tunnel.dropped_packets.map(|n| (NO_LABELS, n));
-        counters(e, "tunnel_guard_dropped_packets", "Tunnelled packets from unknown senders.", dropped)
+        let dropped = tunnel.dropped.map(|drops| drops.by_reason()).into_iter().flatten();
+        let dropped = dropped.map(|(reason, n)| ([("reason", reason)], n));
+        counters(e, "tunnel_guard_dropped_packets", "Packets the tunnel's guard has dropped.", dropped)
     }
 }
 
@@ -310,7 +311,10 @@ fn messages(peer: &PeerRow) -> impl Iterator<Item = ([(&'static str, &str); 3], 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::protocol::peer::{Admin, Counters, PeerKind};
+    use crate::api::protocol::{
+        peer::{Admin, Counters, PeerKind},
+        status::GuardDrops,
+    };
 
     #[test]
     fn a_scrape_is_complete_and_sorted_by_family() {
@@ -336,8 +340,10 @@ mod tests {
             incidents: Vec::new(),
         };
         let fib_routes = vec![FibRoutes { path: "tunnel".into(), state: "installed".into(), routes: 2 }];
+        let mut status = Status::default();
+        status.tunnel.dropped = Some(GuardDrops { inner_source: 3, ..GuardDrops::default() });
         let text = render(Snapshot {
-            status: Status::default(),
+            status,
             peers: vec![peer],
             stray_bfd: [("ttl", 4)].into(),
             fib_routes,
@@ -352,6 +358,7 @@ mod tests {
             "siskin_bgp_messages_total{peer=\"tor\",direction=\"sent\",type=\"update\"} 0",
             "siskin_fib_routes{path=\"tunnel\",state=\"installed\"} 2",
             "siskin_bfd_stray_packets_total{reason=\"ttl\"} 4",
+            "siskin_tunnel_guard_dropped_packets_total{reason=\"inner_source\"} 3",
             "siskin_uptime_seconds 0",
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line} is missing in\n{text}");

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use ::bgp::config::SpeakerConfig;
 use fib::config::{FibConfig, PoolMode, Programming};
-use ipip::{GuardMode, Mtu, Need, TunnelConfig};
+use ipip::{Binding, GuardMode, Masquerade, Mtu, Need, TunnelConfig};
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::config::{Guard, Intent, IpipMode};
+use crate::config::{Guard, GuardBind, Intent, IpipMode, NatOutgoing};
 
 /// What the speaker is told.
 pub fn speaker(intent: &Intent) -> SpeakerConfig {
@@ -60,8 +60,31 @@ pub fn tunnel(intent: &Intent) -> TunnelConfig {
             Guard::On => GuardMode::On,
             Guard::Off => GuardMode::Off,
         },
+        guard_grace: intent.tunnel.guard_grace,
+        binding: match intent.tunnel.guard_bind {
+            GuardBind::Loose => Binding::Loose,
+            GuardBind::Strict => Binding::Strict { mask: intent.tunnel.guard_mark },
+        },
+        local: v4(&intent.blocks).collect(),
+        masquerade: masquerade(intent),
         ..TunnelConfig::default()
     }
+}
+
+fn masquerade(intent: &Intent) -> Masquerade {
+    let sources = intent.pools.iter().filter(|(_, pool)| pool.nat_outgoing == NatOutgoing::On);
+    Masquerade {
+        sources: v4(sources.map(|(cidr, _)| cidr)).collect(),
+        except_to: v4(intent.pools.keys()).collect(),
+    }
+}
+
+/// Those of IPv4.
+pub fn v4<'a>(nets: impl IntoIterator<Item = &'a IpNet>) -> impl Iterator<Item = Ipv4Net> {
+    nets.into_iter().filter_map(|net| match net {
+        IpNet::V4(net) => Some(*net),
+        IpNet::V6(_) => None,
+    })
 }
 
 /// The nodes that are known without a route: the mesh and `tunnel.next_hops`. Next hops of routes learned from

@@ -198,13 +198,19 @@ fn only_families_in_use_are_listened_on() {
 
 #[test]
 fn the_fib_and_the_tunnel_are_told_of_pools_and_node() {
-    let intent = intent("192.168.92.128", &[MESH], "172.16.0.0/16,CrossSubnet", &["tunnel.mtu=1400"]);
+    let intent = intent(
+        "192.168.92.128",
+        &[MESH],
+        "172.16.0.0/16,CrossSubnet",
+        &["tunnel.mtu=1400", "tunnel.guard_grace=5"],
+    );
     let fib = fib(&intent, Programming::On);
     assert_eq!(fib.node_network, Some("192.168.92.0/24".parse().unwrap()));
     assert_eq!(fib.pools[0].mode, PoolMode::CrossSubnet);
     assert_eq!(fib.local_blocks, ["172.16.241.64/26".parse().unwrap()]);
     let tunnel = tunnel(&intent);
     assert_eq!((tunnel.need, tunnel.mtu), (Need::Needed, Mtu::Fixed(1400)));
+    assert_eq!(tunnel.guard_grace, Duration::from_secs(5));
     assert_eq!(known_nodes(&intent), BTreeSet::from(["192.168.92.129/32".parse().unwrap()]));
 }
 

@@ -2,8 +2,8 @@
 """forge MARK COUNT [SECONDS]: sends COUNT packets, SECONDS apart, into the tunnel of host1, each to the first pod.
 
 The outer header is the kernel's, so its source is the sender's own address; the inner one claims to come from the other
-host's pods and carries `MARK NUMBER`. A COUNT of 0 goes on until /tmp/enough exists; the last packets say how many were
-sent before them.
+host's pods and carries `MARK NUMBER`. SOURCE and DESTINATION in the environment put others in its place. A COUNT of 0 goes
+on until /tmp/enough exists; the last packets say how many were sent before them.
 """
 
 import os
@@ -12,7 +12,9 @@ import struct
 import sys
 import time
 
-HOST, POD, CLAIMED, PORT = "192.168.92.128", "172.16.241.69", "172.16.196.140", 9999
+HOST, PORT = "192.168.92.128", 9999
+CLAIMED = os.environ.get("SOURCE", "172.16.196.140")
+POD = os.environ.get("DESTINATION", "172.16.241.69")
 
 
 def checksum(octets):

@@ -1,18 +1,20 @@
 #!/usr/bin/python3
-"""listen: keeps what arrives in the pod; listen lost MARK: how many of a stream's packets did not."""
+"""listen: keeps what arrives here, and from where; listen lost MARK: how many of a stream's packets did not."""
 
 import socket
 import sys
 
-SEEN = "/tmp/seen"
+SEEN, SOURCES = "/tmp/seen", "/tmp/sources"
 
 
 def record():
     arrivals = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     arrivals.bind(("", 9999))
-    with open(SEEN, "w", buffering=1) as seen:
+    with open(SEEN, "w", buffering=1) as seen, open(SOURCES, "w", buffering=1) as sources:
         while True:
-            seen.write(arrivals.recv(100).decode() + "\n")
+            octets, (source, _) = arrivals.recvfrom(100)
+            seen.write(octets.decode() + "\n")
+            sources.write(f"{octets.decode()} from {source}\n")
 
 
 def lost(mark):

@@ -2,19 +2,20 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::{
+    config::Masquerade,
+    guard::{self, Admitted, Behind, binding::Binding},
+    table::{Chain, Hook},
+};
 
 const NAME_INDEX: u32 = 9;
-
-/// The rules as nft prints them after we wrote them.
-fn our_rules() -> Vec<Value> {
-    vec![json!("ours")]
-}
 
 /// A kernel that does what a step says, and checks the laws on the way.
 fn apply(observed: &mut Observed, step: &Step) {
     match step {
-        Step::ChangeGuard(change) => change_guard(observed, change),
-        Step::RemoveGuard => observed.guard = GuardView::Absent,
+        Step::ChangeGuard(change) => parts(observed).0.apply(change),
+        Step::ChangeMasquerade(change) => parts(observed).1.apply(change),
+        Step::RemoveTable => observed.table = TableView::Absent,
         Step::CreateDevice => {
             observed.device = Some(Device {
                 index: NAME_INDEX,
@@ -44,31 +45,49 @@ fn device(observed: &mut Observed) -> &mut Device {
     observed.device.as_mut().expect("a step for a device needs the device")
 }
 
-fn change_guard(observed: &mut Observed, change: &GuardChange) {
-    let mut table = match std::mem::take(&mut observed.guard) {
-        GuardView::Table(table) => table,
-        _ => GuardTable::default(),
-    };
-    match (change.chain, &table.chain) {
-        (ChainChange::Keep, Chain::Hooked(_)) | (ChainChange::Replace, Chain::Misplaced) => {}
-        (ChainChange::Rewrite, Chain::Hooked(_) | Chain::Absent) => {}
-        (change, chain) => panic!("{change:?} does not fit {chain:?}"),
+/// The table's two parts; it is created where it is missing.
+fn parts(observed: &mut Observed) -> (&mut Table, &mut Table) {
+    if observed.table == TableView::Absent {
+        observed.table = TableView::Present { guard: Table::default(), masquerade: Table::default() };
     }
-    if change.chain != ChainChange::Keep {
-        table.chain = Chain::Hooked(our_rules());
+    match &mut observed.table {
+        TableView::Present { guard, masquerade } => (guard, masquerade),
+        other => panic!("a change of {other:?}"),
     }
-    assert!(change.remove.is_subset(&table.members.nodes), "nft refuses to delete what is not there");
-    table.members.nodes.retain(|node| !change.remove.contains(node));
-    table.members.nodes.extend(&change.add);
-    if let Some(networks) = &change.networks {
-        table.members.networks = networks.clone();
-    }
-    observed.guard = GuardView::Table(table);
 }
 
-fn is_guarded_as(observed: &Observed, members: &Members) -> bool {
-    matches!(&observed.guard, GuardView::Table(table)
-        if table.members == *members && table.chain == Chain::Hooked(our_rules()))
+/// Takes the steps and says how the rules look then.
+fn take(observed: &mut Observed, steps: &[Step], mut printed: Printed) -> Printed {
+    for step in steps {
+        apply(observed, step);
+        match step {
+            Step::ChangeGuard(change) => printed.note(change, parts(observed).0),
+            Step::ChangeMasquerade(change) => printed.note(change, parts(observed).1),
+            _ => {}
+        }
+    }
+    printed
+}
+
+/// What is known of rules after these parts were written.
+fn printed_of(parts: &[&Ruleset]) -> Printed {
+    let mut printed = Printed::default();
+    for wanted in parts {
+        let mut table = Table::default();
+        let change = Change::between(&table, wanted, &printed);
+        table.apply(&change);
+        printed.note(&change, &table);
+    }
+    printed
+}
+
+fn is_guarded_as(observed: &Observed, wanted: &Ruleset) -> bool {
+    observed.table.guard().is_some_and(|table| holds(table, wanted))
+}
+
+fn holds(table: &Table, wanted: &Ruleset) -> bool {
+    let chains = wanted.chains.iter().map(|(name, chain)| ((*name).to_owned(), chain.clone())).collect();
+    table.sets == wanted.sets && table.chains == chains
 }
 
 fn addresses() -> impl Strategy<Value = BTreeSet<Ipv4Addr>> {
@@ -81,8 +100,31 @@ fn nets() -> impl Strategy<Value = BTreeSet<Ipv4Net>> {
     prop::collection::btree_set(net, 0..5)
 }
 
+fn prefixes() -> impl Strategy<Value = BTreeSet<Behind>> {
+    nets().prop_map(|nets| {
+        let behind = |net: Ipv4Net| Behind { prefix: net.trunc(), node: Some(net.addr()) };
+        nets.into_iter().map(behind).collect()
+    })
+}
+
 prop_compose! {
-    fn members()(nets in nets()) -> Members { Members::new(&nets) }
+    fn guards()(
+        nodes in nets(), behind in prefixes(), here in nets(), mask in prop::option::of(Just(0xff_u32)),
+    ) -> Ruleset {
+        let trunc = |nets: BTreeSet<Ipv4Net>| nets.iter().map(Ipv4Net::trunc).collect();
+        let binding = mask.map(|mask| {
+            let mut binding = Binding::default();
+            binding.assign(mask, &behind.iter().filter_map(|behind| behind.node).collect());
+            binding
+        });
+        guard::ruleset(&Admitted { nodes: trunc(nodes), behind, here: trunc(here), binding }, "tunl0")
+    }
+}
+
+prop_compose! {
+    fn translations()(sources in nets(), except_to in nets()) -> Ruleset {
+        masquerade::ruleset(&Masquerade { sources, except_to })
+    }
 }
 
 fn presents() -> impl Strategy<Value = Present> {
@@ -90,17 +132,40 @@ fn presents() -> impl Strategy<Value = Present> {
         (0_u8..6).prop_map(|last| AddressGoal::Only(Ipv4Addr::new(10, 0, 0, last))),
         addresses().prop_map(AddressGoal::Without),
     ];
-    (prop::option::of(1_400_u32..1_403), goal, prop::option::of(members()))
+    (prop::option::of(1_400_u32..1_403), goal, prop::option::of(guards()))
         .prop_map(|(mtu, addresses, guard)| Present { kind: DeviceKind::Ipip, mtu, addresses, guard })
 }
 
-fn chains() -> impl Strategy<Value = Chain> {
-    prop_oneof![
-        Just(Chain::Absent),
-        Just(Chain::Misplaced),
-        Just(Chain::Hooked(our_rules())),
-        Just(Chain::Hooked(Vec::new())),
-    ]
+prop_compose! {
+    fn desires()(present in presents(), masquerade in translations()) -> Desired {
+        Desired { tunnel: Goal::Present(present), masquerade }
+    }
+}
+
+fn removed(masquerade: Ruleset) -> Desired {
+    Desired { tunnel: Goal::Removed(DeviceKind::Ipip), masquerade }
+}
+
+/// A part of the table as we or someone else left it.
+fn tables(wanted: impl Strategy<Value = Ruleset>, prefix: &'static str) -> impl Strategy<Value = Table> {
+    (wanted, 0_u8..5).prop_map(move |(wanted, harm)| {
+        let mut table = Table::default();
+        table.apply(&Change::between(&table, &wanted, &Printed::default()));
+        let first = table.chains.keys().next().cloned();
+        match (harm, first) {
+            (1, Some(name)) => drop(table.chains.remove(&name)),
+            (2, Some(name)) => table.chains.entry(name).or_default().rules.clear(),
+            (3, Some(name)) => {
+                table.chains.entry(name).or_default().hook = Some(Hook::new("filter", "forward", 0))
+            }
+            (4, _) => {
+                let foreign = Chain { hook: None, rules: vec![json!("foreign")] };
+                table.chains.insert(format!("{prefix}foreign"), foreign);
+            }
+            _ => {}
+        }
+        table
+    })
 }
 
 fn observations() -> impl Strategy<Value = Observed> {
@@ -111,20 +176,16 @@ fn observations() -> impl Strategy<Value = Observed> {
         (kind, 1_400_u32..1_403, admin, nets(), origin).prop_map(|(kind, mtu, admin, addresses, origin)| {
             Device { index: NAME_INDEX, kind, mtu, admin, addresses, origin }
         });
-    let table = (members(), chains()).prop_map(|(members, chain)| GuardTable {
-        members,
-        chain,
-        ..GuardTable::default()
-    });
-    let guard = prop_oneof![
-        1 => Just(GuardView::Unknown),
-        2 => Just(GuardView::Absent),
-        6 => table.prop_map(GuardView::Table),
+    let table = prop_oneof![
+        1 => Just(TableView::Unknown),
+        2 => Just(TableView::Absent),
+        6 => (tables(guards(), ""), tables(translations(), "nat_"))
+            .prop_map(|(guard, masquerade)| TableView::Present { guard, masquerade }),
     ];
-    (prop::option::weighted(0.7, device), prop::option::of(Just(NAME_INDEX)), guard).prop_map(
-        |(device, renamed, guard)| {
+    (prop::option::weighted(0.7, device), prop::option::of(Just(NAME_INDEX)), table).prop_map(
+        |(device, renamed, table)| {
             let renamed = renamed.filter(|_| device.is_none());
-            Observed { device, renamed, underlay: None, guard }
+            Observed { device, renamed, underlay: None, table }
         },
     )
 }
@@ -144,43 +205,47 @@ fn has_only(observed: &Observed, goal: &AddressGoal) -> bool {
 proptest! {
     #[test]
     fn the_steps_lead_to_what_is_wanted_and_then_nothing_is_left_to_do(
-        present in presents(), start in observations(), rules_known in any::<bool>()
+        desired in desires(), start in observations(), rules_known in any::<bool>()
     ) {
-        let desired = Desired::Present(present.clone());
-        let rules = rules_known.then(our_rules);
-        let Plan { steps, refusal } = plan(&desired, &start, rules.as_deref());
+        let Goal::Present(present) = desired.tunnel.clone() else { unreachable!() };
+        let (guard, masquerade) = desired.table();
+        let known: Vec<&Ruleset> = guard.into_iter().chain([masquerade]).filter(|_| rules_known).collect();
+        let printed = printed_of(&known);
+        let Plan { steps, refusal } = plan(&desired, &start, &printed);
         let mut now = start;
-        for step in &steps {
-            apply(&mut now, step);
-        }
+        let printed = take(&mut now, &steps, printed);
         if refusal.is_none() {
             let up = now.device.clone().unwrap();
             prop_assert_eq!(up.admin, AdminState::Up);
             prop_assert!(present.mtu.is_none_or(|mtu| mtu == up.mtu));
             prop_assert!(has_only(&now, &present.addresses));
             match &present.guard {
-                Some(members) => prop_assert!(is_guarded_as(&now, members)),
-                None => prop_assert!(!matches!(now.guard, GuardView::Table(_))),
+                Some(wanted) => prop_assert!(is_guarded_as(&now, wanted)),
+                None => prop_assert!(now.table.guard().is_none()),
             }
-            prop_assert_eq!(plan(&desired, &now, Some(&our_rules())), Plan::default());
+            if now.table != TableView::Unknown {
+                let nothing = Table::default();
+                prop_assert!(holds(now.table.masquerade().unwrap_or(&nothing), &desired.masquerade));
+            }
+            prop_assert_eq!(plan(&desired, &now, &printed), Plan::default());
         }
     }
 
     #[test]
-    fn the_device_is_never_brought_up_unguarded(present in presents(), start in observations()) {
-        let Plan { steps, .. } = plan(&Desired::Present(present.clone()), &start, None);
+    fn the_device_is_never_brought_up_unguarded(desired in desires(), start in observations()) {
+        let Plan { steps, .. } = plan(&desired, &start, &Printed::default());
         let mut now = start;
         for step in &steps {
-            if *step == Step::SetUp && let Some(members) = &present.guard {
-                prop_assert!(is_guarded_as(&now, members));
+            if *step == Step::SetUp && let (Some(wanted), _) = desired.table() {
+                prop_assert!(is_guarded_as(&now, wanted));
             }
             apply(&mut now, step);
         }
     }
 
     #[test]
-    fn a_new_address_is_there_before_an_old_one_goes(present in presents(), start in observations()) {
-        let Plan { steps, .. } = plan(&Desired::Present(present), &start, None);
+    fn a_new_address_is_there_before_an_old_one_goes(desired in desires(), start in observations()) {
+        let Plan { steps, .. } = plan(&desired, &start, &Printed::default());
         let added = steps.iter().rposition(|step| matches!(step, Step::AddAddress(_)));
         let removed = steps.iter().position(|step| matches!(step, Step::RemoveAddress(_)));
         if let (Some(added), Some(removed)) = (added, removed) {
@@ -189,28 +254,28 @@ proptest! {
     }
 
     #[test]
-    fn nothing_but_a_flush_takes_the_device_down(present in presents(), start in observations()) {
-        let Plan { steps, .. } = plan(&Desired::Present(present), &start, None);
+    fn nothing_but_a_flush_takes_the_device_down(desired in desires(), start in observations()) {
+        let Plan { steps, .. } = plan(&desired, &start, &Printed::default());
         prop_assert!(!steps.iter().any(|step| matches!(step, Step::SetDown | Step::DeleteDevice)));
     }
 
     #[test]
-    fn a_link_of_another_kind_is_not_touched(present in presents(), start in observations()) {
-        let Plan { steps, refusal } = plan(&Desired::Present(present), &start, None);
+    fn a_link_of_another_kind_is_not_touched(desired in desires(), start in observations()) {
+        let Plan { steps, refusal } = plan(&desired, &start, &Printed::default());
         if let Some(Refusal::ForeignDevice(_)) = refusal {
-            prop_assert!(steps.iter().all(|step| matches!(step, Step::ChangeGuard(_) | Step::RemoveGuard)));
+            prop_assert!(steps.iter().all(Step::concerns_the_table));
         }
     }
 
     #[test]
-    fn a_flush_leaves_nothing_up_and_removes_the_guard_last(start in observations()) {
-        let Plan { steps, .. } = plan(&Desired::Removed(DeviceKind::Ipip), &start, None);
+    fn a_flush_leaves_nothing_up_and_removes_the_table_last(start in observations()) {
+        let Plan { steps, .. } = plan(&removed(Ruleset::default()), &start, &Printed::default());
         let mut now = start.clone();
         for step in &steps {
-            prop_assert!(*step != Step::RemoveGuard || ours(&now).is_none_or(|device| device.admin == AdminState::Down));
+            prop_assert!(*step != Step::RemoveTable || ours(&now).is_none_or(|device| device.admin == AdminState::Down));
             apply(&mut now, step);
         }
-        prop_assert!(!matches!(now.guard, GuardView::Table(_)));
+        prop_assert!(matches!(now.table, TableView::Unknown | TableView::Absent));
         if let Some(left) = ours(&now) {
             prop_assert!(left.admin == AdminState::Down && left.addresses.is_empty());
             prop_assert_eq!(left.origin, Origin::Adopted);
@@ -220,5 +285,16 @@ proptest! {
 
 #[test]
 fn nothing_is_done_before_the_tunnel_was_needed() {
-    assert_eq!(plan(&Desired::Untouched, &Observed::default(), None), Plan::default());
+    let untouched = Desired { tunnel: Goal::Untouched, masquerade: Ruleset::default() };
+    assert_eq!(plan(&untouched, &Observed::default(), &Printed::default()), Plan::default());
+}
+
+#[test]
+fn masquerading_needs_no_tunnel() {
+    let sources = ["172.16.0.0/16".parse().unwrap()].into();
+    let masquerade = masquerade::ruleset(&Masquerade { sources, except_to: BTreeSet::new() });
+    let desired = Desired { tunnel: Goal::Untouched, masquerade };
+    let absent = Observed { table: TableView::Absent, ..Observed::default() };
+    let Plan { steps, .. } = plan(&desired, &absent, &Printed::default());
+    assert!(matches!(steps.as_slice(), [Step::ChangeMasquerade(_)]), "{steps:?}");
 }

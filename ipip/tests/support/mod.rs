@@ -199,7 +199,8 @@ pub(crate) fn needed() -> TunnelConfig {
 }
 
 pub(crate) fn known(nodes: &[&str], completeness: Completeness) -> KnownNodes {
-    KnownNodes { nodes: nodes.iter().map(|net| net.parse().unwrap()).collect(), completeness }
+    let nodes = nodes.iter().map(|net| net.parse().unwrap()).collect();
+    KnownNodes { nodes, behind: [].into(), completeness }
 }
 
 /// Waits until the status is as expected; at most half a minute, since test machines are slow.

@@ -212,9 +212,47 @@ pub struct TunnelStatus {
     pub guard: String,
     /// How many nodes may send to us through the tunnel.
     pub known_nodes: u64,
+    /// How many prefixes behind them may come out of the tunnel as sources.
+    #[serde(default)]
+    pub prefixes: u64,
     /// Packets dropped because their sender is none of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped_packets: Option<u64>,
+    /// Packets dropped, by reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<GuardDrops>,
+    /// Felix's own guard, which is left alone: table and chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub felix_guard: Option<String>,
+    /// Source NAT of what leaves the pools: `off`, `in_force`, `felix` (left to it), `absent`.
+    #[serde(default)]
+    pub nat_outgoing: String,
+}
+
+/// Packets the tunnel's guard has dropped, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuardDrops {
+    /// Their sender is no known node.
+    pub stranger: u64,
+    /// Their inner source is behind no known node, or ours.
+    pub inner_source: u64,
+    /// Their inner destination is not ours.
+    pub inner_destination: u64,
+    /// Their inner source is behind another node than their sender.
+    pub unbound_source: u64,
+}
+
+impl GuardDrops {
+    /// Each reason by its name.
+    #[must_use]
+    pub fn by_reason(&self) -> [(&'static str, u64); 4] {
+        [
+            ("stranger", self.stranger),
+            ("inner_source", self.inner_source),
+            ("inner_destination", self.inner_destination),
+            ("unbound_source", self.unbound_source),
+        ]
+    }
 }
 
 /// Graceful restart of this daemon (RFC 4724, the Restarting Speaker).

@@ -113,11 +113,20 @@ fn tunnel(t: &TunnelStatus) -> Vec<String> {
     if let Some(mtu) = t.mtu {
         line.push_str(&format!(", MTU {mtu}"));
     }
-    let mut guard = format!("guard {}, {}", t.guard, count(t.known_nodes, "known node"));
-    if let Some(dropped) = t.dropped_packets {
-        guard.push_str(&format!(", {} from others dropped", count(dropped, "packet")));
+    let nodes = count(t.known_nodes, "known node");
+    let mut lines =
+        vec![line, format!("guard {}, {nodes}, {} behind", t.guard, count(t.prefixes, "network"))];
+    lines.extend(t.dropped.map(|d| {
+        format!(
+            "dropped: {} from strangers, {} of foreign source, {} to foreign destination, {} of another node's source",
+            d.stranger, d.inner_source, d.inner_destination, d.unbound_source
+        )
+    }));
+    lines.extend(t.felix_guard.as_ref().map(|felix| format!("Felix has a guard of its own: {felix}")));
+    if !matches!(t.nat_outgoing.as_str(), "" | "off") {
+        lines.push(format!("source NAT of what leaves the pools: {}", t.nat_outgoing.replace('_', " ")));
     }
-    vec![line, guard]
+    lines
 }
 
 fn restart(r: &RestartStatus) -> String {
@@ -212,7 +221,10 @@ mod tests {
                 mtu: Some(1480),
                 guard: "on".into(),
                 known_nodes: 1,
+                prefixes: 2,
                 dropped_packets: Some(0),
+                dropped: Some(GuardDrops::default()),
+                ..Default::default()
             },
             ..Status::default()
         }
@@ -233,7 +245,8 @@ Routes      2 IPv4 and 0 IPv6 in the RIB
             0 direct, 1 tunnel, 1 blackhole wanted in the kernel: 2 installed
 Kernel      protocol 179, table main, metric 0
 Tunnel      tunl0 up, 172.16.241.64, MTU 1480
-            guard on, 1 known node, 0 packets from others dropped
+            guard on, 1 known node, 2 networks behind
+            dropped: 0 from strangers, 0 of foreign source, 0 to foreign destination, 0 of another node's source
 Restart     complete
 "
         );

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::config::{
     error::Fault,
-    intent::{IpipMode, Pool, PoolExport},
+    intent::{IpipMode, NatOutgoing, Pool, PoolExport},
     layer::POOL_DEFAULTS,
     origin::{Origin, Sourced},
     reader::{Entry, Reader},
@@ -38,6 +38,7 @@ fn pool(reader: &mut Reader, entry: &Entry, cidr: IpNet) -> Pool {
         block_size: block_size(reader, entry, cidr),
         ipip_mode: ipip_mode(reader, entry, cidr),
         export: if export { PoolExport::Allowed } else { PoolExport::Denied },
+        nat_outgoing: nat_outgoing(reader, entry, cidr),
     }
 }
 
@@ -65,6 +66,15 @@ fn ipip_mode(reader: &mut Reader, entry: &Entry, cidr: IpNet) -> IpipMode {
         reader.problem(&mode.origin, entry.path("ipip_mode"), fault);
     }
     mode.value
+}
+
+fn nat_outgoing(reader: &mut Reader, entry: &Entry, cidr: IpNet) -> NatOutgoing {
+    let Some(asked) = reader.get(entry, "nat_outgoing", values::switch) else { return NatOutgoing::Off };
+    if asked.value && !is_v4(&cidr) {
+        let fault = Fault::new(format!("{cidr} is IPv6, which is not translated"), "use false");
+        reader.problem(&asked.origin, entry.path("nat_outgoing"), fault);
+    }
+    if asked.value { NatOutgoing::On } else { NatOutgoing::Off }
 }
 
 fn is_v4(cidr: &IpNet) -> bool {

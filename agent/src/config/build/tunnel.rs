@@ -1,13 +1,17 @@
 //! `[tunnel]`.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
-use ipnet::IpNet;
+use ipip::TunnelConfig;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::config::{
     error::Fault,
-    intent::{Guard, IpipMode, Node, Pool, Tunnel},
-    reader::Reader,
+    intent::{Guard, GuardBind, IpipMode, Node, Pool, Tunnel},
+    reader::{Entry, Reader},
     values,
 };
 
@@ -28,22 +32,47 @@ pub(super) fn tunnel(reader: &mut Reader, node: &Node, pools: &BTreeMap<IpNet, P
         }
     }
     let mtu = reader.get(&table, "mtu", mtu);
-    let next_hops = reader.list(&table, "next_hops", values::prefix4);
+    let next_hops = networks(reader, &table, "next_hops");
+    let allow_from = networks(reader, &table, "allow_from");
+    let bind = reader.get(&table, "guard_bind", values::switch);
+    let mark = reader.get(&table, "guard_mark", mark);
+    let grace = reader.get(&table, "guard_grace", |text| values::seconds(text, 0..=3600));
     let guard = reader.get(&table, "guard", |t| values::word(t, &[("on", Guard::On), ("off", Guard::Off)]));
     let tunnelling = pools.values().any(|pool| pool.ipip_mode != IpipMode::Never);
     if tunnelling && node.address.is_none() && !reader.blames("node.address") {
         let fault = Fault::new("a pool is tunnelled, and the node has no IPv4 address", "set node.address");
         reader.problem(&table.origin, "node.address", fault);
     }
-    let mut next_hops: Vec<_> = next_hops.into_iter().map(|s| s.value).collect();
-    next_hops.sort();
-    next_hops.dedup();
     Tunnel {
         address: address.map(|s| s.value),
         mtu: mtu.and_then(|s| s.value),
         next_hops,
+        allow_from,
         guard: guard.map_or(Guard::On, |s| s.value),
+        guard_bind: if bind.is_some_and(|s| s.value) { GuardBind::Strict } else { GuardBind::Loose },
+        guard_mark: mark.map_or(DEFAULT_MARK, |s| s.value),
+        guard_grace: grace.map_or(TunnelConfig::DEFAULT_GUARD_GRACE, |s| s.value),
     }
+}
+
+/// A list of IPv4 networks, sorted.
+fn networks(reader: &mut Reader, table: &Entry, key: &str) -> Vec<Ipv4Net> {
+    let listed = reader.list(table, key, values::prefix4);
+    let networks: BTreeSet<_> = listed.into_iter().map(|s| s.value).collect();
+    networks.into_iter().collect()
+}
+
+/// Below the bits of kube-proxy (0x4000, 0x8000) and those Felix takes by default (0xffff0000).
+const DEFAULT_MARK: u32 = 0x3fff;
+
+/// Bits in one row.
+fn mark(text: &str) -> Result<u32, Fault> {
+    let digits = text.strip_prefix("0x").map(|digits| u32::from_str_radix(digits, 16));
+    let bits = digits.unwrap_or_else(|| text.parse()).ok().filter(|bits| *bits != 0);
+    let row = |bits: &u32| bits >> bits.trailing_zeros();
+    bits.filter(|bits| row(bits).count_ones() == row(bits).trailing_ones()).ok_or_else(|| {
+        Fault::new(format!("{text} is no mask of a packet mark"), "use bits in one row, such as \"0x3fff\"")
+    })
 }
 
 /// `None` for `auto`; from IPv4's least to what an IPIP device of Linux takes.
