@@ -8,7 +8,7 @@ use ::bgp::{
 };
 
 use super::*;
-use crate::config::{Flags, Host, ImportRule, Inputs, Step, load};
+use crate::config::{Flags, Host, ImportRule, Inputs, Pool, Step, load};
 
 /// A host that has nothing.
 struct NoHost;
@@ -212,6 +212,26 @@ fn the_fib_and_the_tunnel_are_told_of_pools_and_node() {
     assert_eq!((tunnel.need, tunnel.mtu), (Need::Needed, Mtu::Fixed(1400)));
     assert_eq!(tunnel.guard_grace, Duration::from_secs(5));
     assert_eq!(known_nodes(&intent), BTreeSet::from(["192.168.92.129/32".parse().unwrap()]));
+}
+
+#[test]
+fn the_guard_goes_by_our_blocks_and_binds_by_the_mark_it_is_given() {
+    let set = ["tunnel.guard_bind=true", "tunnel.guard_mark=0xff0"];
+    let tunnel = tunnel(&intent("192.168.92.128", &[MESH], "172.16.0.0/16,Always", &set));
+    assert_eq!(tunnel.local, BTreeSet::from(["172.16.241.64/26".parse().unwrap()]));
+    assert_eq!(tunnel.binding, Binding::Strict { mask: 0xff0 });
+    assert!(tunnel.masquerade.sources.is_empty());
+}
+
+#[test]
+fn what_leaves_a_pool_with_nat_outgoing_is_masqueraded_unless_it_goes_to_any_pool() {
+    let mut intent = intent("192.168.92.128", &[], "172.16.0.0/16,Never,nat_outgoing=true", &[]);
+    let other = intent.pools.values().next().cloned().unwrap();
+    intent.pools.insert("10.8.0.0/16".parse().unwrap(), Pool { nat_outgoing: NatOutgoing::Off, ..other });
+    let masquerade = tunnel(&intent).masquerade;
+    assert_eq!(masquerade.sources, BTreeSet::from(["172.16.0.0/16".parse().unwrap()]));
+    let pools = ["172.16.0.0/16", "10.8.0.0/16"].map(|pool| pool.parse().unwrap());
+    assert_eq!(masquerade.except_to, BTreeSet::from(pools));
 }
 
 #[test]

@@ -129,7 +129,24 @@ fn pools_do_not_overlap_and_hold_all_blocks() {
             "[[pools]]\ncidr = \"10.0.0.0/8\"\nipip_mode = \"Sometimes\"",
             "siskin.toml:3:13: pools[0].ipip_mode: `Sometimes` is no IPIP mode; use Always, CrossSubnet or Never",
         ),
+        (
+            "[[pools]]\ncidr = \"fd00:1::/48\"\nnat_outgoing = true",
+            "siskin.toml:3:16: pools[0].nat_outgoing: fd00:1::/48 is IPv6, which is not translated; use false",
+        ),
     ]);
+}
+
+#[test]
+fn the_guards_mark_is_bits_in_one_row() {
+    for mark in ["0", "0x5", "-1", "many"] {
+        refused(&[(
+            &format!("[tunnel]\nguard_mark = \"{mark}\""),
+            &format!(
+                "siskin.toml:2:14: tunnel.guard_mark: {mark} is no mask of a packet mark; \
+                 use bits in one row, such as \"0x3fff\""
+            ),
+        )]);
+    }
 }
 
 #[test]
