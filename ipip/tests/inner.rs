@@ -1,126 +1,21 @@
 //! What comes out of the tunnel: the guard's inner rules with real nftables.
-//!
-//! Where the kernel has no ipip a bridge stands in for tunl0, and the inner packets arrive through a port of it as they
-//! would after decapsulation.
 
 mod support;
 
 use std::{
-    net::{Ipv4Addr, SocketAddrV4},
-    num::NonZeroU32,
-    os::fd::OwnedFd,
+    net::Ipv4Addr,
     time::{Duration, Instant},
 };
 
 use ipip::{
-    Binding,
-    Completeness::{Complete, Partial},
-    DeviceKind, KnownNodes, Masquerade, MasqueradeState, NodePrefix, TunnelConfig, TunnelHandle, TunnelState,
+    Binding, Completeness::Partial, DeviceKind, KnownNodes, Masquerade, MasqueradeState, TunnelConfig,
+    TunnelHandle, TunnelState,
 };
-use rustix::net::{
-    AddressFamily, Protocol, SendFlags, SocketFlags, SocketType, bind, sendto, socket_with, sockopt,
+use support::{
+    NODE,
+    ends::{self, ELSEWHERE, Hosts, KNOWN, OTHER, POD, PRIVATE, REMOTE, behind, blocks, both, config},
+    receive, start, until,
 };
-use support::{NODE, Namespace, known, needed, receive, start, until};
-
-const KNOWN: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
-const OTHER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
-/// A pod here, a pod behind KNOWN, one behind OTHER.
-const POD: Ipv4Addr = Ipv4Addr::new(172, 16, 241, 70);
-const REMOTE: Ipv4Addr = Ipv4Addr::new(172, 16, 196, 132);
-const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(172, 16, 7, 7);
-/// An address of this host that no tunnel leads to.
-const PRIVATE: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
-
-/// The host under test and one that sends out of its tunnel.
-struct Hosts {
-    host: Namespace,
-    other: Namespace,
-    kind: DeviceKind,
-}
-
-impl Hosts {
-    fn new() -> Option<Self> {
-        let (host, other) = (Namespace::new()?, Namespace::new()?);
-        host.link(&other, "10.9.0.100/24", &["10.9.0.1/24", "10.9.0.2/24"]);
-        host.run(&format!("ip addr add {POD}/32 dev lo && ip addr add {PRIVATE}/32 dev lo"));
-        host.run("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0");
-        let kind = host.device_kind();
-        Some(Self { host, other, kind })
-    }
-
-    /// Connects the other host to the stand-in for tunl0, once that is there.
-    fn plug_in(&self) {
-        if self.kind == DeviceKind::Bridge {
-            self.host.run(&format!("ip link add port type veth peer name out netns {}", self.other.pid()));
-            self.host.run("ip link set port master tunl0 && ip link set port up");
-            let mac = self.host.run("ip -br link show tunl0 | awk '{print $3}'");
-            self.other.run("ip link set out up");
-            for destination in [POD, PRIVATE, Ipv4Addr::new(172, 16, 241, 64), NODE] {
-                self.other.run(&format!(
-                    "ip route replace {destination} dev out && ip neighbour replace {destination} dev out lladdr {mac}"
-                ));
-            }
-        }
-    }
-
-    /// A socket that hears every UDP packet delivered here.
-    fn listener(&self) -> OwnedFd {
-        self.host.enter(|| raw(libc_udp(), Ipv4Addr::UNSPECIFIED))
-    }
-
-    /// Has `sender` send an inner packet.
-    fn send(&self, sender: Ipv4Addr, source: Ipv4Addr, destination: Ipv4Addr, marker: u32) {
-        let packet = udp(sender, source, destination, marker);
-        let (socket, first_stop) = match self.kind {
-            DeviceKind::Ipip => (self.other.raw_ipip(sender), NODE),
-            DeviceKind::Bridge => (self.other.enter(|| raw(255, Ipv4Addr::UNSPECIFIED)), destination),
-        };
-        sendto(&socket, &packet, SendFlags::empty(), &SocketAddrV4::new(first_stop, 0)).unwrap();
-    }
-}
-
-fn libc_udp() -> u32 {
-    17
-}
-
-fn raw(protocol: u32, address: Ipv4Addr) -> OwnedFd {
-    let protocol = Protocol::from_raw(NonZeroU32::new(protocol).unwrap());
-    let socket =
-        socket_with(AddressFamily::INET, SocketType::RAW, SocketFlags::empty(), Some(protocol)).unwrap();
-    bind(&socket, &SocketAddrV4::new(address, 0)).unwrap();
-    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(Duration::from_millis(300))).unwrap();
-    socket
-}
-
-/// A UDP packet whose port of origin tells its sender and whose payload is the marker.
-fn udp(sender: Ipv4Addr, source: Ipv4Addr, destination: Ipv4Addr, marker: u32) -> Vec<u8> {
-    let mut packet = vec![0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0];
-    packet.extend(source.octets());
-    packet.extend(destination.octets());
-    let sum: u32 = packet.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
-    let check = !(((sum & 0xffff) + (sum >> 16)) as u16);
-    packet[10..12].copy_from_slice(&check.to_be_bytes());
-    packet.extend([0x27, sender.octets()[3], 0x27, 0x0f, 0, 12, 0, 0]);
-    packet.extend(marker.to_be_bytes());
-    packet
-}
-
-fn behind(pairs: &[(&str, Ipv4Addr)]) -> KnownNodes {
-    let prefix =
-        |(prefix, node): &(&str, Ipv4Addr)| NodePrefix { prefix: prefix.parse().unwrap(), node: *node };
-    KnownNodes {
-        behind: pairs.iter().map(prefix).collect(),
-        ..known(&["10.9.0.1/32", "10.9.0.2/32"], Complete)
-    }
-}
-
-fn both() -> KnownNodes {
-    behind(&[("172.16.196.128/26", KNOWN), ("172.16.7.7/32", OTHER)])
-}
-
-fn config() -> TunnelConfig {
-    TunnelConfig { local: ["172.16.241.64/26".parse().unwrap()].into(), ..needed() }
-}
 
 async fn up(tunnel: &TunnelHandle, prefixes: usize) {
     until(tunnel, |status| status.state == TunnelState::Up && status.guard.behind == prefixes).await;
@@ -206,7 +101,7 @@ fn with_a_binding_a_source_is_accepted_from_its_own_node_only() {
         }
         assert_eq!(receive(&heard), [1, 4, 5]);
         assert_eq!(tunnel.refresh().await.unwrap().guard.dropped.unbound_source.packets, 2);
-        tunnel.configure(self::config());
+        tunnel.configure(ends::config());
         until(&tunnel, |status| status.guard.dropped.unbound_source.packets == 0).await;
         hosts.send(OTHER, REMOTE, POD, 6);
         assert_eq!(receive(&heard), [6], "without one from any");
@@ -216,17 +111,12 @@ fn with_a_binding_a_source_is_accepted_from_its_own_node_only() {
 #[test]
 fn thousands_of_prefixes_are_let_in_at_once_and_then_change_one_by_one() {
     let Some(hosts) = Hosts::new() else { return };
-    let many = |number: u32| {
-        let prefix = |n| ipnet::Ipv4Net::new(Ipv4Addr::from(0x0a80_0000 + n * 64), 26).unwrap();
-        let behind = (0..number).map(|n| NodePrefix { prefix: prefix(n), node: KNOWN }).collect();
-        KnownNodes { behind, ..both() }
-    };
     hosts.host.block_on(|| async {
         let tunnel = start(&hosts.host, config(), both());
         up(&tunnel, 2).await;
         for number in [5_000, 5_001, 4_999] {
             let start = Instant::now();
-            tunnel.set_known_nodes(many(number));
+            tunnel.set_known_nodes(blocks(number));
             up(&tunnel, number as usize).await;
             println!("{number} prefixes: {:?}", start.elapsed());
         }
@@ -239,20 +129,7 @@ fn what_leaves_the_pools_is_masqueraded_and_nothing_between_pods() {
     let Hosts { host, other, .. } = &hosts;
     other.run("ip addr add 172.16.196.132/32 dev lo && ip route add 172.16.241.64/26 via 10.9.0.100");
     host.run("ip route add 172.16.196.128/26 via 10.9.0.1");
-    let seen_from = |destination: &str| {
-        let seen = "python3 -c \"import socket; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('',9)); \
-                    print(s.recvfrom(9)[1][0])\"";
-        let listener = other.spawn(seen);
-        let bound = || other.run("ss -uln").contains(":9 ");
-        while !bound() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        host.run(&format!(
-            "python3 -c \"import socket; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.bind(('{POD}',0)); \
-             s.sendto(b'x',('{destination}',9))\""
-        ));
-        String::from_utf8(listener.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
-    };
+    let seen_from = |destination: &str| hosts.seen_from(destination);
     let pools = || ["172.16.0.0/16".parse().unwrap()].into();
     let asked = Masquerade { sources: pools(), except_to: pools() };
     host.block_on(|| async {

@@ -35,10 +35,7 @@ fn matches(rules: &Ruleset, test: &Value, packet: &Packet) -> bool {
     let equal = match test["right"].as_str().and_then(|right| right.strip_prefix('@')) {
         Some(set) => rules.sets[set].elements.contains(&element(&test["left"], packet)),
         // An outer packet of protocol 4 to an address of ours, an inner one from tunl0.
-        None => match &test["left"] {
-            left if left["fib"].is_object() => false,
-            _ => true,
-        },
+        None => !test["left"]["fib"].is_object(),
     };
     equal == (test["op"] == "==")
 }

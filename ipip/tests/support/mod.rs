@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "the tests' own tools")]
 #![allow(dead_code, missing_docs, reason = "each test binary uses its part")]
 
+pub(crate) mod ends;
+
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
     num::NonZeroU32,
