@@ -67,7 +67,6 @@ pub fn tunnel(intent: &Intent) -> TunnelConfig {
         },
         local: v4(&intent.blocks).collect(),
         masquerade: masquerade(intent),
-        ..TunnelConfig::default()
     }
 }
 
