@@ -401,6 +401,19 @@ fn frr_is_watched_and_its_admin_down_ends_no_session() {
     eventually("FRR's new interval is known", || detection_ms(&lab.path()) == Some(900));
     assert_eq!(lab.host.json("peers")[0]["established_count"], 1, "no flap");
 
+    lab.host.says("disable peer --text maintenance");
+    let why = || frr.says(&[&format!("show bgp neighbors {PEER_OF_FRR}")]);
+    eventually("FRR hears of the shutdown before it hears of the path's end", || {
+        let why = why();
+        assert!(!why.contains("BFD down received"), "{why}");
+        why.contains("Administrative Shutdown") && why.contains("maintenance")
+    });
+    eventually("the path is watched no longer", || {
+        lab.host.json("bfd").as_array().is_some_and(Vec::is_empty)
+    });
+    lab.host.says("enable peer");
+    lab.up();
+
     lab.host.says("stop");
     eventually("FRR hears that we left on purpose", || {
         frr.says(&["show bfd peers"]).contains("Remote diagnostics: administratively down")

@@ -116,6 +116,10 @@ impl Snapshot {
                 .map(|(rib, number)| ([("peer", p.name.as_str()), ("rib", rib)], signed(number)))
         });
         gauges(e, "bgp_prefixes", "Prefixes exchanged with a peer.", prefixes)?;
+        let refused = self.peers.iter().flat_map(|p| by_reason(p, &p.refused));
+        gauges(e, "bgp_refused_routes", "Routes of a peer refused at import, by reason.", refused)?;
+        let unsent = self.peers.iter().flat_map(|p| by_reason(p, &p.unsent));
+        gauges(e, "bgp_unsent_prefixes", "Prefixes that cannot be sent to a peer, by reason.", unsent)?;
         let counters_of = |name: &str, help: &str, e: &mut DescriptorEncoder, of: fn(&PeerRow) -> u64| {
             counters(e, name, help, self.peers.iter().map(|p| ([("peer", p.name.as_str())], of(p))))
         };
@@ -298,6 +302,15 @@ fn family<V, K: AsRef<str>, T: AsRef<str>, const N: usize>(
     Ok(())
 }
 
+/// A peer's routes by reason.
+fn by_reason<'a>(
+    peer: &'a PeerRow,
+    numbers: &'a BTreeMap<String, u64>,
+) -> impl Iterator<Item = ([(&'static str, &'a str); 2], i64)> {
+    let labels = |reason: &'a String| [("peer", peer.name.as_str()), ("reason", reason.as_str())];
+    numbers.iter().map(move |(reason, number)| (labels(reason), signed(*number)))
+}
+
 /// A peer's messages by direction and type.
 fn messages(peer: &PeerRow) -> impl Iterator<Item = ([(&'static str, &str); 3], u64)> {
     let n = &peer.counters;
@@ -333,6 +346,8 @@ mod tests {
             received: 3,
             accepted: 2,
             advertised: 1,
+            refused: [("as_loop".to_owned(), 1)].into(),
+            unsent: [("too_long".to_owned(), 7)].into(),
             session: None,
             bfd: None,
             counters: Counters::default(),
@@ -354,6 +369,8 @@ mod tests {
             "siskin_bgp_peer_state{peer=\"tor\",peer_as=\"64600\",peer_type=\"external\"} 6",
             "siskin_bgp_peer_established_transitions_total{peer=\"tor\",peer_as=\"64600\",peer_type=\"external\"} 2",
             "siskin_bgp_prefixes{peer=\"tor\",rib=\"accepted\"} 2",
+            "siskin_bgp_refused_routes{peer=\"tor\",reason=\"as_loop\"} 1",
+            "siskin_bgp_unsent_prefixes{peer=\"tor\",reason=\"too_long\"} 7",
             "siskin_bgp_sent_bytes_total{peer=\"tor\"} 0",
             "siskin_bgp_messages_total{peer=\"tor\",direction=\"sent\",type=\"update\"} 0",
             "siskin_fib_routes{path=\"tunnel\",state=\"installed\"} 2",

@@ -34,8 +34,8 @@ pub(super) struct Chunk<P> {
     pub(super) as_of: u64,
     announced: Vec<(RouteId, PeerId, P)>,
     withdrawn: Vec<(RouteId, P)>,
-    /// Of the withdrawn, those whose attributes do not fit the peers' messages.
-    unfit: Vec<(RouteId, P)>,
+    /// Of the withdrawn, those that cannot be sent.
+    unsent: Vec<(RouteId, P, Unsent)>,
     messages: Bytes,
     runs: Vec<Run>,
     withdrawals: Bytes,
@@ -193,16 +193,14 @@ impl<P: Net> Gathered<P> {
         self.routes.sort_by_key(|(set, ..)| *set);
         let (mut messages, mut runs) = (BytesMut::new(), Vec::new());
         let mut announced = Vec::with_capacity(self.routes.len());
-        let mut unfit = Vec::new();
+        let mut unsent = Vec::new();
         for routes in self.routes.chunk_by(|a, b| a.0 == b.0) {
             let Some(set) = routes.first().and_then(|(set, ..)| self.sets.get(*set)) else { continue };
             let source = set.path.peer;
             let nlri = routes.iter().map(|(.., prefix)| Nlri::from(*prefix));
-            let fit = set.encode(shared, settings, nlri, &mut messages);
-            if fit != Fit::Fits {
-                let withheld = routes.iter().map(|(_, route, prefix)| (*route, *prefix));
-                self.withdrawn.extend(withheld.clone());
-                unfit.extend(withheld.filter(|_| fit == Fit::TooLong));
+            if let Err(why) = set.encode(shared, settings, nlri, &mut messages) {
+                self.withdrawn.extend(routes.iter().map(|(_, route, prefix)| (*route, *prefix)));
+                unsent.extend(routes.iter().map(|(_, route, prefix)| (*route, *prefix, why)));
                 continue;
             }
             announced.extend(routes.iter().map(|(_, route, prefix)| (*route, source, *prefix)));
@@ -210,15 +208,13 @@ impl<P: Net> Gathered<P> {
         }
         let withdrawals = withdraw(settings, self.withdrawn.iter().map(|(_, prefix)| *prefix));
         let withdrawn = self.withdrawn;
-        Chunk { until, as_of, announced, withdrawn, unfit, messages: messages.freeze(), runs, withdrawals }
+        Chunk { until, as_of, announced, withdrawn, unsent, messages: messages.freeze(), runs, withdrawals }
     }
 }
 
-/// Whether routes can be sent.
+/// Why routes cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fit {
-    /// They can.
-    Fits,
+pub(super) enum Unsent {
     /// Their attributes leave no room for a prefix in the longest message the peers take (RFC 8654 section 4).
     TooLong,
     /// There is no next hop to name.
@@ -226,21 +222,24 @@ pub(super) enum Fit {
 }
 
 impl Set {
-    /// Appends the UPDATEs for these routes, if they can be sent.
+    /// Appends the UPDATEs for these routes.
+    ///
+    /// # Errors
+    /// Why they cannot be sent; nothing is appended then.
     pub(super) fn encode<P: Net>(
         &self,
         shared: &Shared,
         settings: &ExportSettings,
         nlri: impl Iterator<Item = Nlri<P>>,
         messages: &mut BytesMut,
-    ) -> Fit {
+    ) -> Result<(), Unsent> {
         let outgoing = settings.outgoing::<P>(shared, &self.path, self.attributes, &self.modifying);
-        let Some(outgoing) = outgoing else { return Fit::NoNextHop };
-        match packer::reach(&outgoing, nlri, &settings.encode, messages) {
-            Ok(()) => Fit::Fits,
-            Err(EncodeError::NextHopFamily) => Fit::NoNextHop,
-            Err(_) => Fit::TooLong,
-        }
+        packer::reach(&outgoing.ok_or(Unsent::NoNextHop)?, nlri, &settings.encode, messages).map_err(
+            |error| match error {
+                EncodeError::NextHopFamily => Unsent::NoNextHop,
+                _ => Unsent::TooLong,
+            },
+        )
     }
 }
 
@@ -307,12 +306,12 @@ impl<P: Net> Chunk<P> {
         messages.extend(Some(withdraw(settings, prefixes)).filter(|w| !w.is_empty()));
     }
 
-    /// Routes withheld because their attributes are too long.
-    pub(super) fn unfit(&self) -> &[(RouteId, P)] {
-        &self.unfit
+    /// Routes that cannot be sent, and why.
+    pub(super) fn unsent(&self) -> &[(RouteId, P, Unsent)] {
+        &self.unsent
     }
 
-    /// Routes that are withdrawn, those too long included.
+    /// Routes that are withdrawn, those that cannot be sent included.
     pub(super) fn withdrawn(&self) -> impl Iterator<Item = RouteId> + '_ {
         self.withdrawn.iter().map(|(route, _)| *route)
     }

@@ -4,6 +4,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 
+use super::Refusals;
 use crate::{
     config::LimitAction,
     decision::{Reason, Step},
@@ -252,6 +253,10 @@ pub enum Withheld {
     Rejected(RejectReason),
     /// Our own address is to be the next hop, and we have none of the family.
     NoOwnAddress,
+    /// Its next hop is of another family than the peer takes for it (RFC 8950).
+    NextHopFamily,
+    /// Its attributes leave no room for a prefix in the longest message the peer takes (RFC 8654 section 4).
+    TooLong,
 }
 
 impl Withheld {
@@ -267,6 +272,8 @@ impl Withheld {
             Self::OnlyToCustomers => "only_to_customers",
             Self::Rejected(reason) => reason.name(),
             Self::NoOwnAddress => "no_own_address",
+            Self::NextHopFamily => "next_hop_family",
+            Self::TooLong => "too_long",
         }
     }
 }
@@ -340,12 +347,17 @@ pub struct RouteCounts {
     pub accepted: u32,
     /// Those that did not.
     pub rejected: u32,
+    /// The same by reason.
+    pub refused: Refusals,
     /// Of the received, those kept from an earlier session.
     pub stale: u32,
     /// Paths refused over the present session because there were too many of their prefix; not among the received.
     pub refused_paths: u32,
     /// Prefixes not sent because their attributes do not fit the longest message the peer takes (RFC 8654 section 4).
     pub too_long: u32,
+    /// Prefixes not sent because there is no next hop to name: we have no address of the family, or the next hop is of
+    /// another family than the peer takes (RFC 8950).
+    pub no_next_hop: u32,
     /// Prefixes beyond the limit that were not taken (see [`LimitAction::Block`]).
     pub refused_prefixes: u32,
     /// Prefixes in Adj-RIB-Out; paths, where several may be sent (RFC 7911).

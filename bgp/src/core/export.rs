@@ -20,6 +20,8 @@ use crate::{
         EncodeContext,
         attribute::{NextHop, PathAttributes},
         community::Community,
+        encode::EncodeError,
+        packer::Packer,
     },
 };
 
@@ -185,6 +187,25 @@ impl ExportSettings {
             self.rewrite.mark_long_lived(&mut attributes);
         }
         Some(attributes)
+    }
+
+    /// The same, if a message can carry them.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn sendable<P: Net>(
+        &self,
+        shared: &Shared,
+        path: &Path,
+        id: AttributesId,
+        modifying: &[u32],
+    ) -> Result<PathAttributes, Withheld> {
+        let outgoing = self.outgoing::<P>(shared, path, id, modifying).ok_or(Withheld::NoOwnAddress)?;
+        match Packer::<P>::reach(&outgoing, &self.encode) {
+            Ok(_) => Ok(outgoing),
+            Err(EncodeError::NextHopFamily) => Err(Withheld::NextHopFamily),
+            Err(_) => Err(Withheld::TooLong),
+        }
     }
 
     fn changes_med(&self, modifying: &[u32]) -> bool {

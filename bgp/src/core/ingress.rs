@@ -33,6 +33,8 @@ pub(super) struct Ending {
     lowers: bool,
     /// BLACKHOLE keeps the route in the AS (RFC 7999 section 3.2).
     confines: bool,
+    /// One of these communities is there.
+    due: bool,
 }
 
 impl Shared {
@@ -101,15 +103,14 @@ impl Ending {
         let has = |community: Community| {
             attributes.rare.as_ref().is_some_and(|r| r.communities.contains(&community.0))
         };
-        Self {
-            lowers: kind == PeerType::External && has(Community::GRACEFUL_SHUTDOWN),
-            confines: peer.config.switches.blackhole == Blackhole::Accept && has(Community::BLACKHOLE),
-        }
+        let lowers = kind == PeerType::External && has(Community::GRACEFUL_SHUTDOWN);
+        let confines = peer.config.switches.blackhole == Blackhole::Accept;
+        Self { lowers, confines, due: lowers || confines && has(Community::BLACKHOLE) }
     }
 
-    /// Whether there is nothing to do.
+    /// Whether there is nothing to do, unless the policy attaches a community.
     pub(super) fn is_nothing(self) -> bool {
-        self == Self::default()
+        !self.due
     }
 
     /// Does it.

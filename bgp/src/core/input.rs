@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::types::Now;
+use super::Refusals;
+use crate::{decision::Reason, types::Now};
 
 /// Most epochs that can be alive at once; a peer that begins refresh after refresh and ends none has its paths
 /// marked no further.
@@ -57,21 +58,22 @@ pub(super) struct Retention {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) accepted: u32,
-    pub(super) rejected: u32,
+    pub(super) refused: Refusals,
 }
 
 impl Tally {
     pub(super) fn total(self) -> u32 {
-        self.accepted + self.rejected
+        self.accepted + self.refused.total()
     }
 
-    pub(super) fn of(&mut self, accepted: bool) -> &mut u32 {
-        if accepted { &mut self.accepted } else { &mut self.rejected }
+    /// The counter of paths that stand so.
+    pub(super) fn of(&mut self, reason: Reason) -> Option<&mut u32> {
+        if reason.is_rejected() { self.refused.of(reason) } else { Some(&mut self.accepted) }
     }
 
     fn add(&mut self, other: Self) {
         self.accepted += other.accepted;
-        self.rejected += other.rejected;
+        self.refused = self.refused.plus(&other.refused);
     }
 }
 
@@ -172,7 +174,7 @@ mod tests {
     use super::*;
 
     fn with(accepted: u32) -> Input {
-        Input { fresh: Tally { accepted, rejected: 0 }, ..Input::default() }
+        Input { fresh: Tally { accepted, ..Tally::default() }, ..Input::default() }
     }
 
     #[test]
@@ -180,7 +182,7 @@ mod tests {
         let mut input = with(1);
         for round in 0..200_u8 {
             input.begin_refresh(Now::default());
-            *input.fresh.of(true) += 1;
+            input.fresh.accepted += 1;
             assert!(input.is_alive(0), "round {round}");
         }
         assert!(input.epoch <= MOST_EPOCHS);
@@ -192,7 +194,7 @@ mod tests {
     fn a_session_lost_within_a_refresh_keeps_what_was_not_refreshed_yet() {
         let mut input = with(3);
         input.begin_refresh(Now::default());
-        *input.fresh.of(true) += 1;
+        input.fresh.accepted += 1;
         let retention = Retention { deadline: Now::default(), long_lived_time: Duration::ZERO };
         assert!(!input.end_session(Some(retention)));
         assert!(input.is_alive(0) && input.is_alive(1) && input.stale.total() == 4);
@@ -203,7 +205,7 @@ mod tests {
         let mut input = with(1);
         let retention = Retention { deadline: Now::default(), long_lived_time: Duration::ZERO };
         input.end_session(Some(retention));
-        *input.fresh.of(true) += 1;
+        input.fresh.accepted += 1;
         input.begin_refresh(Now::default());
         assert!(!input.end_refresh());
         assert_eq!((input.fresh.total(), input.stale.total()), (1, 1));

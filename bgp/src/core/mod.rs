@@ -23,6 +23,7 @@ mod paths;
 mod peers;
 mod progress;
 mod query;
+mod refusals;
 mod restart;
 mod sessions;
 mod shared;
@@ -40,8 +41,10 @@ pub use self::event::{
     ExportSubject, Freshness, Page, PathView, PeerChange, Presence, RestartWait, RouteCounts, RouteView,
     Usability, Warning, WatchItem, WatchedTable, WeightedNextHop, Withheld, Work,
 };
+pub use self::refusals::Refusals;
 pub use self::watch::{Overtaken, WatchFigures, WatchId, WatchSettings};
 use self::{
+    chunk::Unsent,
     family::{FamilyRib, Promise},
     peers::PeerIds,
     restart::Deferral,
@@ -369,14 +372,16 @@ impl Core {
             return RouteCounts::default();
         };
         let accepted = input.fresh.accepted + input.stale.accepted;
-        let rejected = input.fresh.rejected + input.stale.rejected;
+        let refused = input.fresh.refused.plus(&input.stale.refused);
         RouteCounts {
-            received: accepted + rejected,
+            received: accepted + refused.total(),
             accepted,
-            rejected,
+            rejected: refused.total(),
+            refused,
             stale: input.stale.total(),
             refused_paths: input.refused_paths,
-            too_long: in_family!(ref self, family, rib => rib.unfit(peer)),
+            too_long: in_family!(ref self, family, rib => rib.unsent(peer, Unsent::TooLong)),
+            no_next_hop: in_family!(ref self, family, rib => rib.unsent(peer, Unsent::NoNextHop)),
             refused_prefixes: input.refused_prefixes,
             advertised: in_family!(ref self, family, rib => rib.advertised(peer)),
         }

@@ -167,8 +167,7 @@ impl<P: Net> FamilyRib<P> {
         let route = self.table.find(P::of(prefix)?)?;
         let entry = self.table.get(route)?;
         if let Some(path) = self.promised_to(settings, entry) {
-            let outgoing = settings.outgoing::<P>(shared, &path, path.attributes, &[]);
-            let outcome = outgoing.map(Arc::new).ok_or(Withheld::NoOwnAddress);
+            let outcome = settings.sendable::<P>(shared, &path, path.attributes, &[]).map(Arc::new);
             return Some(ExplainedExport { peer, subject: ExportSubject::OwnDefault, outcome, policy: None });
         }
         let best = entry.best()?;
@@ -180,8 +179,8 @@ impl<P: Net> FamilyRib<P> {
         let asked = permitted.is_ok() && !settings.policy.accepts_all();
         let policy =
             asked.then(|| settings.policy.trace(&settings.evaluate(shared, entry.prefix, best, attributes)));
-        let outgoing = |modifying: Modifying| settings.outgoing::<P>(shared, best, id, &modifying);
-        let outcome = modifying.and_then(|m| outgoing(m).map(Arc::new).ok_or(Withheld::NoOwnAddress));
+        let sendable = |modifying: Modifying| settings.sendable::<P>(shared, best, id, &modifying);
+        let outcome = modifying.and_then(sendable).map(Arc::new);
         Some(ExplainedExport { peer, subject: ExportSubject::Best, outcome, policy })
     }
 

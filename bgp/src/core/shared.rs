@@ -197,8 +197,8 @@ impl Shared {
         if path.internal && path.is_accepted() {
             self.next_hops.internal_added(self.attributes.next_hop(attributes));
         }
-        if let Some(tally) = self.tally(family, path) {
-            *tally.of(path.is_accepted()) += 1;
+        if let Some(count) = self.tally(family, path).and_then(|tally| tally.of(path.reason())) {
+            *count += 1;
         }
     }
 
@@ -207,8 +207,8 @@ impl Shared {
         if path.internal && path.is_accepted() {
             self.next_hops.internal_removed(self.attributes.next_hop(attributes));
         }
-        if let Some(tally) = self.tally(family, path) {
-            *tally.of(path.is_accepted()) -= 1;
+        if let Some(count) = self.tally(family, path).and_then(|tally| tally.of(path.reason())) {
+            *count -= 1;
         }
     }
 

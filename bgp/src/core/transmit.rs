@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ipnet::IpNet;
 
 use super::{
-    chunk::Chunk,
+    chunk::{Chunk, Unsent},
     egress::Rewrite,
     event::{Action, Warning, Work},
     export::ExportSettings,
@@ -45,11 +45,43 @@ struct Group<P> {
     members: usize,
     /// Routes that some member may have.
     known: Bits,
-    /// Routes that no member has because their attributes do not fit its messages.
-    unfit: Bits,
+    /// Routes that no member has because they cannot be sent to it.
+    unsent: UnsentRoutes,
     cache: Cache<P>,
     /// How far the log has been looked through for output.
     scanned: u64,
+}
+
+/// Routes that cannot be sent, by the reason.
+#[derive(Debug, Default)]
+struct UnsentRoutes {
+    too_long: Bits,
+    no_next_hop: Bits,
+}
+
+impl UnsentRoutes {
+    fn of(&self, why: Unsent) -> &Bits {
+        match why {
+            Unsent::TooLong => &self.too_long,
+            Unsent::NoNextHop => &self.no_next_hop,
+        }
+    }
+
+    fn insert(&mut self, route: RouteId, why: Unsent) {
+        match why {
+            Unsent::TooLong => self.too_long.insert(route),
+            Unsent::NoNextHop => self.no_next_hop.insert(route),
+        }
+    }
+
+    fn remove(&mut self, route: RouteId) {
+        self.too_long.remove(route);
+        self.no_next_hop.remove(route);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.too_long.len() == 0 && self.no_next_hop.len() == 0
+    }
 }
 
 /// Chunks by where they start.
@@ -221,7 +253,7 @@ impl<P: Net> FamilyRib<P> {
         });
         let group = self.exports.groups.get_mut(member.group)?;
         chunk.announced().for_each(|route| group.known.insert(route));
-        if let Some(prefix) = group.note_unfit(&chunk) {
+        if let Some(prefix) = group.note_unsent(&chunk) {
             shared.actions.push_back(Action::Warn(Warning::AttributesTooLong { prefix }));
         }
         if group.members > 1 {
@@ -295,7 +327,7 @@ impl<P: Net> FamilyRib<P> {
         for route in freed {
             for group in &mut self.exports.groups {
                 group.known.remove(route);
-                group.unfit.remove(route);
+                group.unsent.remove(route);
             }
         }
         for (index, group) in self.exports.groups.iter_mut().enumerate() {
@@ -312,10 +344,10 @@ impl<P: Net> FamilyRib<P> {
         sent.unwrap_or_else(|| self.paths.advertised(peer))
     }
 
-    /// How many routes a peer is not sent because their attributes do not fit its messages.
-    pub(super) fn unfit(&self, peer: PeerId) -> u32 {
+    /// How many routes a peer is not sent for this reason.
+    pub(super) fn unsent(&self, peer: PeerId, why: Unsent) -> u32 {
         let group = self.exports.members.get(&peer).and_then(|m| self.exports.groups.get(m.group));
-        group.map_or_else(|| self.paths.unfit(peer), |group| group.unfit.len() as u32)
+        group.map_or_else(|| self.paths.unsent(peer, why), |group| group.unsent.of(why).len() as u32)
     }
 
     /// The settings of a peer's group, what the peer has been sent, and where it stands.
@@ -346,7 +378,7 @@ impl<P> Exports<P> {
                     settings,
                     members: 0,
                     known: Bits::default(),
-                    unfit: Bits::default(),
+                    unsent: UnsentRoutes::default(),
                     cache: Cache::default(),
                     scanned,
                 };
@@ -374,22 +406,23 @@ impl<P> Exports<P> {
         if let Some(group) = self.groups.get_mut(index) {
             group.members -= 1;
             if group.members == 0 {
-                (group.known, group.unfit, group.cache) = Default::default();
+                (group.known, group.unsent, group.cache) = Default::default();
             }
         }
     }
 }
 
 impl<P: Net> Group<P> {
-    /// Keeps account of routes that are too long; the first of them when there was none before.
-    fn note_unfit(&mut self, chunk: &Chunk<P>) -> Option<IpNet> {
-        if self.unfit.len() == 0 && chunk.unfit().is_empty() {
+    /// Keeps account of routes that cannot be sent; the first that is too long when there was none before.
+    fn note_unsent(&mut self, chunk: &Chunk<P>) -> Option<IpNet> {
+        if self.unsent.is_empty() && chunk.unsent().is_empty() {
             return None;
         }
-        let was_empty = self.unfit.len() == 0;
-        chunk.announced().chain(chunk.withdrawn()).for_each(|route| _ = self.unfit.remove(route));
-        chunk.unfit().iter().for_each(|(route, _)| self.unfit.insert(*route));
-        chunk.unfit().first().filter(|_| was_empty).map(|(_, prefix)| (*prefix).into())
+        let was_empty = self.unsent.too_long.len() == 0;
+        chunk.announced().chain(chunk.withdrawn()).for_each(|route| self.unsent.remove(route));
+        chunk.unsent().iter().for_each(|(route, _, why)| self.unsent.insert(*route, *why));
+        let mut too_long = chunk.unsent().iter().filter(|(.., why)| *why == Unsent::TooLong);
+        too_long.next().filter(|_| was_empty).map(|(_, prefix, _)| (*prefix).into())
     }
 }
 

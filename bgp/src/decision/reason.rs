@@ -139,6 +139,10 @@ impl Reason {
         Self::OnlyForPeers,
     ];
 
+    /// Refusals that are no policy's.
+    pub(crate) const CHECKS: [Self; 5] =
+        [Self::AsLoop, Self::OriginatorLoop, Self::ClusterLoop, Self::FirstAs, Self::OtcLeak];
+
     /// The code stored beside a path.
     pub const fn code(self) -> u8 {
         match self {

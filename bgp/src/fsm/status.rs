@@ -332,3 +332,34 @@ fn rejected(
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::notification::ErrorKind;
+
+    fn shutdown(text: &str) -> Notification {
+        Notification::with_communication(ErrorKind::ADMINISTRATIVE_SHUTDOWN, text)
+    }
+
+    #[test]
+    fn a_shutdown_says_who_ended_the_session_and_with_which_words() {
+        let peer = Some(PeerIdentity { asn: Asn(64600), router_id: RouterId([192, 0, 2, 1].into()) });
+        let received = Failure::Received { notification: shutdown("maintenance until 14:00"), peer };
+        assert_eq!(
+            received.to_string(),
+            "session ended by the peer: Cease / Administrative Shutdown (6/2), \"maintenance until 14:00\" \
+             (peer is AS 64600, identifier 192.0.2.1)"
+        );
+        let sent = Failure::Sent { notification: shutdown("gone"), peer: None };
+        assert_eq!(sent.to_string(), "session ended by us: Cease / Administrative Shutdown (6/2), \"gone\"");
+    }
+
+    #[test]
+    fn without_words_none_are_told_and_control_characters_are_escaped() {
+        let said = |text| Failure::Received { notification: shutdown(text), peer: None }.to_string();
+        assert_eq!(said(""), "session ended by the peer: Cease / Administrative Shutdown (6/2)");
+        let escaped = said("a\nb\u{1b}[31m");
+        assert!(!escaped.contains(|c: char| c.is_control()), "{escaped:?}");
+    }
+}

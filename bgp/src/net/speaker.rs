@@ -346,6 +346,9 @@ impl Speaker {
                 self.monitors.session_down(id, (&failure).into());
                 self.pending.push_back(SpeakerEvent::SessionDown { peer: peer.name.clone(), failure });
                 self.core.session_down(now, id, retention);
+                if self.core.peer(id).is_some_and(|config| config.bfd.is_some()) {
+                    self.update_paths();
+                }
             }
         }
     }

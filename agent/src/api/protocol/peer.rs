@@ -1,5 +1,7 @@
 //! Peers.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::bfd::BfdRow;
@@ -37,6 +39,13 @@ pub struct PeerRow {
     pub accepted: u64,
     /// Prefixes it was sent.
     pub advertised: u64,
+    /// Routes refused at import, by the name of the reason; those that are not kept (`max_prefixes`, `add_path_limit`)
+    /// are not among the received.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, u64>,
+    /// Prefixes that cannot be sent to it, by the name of the reason: `too_long`, `no_next_hop`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unsent: BTreeMap<String, u64>,
     /// What the session agreed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionDetails>,

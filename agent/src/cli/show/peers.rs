@@ -1,6 +1,9 @@
 //! `siskin peers`.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use super::{bfd, field};
 use crate::{
@@ -101,7 +104,10 @@ pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
     }
     let routes =
         format!("{} received, {} accepted, {} advertised", peer.received, peer.accepted, peer.advertised);
-    field(out, "Routes", Tone::Plain, &[routes])?;
+    let routes = std::iter::once(routes)
+        .chain(by_reason("refused", &peer.refused))
+        .chain(by_reason("not sent", &peer.unsent));
+    field(out, "Routes", Tone::Plain, &routes.collect::<Vec<_>>())?;
     let n = &peer.counters;
     let counters = [
         messages("received", &n.received),
@@ -118,6 +124,12 @@ pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
         field(out, "Messages", Tone::Plain, &lines)?;
     }
     Ok(())
+}
+
+/// `refused: 3 as_loop, 1 policy`.
+fn by_reason(what: &str, numbers: &BTreeMap<String, u64>) -> Option<String> {
+    let parts: Vec<_> = numbers.iter().map(|(reason, number)| format!("{number} {reason}")).collect();
+    (!parts.is_empty()).then(|| format!("{what}: {}", parts.join(", ")))
 }
 
 /// What was wrong with a message, and its beginning; `--json` has all of it.
@@ -170,6 +182,8 @@ mod tests {
             received: 1,
             accepted: 1,
             advertised: 1,
+            refused: BTreeMap::new(),
+            unsent: BTreeMap::new(),
             session: None,
             bfd: None,
             counters: Counters::default(),

@@ -1,6 +1,9 @@
 //! Peers.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use bgp::{
     config::{AdminState, Reflection, SpeakerConfig},
@@ -53,6 +56,8 @@ fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent) -> PeerRow
         received: sum(|c| c.received),
         accepted: sum(|c| c.accepted),
         advertised: sum(|c| c.advertised),
+        refused: refused(peer),
+        unsent: named([("too_long", sum(|c| c.too_long)), ("no_next_hop", sum(|c| c.no_next_hop))]),
         session: peer.session.as_ref().map(session),
         bfd: None,
         counters: Counters {
@@ -110,6 +115,26 @@ fn kind(peer: &PeerSnapshot, intent: &Intent) -> PeerKind {
 /// A count over all families.
 fn count(peer: &PeerSnapshot, of: fn(&RouteCounts) -> u32) -> u64 {
     peer.routes.iter().map(|(_, counts)| u64::from(of(counts))).sum()
+}
+
+/// Refused routes by reason, over all families.
+fn refused(peer: &PeerSnapshot) -> BTreeMap<String, u64> {
+    let kept = peer.routes.iter().flat_map(|(_, counts)| counts.refused.iter());
+    let kept = kept.map(|(reason, paths)| (reason.name(), u64::from(paths)));
+    let others = [
+        ("add_path_limit", count(peer, |c| c.refused_paths)),
+        ("max_prefixes", count(peer, |c| c.refused_prefixes)),
+    ];
+    named(kept.chain(others))
+}
+
+/// Sums by name, without those of nothing.
+fn named<'a>(numbers: impl IntoIterator<Item = (&'a str, u64)>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for (name, number) in numbers.into_iter().filter(|(_, number)| *number > 0) {
+        *sums.entry(name.to_owned()).or_default() += number;
+    }
+    sums
 }
 
 fn info(peer: &PeerSnapshot, stale: u64) -> String {

@@ -74,6 +74,10 @@ pub(crate) fn withheld(why: Withheld) -> &'static str {
         Withheld::NoAdvertise => "NO_ADVERTISE is attached",
         Withheld::NoExport => "NO_EXPORT is attached",
         Withheld::NoOwnAddress => "we have no address of its family to name as next hop",
+        Withheld::NextHopFamily => {
+            "its next hop is of a family that the peer does not take (extended_next_hop)"
+        }
+        Withheld::TooLong => "its attributes do not fit the longest message the peer takes",
         Withheld::Rejected(reason) => rejected(reason),
     }
 }

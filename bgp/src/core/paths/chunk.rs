@@ -1,16 +1,16 @@
 //! A stretch of the table or of the log, encoded for members that have been sent the same.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use hashbrown::HashMap;
 use ipnet::IpNet;
 use rustc_hash::FxBuildHasher;
 
-use super::{Member, PathSettings, Sent, SentPaths, select::OutgoingPath};
+use super::{Member, PathSettings, Sent, SentPaths, select::OutgoingPath, unsent::UnsentPrefixes};
 use crate::{
     core::{
-        chunk::{Fit, Run, Set, extend},
+        chunk::{Run, Set, extend},
         export::ExportSettings,
         family::FamilyRib,
         shared::Shared,
@@ -35,8 +35,8 @@ pub(super) struct PathChunk<P> {
     as_of: u64,
     extent: Extent,
     prefixes: Vec<Change<P>>,
-    /// Prefixes some path of which is too long for the peers' messages.
-    unfit: BTreeSet<P>,
+    /// Prefixes some path of which cannot be sent.
+    unsent: UnsentPrefixes<P>,
     messages: Bytes,
     runs: Vec<Run>,
 }
@@ -173,19 +173,17 @@ impl<P: Net> Gathered<P> {
     ) -> PathChunk<P> {
         self.announced.sort_by_key(|(set, _)| *set);
         let (mut messages, mut runs) = (BytesMut::new(), Vec::new());
-        let (mut withheld, mut unfit) = (Vec::new(), BTreeSet::new());
+        let (mut withheld, mut unsent) = (Vec::new(), UnsentPrefixes::default());
         for paths in self.announced.chunk_by(|a, b| a.0 == b.0) {
             let Some(set) = paths.first().and_then(|(set, _)| self.sets.get(*set)) else { continue };
             let nlri = paths.iter().map(|(_, nlri)| *nlri);
-            let fit = set.encode(shared, &settings.export, nlri.clone(), &mut messages);
-            if fit == Fit::Fits {
-                extend(&mut runs, messages.len(), set.path.peer);
-                continue;
+            match set.encode(shared, &settings.export, nlri.clone(), &mut messages) {
+                Ok(()) => extend(&mut runs, messages.len(), set.path.peer),
+                Err(why) => {
+                    unsent.of_mut(why).extend(nlri.clone().map(|n| n.prefix));
+                    withheld.extend(nlri.map(|n| (n.prefix, n.path_id)));
+                }
             }
-            if fit == Fit::TooLong {
-                unfit.extend(nlri.clone().map(|n| n.prefix));
-            }
-            withheld.extend(nlri.map(|n| (n.prefix, n.path_id)));
         }
         withheld.sort_unstable();
         let fits = |prefix: P, sent: &Sent| withheld.binary_search(&(prefix, sent.id)).is_err();
@@ -195,7 +193,7 @@ impl<P: Net> Gathered<P> {
             Change { prefix, now: same(&before, now), before }
         };
         let prefixes = self.prefixes.into_iter().map(change).collect();
-        PathChunk { until, as_of, extent, prefixes, unfit, messages: messages.freeze(), runs }
+        PathChunk { until, as_of, extent, prefixes, unsent, messages: messages.freeze(), runs }
     }
 }
 
@@ -264,14 +262,15 @@ impl<P: Net> PathChunk<P> {
         gone
     }
 
-    /// Keeps account of prefixes with a path that is too long; the first of them when there was none before.
-    pub(super) fn note_unfit(&self, known: &mut BTreeSet<P>) -> Option<IpNet> {
-        let was_empty = known.is_empty();
-        if !was_empty {
-            self.prefixes.iter().for_each(|change| _ = known.remove(&change.prefix));
+    /// Keeps account of prefixes with a path that cannot be sent; the first with one that is too long when there was none
+    /// before.
+    pub(super) fn note_unsent(&self, known: &mut UnsentPrefixes<P>) -> Option<IpNet> {
+        let was_empty = known.too_long.is_empty();
+        if !known.is_empty() {
+            self.prefixes.iter().for_each(|change| known.remove(&change.prefix));
         }
-        known.extend(&self.unfit);
-        self.unfit.first().filter(|_| was_empty).map(|prefix| (*prefix).into())
+        known.extend(&self.unsent);
+        self.unsent.too_long.first().filter(|_| was_empty).map(|prefix| (*prefix).into())
     }
 
     /// Octets held.

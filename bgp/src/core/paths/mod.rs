@@ -10,20 +10,18 @@ mod log;
 mod names;
 mod reading;
 mod select;
+mod unsent;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    num::NonZeroU16,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
 pub(super) use self::names::PathNames;
-use self::{chunk::PathChunk, log::PrefixLog};
+use self::{chunk::PathChunk, log::PrefixLog, unsent::UnsentPrefixes};
 use super::{
+    chunk::Unsent,
     event::{Action, Warning, Work},
     export::ExportSettings,
     family::FamilyRib,
@@ -69,8 +67,8 @@ struct Group<P> {
     cache: BTreeMap<Place, Arc<PathChunk<P>>>,
     /// Octets in it.
     size: usize,
-    /// Prefixes some path of which does not fit the members' messages.
-    unfit: BTreeSet<P>,
+    /// Prefixes some path of which cannot be sent to the members.
+    unsent: UnsentPrefixes<P>,
 }
 
 /// Where a chunk starts.
@@ -187,10 +185,10 @@ impl<P: Net> PathExports<P> {
         self.members.get(&peer).map_or(0, |m| m.paths)
     }
 
-    /// How many prefixes have a path that a peer is not sent because it is too long.
-    pub(super) fn unfit(&self, peer: PeerId) -> u32 {
+    /// How many prefixes have a path that a peer is not sent for this reason.
+    pub(super) fn unsent(&self, peer: PeerId, why: Unsent) -> u32 {
         let group = self.members.get(&peer).and_then(|m| self.groups.get(&m.group));
-        group.map_or(0, |group| group.unfit.len() as u32)
+        group.map_or(0, |group| group.unsent.of(why).len() as u32)
     }
 
     fn enter(&mut self, settings: PathSettings) -> u32 {
@@ -202,7 +200,13 @@ impl<P: Net> PathExports<P> {
         let index = self.groups.last_key_value().map_or(0, |(last, _)| last + 1);
         self.groups.insert(
             index,
-            Group { settings, members: 1, cache: BTreeMap::new(), size: 0, unfit: BTreeSet::new() },
+            Group {
+                settings,
+                members: 1,
+                cache: BTreeMap::new(),
+                size: 0,
+                unsent: UnsentPrefixes::default(),
+            },
         );
         index
     }
@@ -284,7 +288,7 @@ impl<P: Net> FamilyRib<P> {
         }
         let chunk = Arc::new(self.encode_paths(shared, &group.settings, member));
         let group = self.paths.groups.get_mut(&member.group)?;
-        if let Some(prefix) = chunk.note_unfit(&mut group.unfit) {
+        if let Some(prefix) = chunk.note_unsent(&mut group.unsent) {
             shared.actions.push_back(Action::Warn(Warning::AttributesTooLong { prefix }));
         }
         if group.members > 1 {

@@ -9,7 +9,7 @@ use crate::{
         PrivateAs, RouteSwitches, TtlPolicy,
     },
     decision::Reason,
-    policy::{Modification, Policy, Term, Then, Verdict},
+    policy::{Modification, Policy, RejectReason, Term, Then, Verdict},
     types::Asn,
     wire::{
         attribute::{LargeCommunity, PathAttributes},
@@ -221,6 +221,44 @@ fn a_blackhole_is_handed_out_as_such_where_its_sender_may_ask_for_it() {
     lab.core.reconfigure(lab.now, config);
     lab.settle();
     assert_eq!(told(&lab), [""; 0], "a policy that takes the community away takes its meaning away");
+}
+
+#[test]
+fn refused_routes_are_counted_by_reason() {
+    let mut lab = lab(plain(), plain());
+    let refused =
+        |lab: &Lab| -> Vec<_> { lab.core.counts(PeerId(0), Family::Ipv4Unicast).refused.iter().collect() };
+    lab.announce(0, &attributes(address(0), &[SENDER.0, OWN_AS.0]), &["10.1.0.0/16", "10.2.0.0/16"]);
+    lab.announce(0, &attributes(address(0), &[9]), &["10.3.0.0/16"]);
+    lab.announce(0, &attributes(address(0), &[SENDER.0]), &["10.4.0.0/16"]);
+    lab.settle();
+    assert_eq!(refused(&lab), [(Reason::AsLoop, 2), (Reason::FirstAs, 1)]);
+    lab.withdraw(0, &["10.2.0.0/16"]);
+    let mut config = lab.core.config().clone();
+    config.peers[0].import = Arc::new(Policy::reject_all(RejectReason::ImportNone));
+    lab.core.reconfigure(lab.now, config);
+    lab.settle();
+    let policy = Reason::Rejected(RejectReason::ImportNone);
+    assert_eq!(refused(&lab), [(Reason::AsLoop, 1), (Reason::FirstAs, 1), (policy, 1)]);
+    let counts = lab.core.counts(PeerId(0), Family::Ipv4Unicast);
+    assert_eq!((counts.received, counts.accepted, counts.rejected), (3, 0, 3));
+    lab.down(0, crate::event::Retention::Flush);
+    lab.settle();
+    assert_eq!(refused(&lab), []);
+}
+
+#[test]
+fn a_policy_may_make_a_blackhole_of_a_community_of_the_peers_own() {
+    let mut lab = lab(RouteSwitches { blackhole: Blackhole::Accept, ..plain() }, plain());
+    let changes = vec![Modification::AddCommunity("blackhole".parse().unwrap())];
+    let term = Term { name: String::new(), conditions: vec![], changes, then: Then::Accept };
+    let mut config = lab.core.config().clone();
+    config.peers[0].import = Arc::new(Policy::of("p", vec![term], Verdict::Accept));
+    lab.core.reconfigure(lab.now, config);
+    lab.announce(0, &communities(&[]), &["10.1.1.1/32"]);
+    lab.settle();
+    assert!(lab.discarded.contains(&net("10.1.1.1/32")));
+    assert_eq!(lab.learned(1, "10.1.1.1/32"), None, "it stays inside our AS as well");
 }
 
 #[test]

@@ -61,6 +61,8 @@ fn what_does_not_fit_a_short_message_is_withdrawn_from_its_peer_alone_and_said()
     assert_eq!(lab.prefixes(2), ["10.1.0.0/16"]);
     let too_long = |lab: &Lab| [1, 2].map(|peer| lab.core.counts(PeerId(peer), V4).too_long);
     assert_eq!(too_long(&lab), [0, 1]);
+    let told = lab.core.explain_export(PeerId(2), net("10.0.0.0/16"));
+    assert_eq!(told, Some(Err(Withheld::TooLong)));
     let warning = Action::Warn(Warning::AttributesTooLong { prefix: net("10.0.0.0/16") });
     assert_eq!(lab.actions.iter().filter(|a| **a == warning).count(), 1);
 
@@ -106,5 +108,12 @@ fn a_route_with_an_ipv6_next_hop_goes_to_the_forwarding_table_but_not_to_who_can
     lab.settle();
     assert_eq!(lab.fib[&net("10.0.0.0/16")], hop.address());
     assert!(lab.prefixes(1).is_empty(), "peer 1 reads IPv4 next hops only");
-    assert_eq!(lab.core.counts(PeerId(1), V4).too_long, 0);
+    let counts = lab.core.counts(PeerId(1), V4);
+    assert_eq!((counts.too_long, counts.no_next_hop), (0, 1));
+    let told = lab.core.explain_export(PeerId(1), net("10.0.0.0/16"));
+    assert_eq!(told, Some(Err(Withheld::NextHopFamily)));
+    assert!(!lab.actions.iter().any(|action| matches!(action, Action::Warn(_))), "nobody is alarmed");
+    lab.withdraw(0, &["10.0.0.0/16"]);
+    lab.settle();
+    assert_eq!(lab.core.counts(PeerId(1), V4).no_next_hop, 0);
 }

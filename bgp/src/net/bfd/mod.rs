@@ -95,9 +95,10 @@ impl Bfd {
         self.questions.clone()
     }
 
-    /// Runs a session with each of these peers that wants one.
-    pub(super) fn run<'a>(&mut self, peers: impl Iterator<Item = &'a PeerConfig>) {
-        let wanted: WantedSet = peers.filter_map(wanted).collect();
+    /// Runs a session with each of these peers that wants one. A peer that is shut down keeps its own while the BGP
+    /// session lasts: told of the path's end first, the other side would take that for the reason of the session's.
+    pub(super) fn run<'a>(&mut self, peers: impl Iterator<Item = (&'a PeerConfig, BgpSession)>) {
+        let wanted: WantedSet = peers.filter_map(|(peer, session)| wanted(peer, session)).collect();
         if wanted.is_empty() && self.ended.is_none() || *self.wanted.borrow() == wanted {
             return;
         }
@@ -138,9 +139,18 @@ impl Bfd {
     }
 }
 
+/// Whether a peer has a BGP session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BgpSession {
+    /// It has.
+    Up,
+    /// It has none.
+    Down,
+}
+
 /// The session with a peer: to the address, from the address, over the hops of its BGP session.
-fn wanted(peer: &PeerConfig) -> Option<(Arc<str>, Wanted)> {
-    let config = peer.bfd.filter(|_| peer.admin == AdminState::Up)?;
+fn wanted(peer: &PeerConfig, session: BgpSession) -> Option<(Arc<str>, Wanted)> {
+    let config = peer.bfd.filter(|_| peer.admin == AdminState::Up || session == BgpSession::Up)?;
     let (path, minimum_ttl) = config.path(peer.transport.ttl);
     let interface = peer.transport.interface.as_deref().map(Arc::from);
     let endpoint =
@@ -164,14 +174,15 @@ mod tests {
     #[test]
     fn a_session_keeps_to_the_addresses_link_and_hops_of_bgp() {
         let mut peer = PeerConfig::new("left", "fe80::1".parse().unwrap(), Asn(64600));
-        assert_eq!(wanted(&peer), None);
+        assert_eq!(wanted(&peer, BgpSession::Down), None);
         peer.bfd = Some(BfdConfig::default());
         peer.transport.ttl = TtlPolicy::Direct;
         peer.transport.interface = Some("eth1".to_owned());
-        let (name, session) = wanted(&peer).unwrap();
+        let (name, session) = wanted(&peer, BgpSession::Down).unwrap();
         assert_eq!((&*name, session.endpoint.path), ("left", Path::SingleHop));
         assert_eq!(session.endpoint.interface.as_deref(), Some("eth1"));
         peer.admin = AdminState::Down;
-        assert_eq!(wanted(&peer), None);
+        assert!(wanted(&peer, BgpSession::Up).is_some(), "until the peer has been told why");
+        assert_eq!(wanted(&peer, BgpSession::Down), None);
     }
 }

@@ -6,14 +6,22 @@ use super::{Speaker, SpeakerEvent};
 use crate::{
     bfd,
     fsm::Stop,
-    net::{bfd::Change, peer::Control},
+    net::{
+        bfd::{BgpSession, Change},
+        peer::Control,
+    },
+    types::PeerId,
     wire::notification::ErrorKind,
 };
 
 impl Speaker {
     /// Has BFD watch the paths that the configuration names.
     pub(super) fn update_paths(&mut self) {
-        self.bfd.run(self.core.peers().map(|(_, config)| config));
+        let session = |id: PeerId| match self.peers.get(&id).is_some_and(|peer| peer.outbox.is_some()) {
+            true => BgpSession::Up,
+            false => BgpSession::Down,
+        };
+        self.bfd.run(self.core.peers().map(|(id, config)| (config, session(id))));
     }
 
     /// A path that has failed takes its session along at once (RFC 5882 section 4.2); one that works again lets the

@@ -1,9 +1,12 @@
-//! Routes with the BLACKHOLE community (RFC 7999), from a real BIRD to the kernel.
+//! Switches of a peer that reach beyond its session, with a real BIRD as the peer: BLACKHOLE (RFC 7999) to the kernel, a
+//! default route of ours.
 
 #![allow(missing_docs, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 
 #[allow(dead_code, reason = "what other tests use")]
 mod support;
+
+use std::path::Path;
 
 use rustix::process::Signal;
 use support::{Host, Namespace, can_run, eventually, text};
@@ -52,15 +55,53 @@ const OWN: &str = "blackhole 172.16.241.64/26";
 const INSIDE: &str = "blackhole 172.16.9.9";
 const OUTSIDE: &str = "blackhole 203.0.113.7";
 
+/// A host and the neighbour `tor`, joined by a cable.
+fn hosts(dir: &Path) -> (Host, Host) {
+    let (host, neighbour) = (Host::new(dir, "master01"), Host::new(dir, "tor"));
+    Namespace::cable(&host.ns, &neighbour.ns, "192.168.92.128/24", "192.168.92.129/24");
+    (host, neighbour)
+}
+
+#[test]
+fn a_default_route_of_ours_is_told_to_the_peer_and_kept_out_of_our_kernel() {
+    if !can_run() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (host, neighbour) = hosts(dir.path());
+    host.configure(&format!("{CONFIG}default_originate = true\n"));
+    let _bird = neighbour.bird(BIRD);
+    let daemon = host.run(&[]);
+    let known = || neighbour.birdc("show route 0.0.0.0/0").contains("via 192.168.92.128");
+    eventually("BIRD has a default route", known);
+    eventually("BIRD's own routes are here", || host.ns.routes("179").contains(&PLAIN.to_owned()));
+    assert!(!host.ns.routes("179").iter().any(|route| route.starts_with("default")));
+    let story = host.says("explain 0.0.0.0/0");
+    for part in
+        ["a default route of our own", "announced to tor with next hop 192.168.92.128", "default_originate"]
+    {
+        assert!(story.contains(part), "{part} is not in\n{story}");
+    }
+    let sent = host.json("routes --peer tor --advertised");
+    assert!(
+        sent.as_array().is_some_and(|rows| rows.iter().any(|row| row["prefix"] == "0.0.0.0/0")),
+        "{sent}"
+    );
+
+    host.configure(CONFIG);
+    daemon.signal(Signal::HUP);
+    eventually("BIRD has none any more", || !known());
+    assert_eq!(host.json("peers")[0]["established_count"], 1, "no session was touched");
+    assert!(host.says("routes").lines().all(|line| !line.contains("0.0.0.0/0")));
+}
+
 #[test]
 fn packets_to_a_blackhole_are_dropped_by_the_kernel_while_the_configuration_says_so() {
     if !can_run() {
         return;
     }
     let dir = tempfile::tempdir().expect("a directory");
-    let host = Host::new(dir.path(), "master01");
-    let neighbour = Host::new(dir.path(), "tor");
-    Namespace::cable(&host.ns, &neighbour.ns, "192.168.92.128/24", "192.168.92.129/24");
+    let (host, neighbour) = hosts(dir.path());
     let honoured = format!("{CONFIG}blackhole = true\n");
     let discarding = format!("{honoured}[kernel]\nblackhole_community = \"discard\"\n");
     host.configure(&honoured);
@@ -93,5 +134,5 @@ fn packets_to_a_blackhole_are_dropped_by_the_kernel_while_the_configuration_says
     host.configure(CONFIG);
     daemon.signal(Signal::HUP);
     eventually("the neighbour may not ask for it", || holds(&[PLAIN, FORWARDED, OWN]));
-    assert_eq!(host.json("peers")[0]["sessions"].as_u64().unwrap_or(1), 1, "no session was touched");
+    assert_eq!(host.json("peers")[0]["established_count"], 1, "no session was touched");
 }
