@@ -1,11 +1,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use ::bgp::{
-    config::{Auth, TtlPolicy},
+    config::{Auth, Blackhole, TtlPolicy},
     policy::{Neighbor, RejectReason, RouteContext, RouteSource, SessionContext, Verdict},
     types::{Asn, Family, PeerType},
     wire::attribute::{AsPath, NextHop, Origin, PathAttributes},
 };
+
+use fib::config::DiscardRule;
 
 use super::*;
 use crate::config::{Flags, Host, ImportRule, Inputs, Pool, Step, load};
@@ -134,6 +136,19 @@ fn only_prefixes_inside_pools_are_imported() {
     let outside = Verdict::Reject(RejectReason::OutsidePools);
     assert_eq!(import(&speaker, MESH, "172.0.0.0/8", MESH), outside);
     assert_eq!(import(&speaker, "tor", "0.0.0.0/0", "192.168.92.1"), outside);
+}
+
+#[test]
+fn nodes_of_the_mesh_may_ask_for_packets_being_dropped_where_the_kernel_is_to_drop_them() {
+    let asked = |set: &[&str]| {
+        let intent = intent("192.168.92.128", &[MESH], "172.16.0.0/16,Always", set);
+        let (speaker, fib) = (speaker(&intent), fib(&intent, Programming::On));
+        let peer = |name: &str| speaker.peers.iter().find(|p| p.name == name).unwrap().switches.blackhole;
+        (peer(MESH), peer("tor"), fib.discard)
+    };
+    assert_eq!(asked(&[]), (Blackhole::Ignore, Blackhole::Ignore, DiscardRule::Ignore));
+    let discarding = asked(&["kernel.blackhole_community=discard"]);
+    assert_eq!(discarding, (Blackhole::Accept, Blackhole::Ignore, DiscardRule::Honour));
 }
 
 #[test]

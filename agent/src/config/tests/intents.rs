@@ -250,14 +250,16 @@ fn ipv6_next_hops_of_ipv4_are_offered_where_ipv4_is_carried_between_ipv6_address
 fn the_switches_of_a_peer_are_read() {
     use bgp::{
         config::{
-            FirstAs, GracefulShutdown, LocalAs, LocalAsPath, OwnAs, PrivateAs, RoleDemand, RouteSwitches,
+            Blackhole, DefaultRoute, FirstAs, GracefulShutdown, LocalAs, LocalAsPath, OwnAs, PrivateAs,
+            RoleDemand, RouteSwitches,
         },
         wire::role::Role,
     };
     assert_eq!(peer("asn = 64600").switches, RouteSwitches::default());
     let switches = peer(
         "asn = 64600\nlocal_asn = 64999\nlocal_asn_path = \"replace\"\nrole = \"rs-client\"\nrole_strict = true\n\
-         allow_as_in = 2\nremove_private_as = \"all\"\nas_override = true\nweight = 7\ngraceful_shutdown = true",
+         allow_as_in = 2\nremove_private_as = \"all\"\nas_override = true\nweight = 7\ngraceful_shutdown = true\n\
+         blackhole = true\ndefault_originate = true",
     )
     .switches;
     assert_eq!(switches.local_as, Some(LocalAs { asn: Asn(64999), path: LocalAsPath::Replace }));
@@ -266,18 +268,25 @@ fn the_switches_of_a_peer_are_read() {
     assert_eq!((switches.private_as, switches.own_as), (PrivateAs::Remove, OwnAs::Override));
     assert_eq!(switches.first_as, FirstAs::Any, "a route server leaves its own out");
     assert_eq!(switches.graceful_shutdown, GracefulShutdown::On);
+    assert_eq!((switches.blackhole, switches.default_route), (Blackhole::Accept, DefaultRoute::Originated));
 }
 
 #[test]
 fn what_holds_for_the_whole_speaker_holds_for_its_peers() {
-    use bgp::{config::GracefulShutdown, wire::context::SegmentRule};
-    let text =
-        format!("[bgp]\ngraceful_shutdown = true\nas_sets = \"accept\"\ncluster_id = 7\n{PEER}asn = 64512");
+    use bgp::{
+        config::{GracefulShutdown, LongLivedRoutes},
+        wire::context::SegmentRule,
+    };
+    let text = format!(
+        "[bgp]\ngraceful_shutdown = true\nas_sets = \"accept\"\ncluster_id = 7\nlong_lived_to_all = true\n\
+         {PEER}asn = 64512"
+    );
     let intent = intent(&text);
     assert_eq!(intent.bgp.cluster_id.map(|id| id.to_string()).as_deref(), Some("0.0.0.7"));
     let peer = intent.peers.into_values().next().unwrap();
     assert_eq!(peer.switches.graceful_shutdown, GracefulShutdown::On);
     assert_eq!(peer.switches.as_sets, SegmentRule::Accept);
+    assert_eq!(peer.switches.long_lived, LongLivedRoutes::ToAll);
 }
 
 #[test]

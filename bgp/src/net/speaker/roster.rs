@@ -185,7 +185,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{AoAlgorithm, AoKey},
+        config::{AoAlgorithm, AoKey, DefaultRoute},
         types::{Asn, RouterId},
     };
 
@@ -220,6 +220,16 @@ mod tests {
         assert_eq!(roster.admit("rack", host(3)), Admitted::As("rack/10.1.0.3".into()));
         assert_eq!(names(&roster), ["tor", "rack/10.1.0.2", "rack/10.1.0.3"]);
         assert_eq!(roster.admit("nowhere", host(1)), Admitted::Unknown);
+    }
+
+    #[test]
+    fn a_default_route_promised_to_a_range_is_promised_to_its_guests() {
+        let mut promising = config(2);
+        promising.ranges[0].template.switches.default_route = DefaultRoute::Originated;
+        let mut roster = Roster::new(promising, Ao::Supported);
+        roster.admit("rack", host(1));
+        let promised = roster.effective().peers.into_iter().map(|peer| peer.switches.default_route);
+        assert_eq!(promised.collect::<Vec<_>>(), [DefaultRoute::Known, DefaultRoute::Originated]);
     }
 
     #[test]
