@@ -113,8 +113,9 @@ impl Keeper {
     ) -> Result<(), Error> {
         self.take_in(config, known);
         let mut guard = self.look(scope).await?;
-        self.look_for_felix(scope).await;
+        self.look_for_felix().await;
         self.admission.expire(self.start.elapsed());
+        let mut seen = scope;
         for _ in 0..ROUNDS {
             let desired = self.desired(config);
             let Plan { steps, refusal } = plan(&desired, &self.observed, &self.printed);
@@ -128,12 +129,19 @@ impl Keeper {
             }
             let Executed { taken, result } = execute(&self.netlink, &self.nft, &steps).await;
             let wrote = steps.iter().take(taken).any(Step::concerns_the_table);
-            guard = self.look(if wrote { Scope::Everything } else { Scope::Links }).await?;
+            // The table may have changed since it was last seen: that is no failure yet.
+            let is_outdated = seen == Scope::Links
+                && result.is_err()
+                && steps.get(taken).is_some_and(Step::concerns_the_table);
+            seen = if wrote || is_outdated { Scope::Everything } else { Scope::Links };
+            guard = self.look(seen).await?;
             if wrote {
                 self.remember_rules(steps.iter().take(taken));
                 self.remember_writing(desired);
             }
-            result?;
+            if !is_outdated {
+                result?;
+            }
         }
         debug!("the tunnel is being changed by someone else at this moment");
         Ok(())
@@ -248,10 +256,9 @@ impl Keeper {
     }
 
     /// Failing to find out is no harm: it is told only for the operator's sake.
-    async fn look_for_felix(&mut self, scope: Scope) {
+    async fn look_for_felix(&mut self) {
         let is_fresh = |(at, _): &(Instant, _)| at.elapsed() < FELIX_INTERVAL;
-        let matters = self.cares_for_the_table() && scope == Scope::Everything;
-        if matters && !self.felix.as_ref().is_some_and(is_fresh) {
+        if self.cares_for_the_table() && !self.felix.as_ref().is_some_and(is_fresh) {
             self.felix = Some((Instant::now(), self.nft.felix().await.unwrap_or_default()));
         }
     }

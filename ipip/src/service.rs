@@ -84,7 +84,7 @@ impl Service {
                 }
                 Event::Configured => {
                     self.config = self.inbox.config.borrow_and_update().clone();
-                    wake = self.look(Scope::Everything).await;
+                    wake = self.look(Scope::Links).await;
                 }
                 Event::Look(scope) => wake = self.look(scope).await,
             }
@@ -99,7 +99,7 @@ impl Service {
         };
         tokio::select! {
             heard = self.inbox.config.changed() => unless_ended(heard, Event::Configured),
-            heard = self.inbox.known.changed() => unless_ended(heard, Event::Look(Scope::Everything)),
+            heard = self.inbox.known.changed() => unless_ended(heard, Event::Look(Scope::Links)),
             request = self.inbox.requests.recv() => request.map_or(Event::End, Event::Asked),
             scope = self.watch.changed() => {
                 sleep(DEBOUNCE).await;
