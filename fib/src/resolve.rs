@@ -82,6 +82,8 @@ pub struct Resolver {
     dirty: BTreeSet<IpAddr>,
     /// The link of each link-local address, as last told.
     links: BTreeMap<IpAddr, u32>,
+    /// Devices that have just come back.
+    resting: BTreeSet<u32>,
     exclusion: Exclusion,
 }
 
@@ -135,6 +137,26 @@ impl Resolver {
     /// The device of the link of a link-local address.
     pub fn link_of(&self, address: IpAddr) -> Option<u32> {
         self.links.get(&address).copied()
+    }
+
+    /// A device has come back: legs over it are taken only where there is no other.
+    pub fn rest(&mut self, device: u32) {
+        self.resting.insert(device);
+    }
+
+    /// It has been there for a while. Returns the next hops that lead over it.
+    pub fn rested(&mut self, device: u32) -> BTreeSet<IpAddr> {
+        self.resting.remove(&device);
+        let over = |watch: &Watch| {
+            let lookup = watch.answer.as_ref().and_then(|answer| answer.lookup.as_ref());
+            lookup.is_some_and(|lookup| lookup.legs.iter().any(|leg| leg.device == device))
+        };
+        self.watches.iter().filter(|(_, watch)| over(watch)).map(|(address, _)| *address).collect()
+    }
+
+    /// Whether a device has just come back.
+    pub fn is_resting(&self, device: u32) -> bool {
+        self.resting.contains(&device)
     }
 
     /// Forgets what neither a route nor the owner needs.

@@ -4,60 +4,26 @@ use crate::{
     config::{GuardMode, IPIP_OVERHEAD, Mtu, TunnelConfig},
     plan::Observed,
     status::Notice,
+    sysctl::{Correction, Sysctls},
 };
-
-/// The kernel's settings that decide whether packets pass, as `/proc/sys/net/ipv4` has them. `None`: unreadable.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Sysctls {
-    /// `ip_forward`.
-    pub(crate) ip_forward: Option<u8>,
-    /// `conf.all.rp_filter`.
-    pub(crate) rp_filter_all: Option<u8>,
-    /// `conf.DEVICE.rp_filter`.
-    pub(crate) rp_filter_device: Option<u8>,
-}
-
-/// `rp_filter` of a source that must be reached through the link it came from (RFC 3704 strict mode).
-const STRICT: u8 = 1;
 
 /// What an operator should know, sorted.
 pub(crate) fn advise(
     config: &TunnelConfig,
     device: &str,
     observed: &Observed,
-    sysctls: Sysctls,
+    sysctls: &Sysctls,
 ) -> Vec<Notice> {
     let found = [
-        (sysctls.ip_forward == Some(0)).then(forwarding_off),
-        is_strict(sysctls).then(|| strict_reverse_path(device)),
         underlay_unknown(config, observed),
         mtu_too_large(config, device, observed),
         (config.guard == GuardMode::Off).then(guard_off),
     ];
-    let mut notices: Vec<Notice> = found.into_iter().flatten().collect();
+    let settings = sysctls.corrections();
+    let settings = settings.iter().map(Correction::notice);
+    let mut notices: Vec<Notice> = found.into_iter().flatten().chain(settings).collect();
     notices.sort();
     notices
-}
-
-/// The kernel uses the larger of the two settings.
-fn is_strict(sysctls: Sysctls) -> bool {
-    sysctls.rp_filter_device.is_some() && sysctls.rp_filter_device.max(sysctls.rp_filter_all) == Some(STRICT)
-}
-
-fn forwarding_off() -> Notice {
-    notice(
-        "ip_forward_off",
-        "the kernel forwards no IPv4 packets, so no pod reaches another host",
-        Some("sysctl -w net.ipv4.ip_forward=1"),
-    )
-}
-
-fn strict_reverse_path(device: &str) -> Notice {
-    notice(
-        "rp_filter_strict",
-        &format!("{device} drops packets whose way back is another link, as it is while hosts change modes"),
-        Some(&format!("sysctl -w net.ipv4.conf.{device}.rp_filter=2")),
-    )
 }
 
 fn underlay_unknown(config: &TunnelConfig, observed: &Observed) -> Option<Notice> {
@@ -106,10 +72,8 @@ mod tests {
     use super::*;
     use crate::{plan::Device, status::Underlay};
 
-    const OPEN: Sysctls = Sysctls { ip_forward: Some(1), rp_filter_all: Some(0), rp_filter_device: Some(0) };
-
-    fn codes(config: &TunnelConfig, observed: &Observed, sysctls: Sysctls) -> Vec<String> {
-        advise(config, "tunl0", observed, sysctls).into_iter().map(|notice| notice.code).collect()
+    fn codes(config: &TunnelConfig, observed: &Observed) -> Vec<String> {
+        advise(config, "tunl0", observed, &Sysctls::default()).into_iter().map(|notice| notice.code).collect()
     }
 
     fn observed(tunnel: u32, underlay: u32) -> Observed {
@@ -134,34 +98,28 @@ mod tests {
 
     #[test]
     fn a_host_that_is_well_set_up_needs_no_advice() {
-        assert!(codes(&TunnelConfig::default(), &observed(1480, 1500), OPEN).is_empty());
+        assert!(codes(&TunnelConfig::default(), &observed(1480, 1500)).is_empty());
     }
 
     #[test]
-    fn forwarding_off_strict_filtering_and_an_open_guard_are_told_with_their_remedy() {
+    fn settings_and_an_open_guard_are_told_in_the_order_of_their_codes() {
         let config = TunnelConfig { guard: GuardMode::Off, ..TunnelConfig::default() };
-        let sysctls = Sysctls { ip_forward: Some(0), rp_filter_all: Some(1), rp_filter_device: Some(0) };
-        let notices = advise(&config, "tunl0", &observed(1480, 1500), sysctls);
+        let sysctls = Sysctls { ip_forward: Some(0), ..Sysctls::default() };
+        let notices = advise(&config, "tunl0", &observed(1480, 1500), &sysctls);
         let codes: Vec<&str> = notices.iter().map(|notice| notice.code.as_str()).collect();
-        assert_eq!(codes, ["guard_off", "ip_forward_off", "rp_filter_strict"]);
-        assert_eq!(notices[2].remedy.as_deref(), Some("sysctl -w net.ipv4.conf.tunl0.rp_filter=2"));
-    }
-
-    #[test]
-    fn loose_filtering_on_the_device_outweighs_strict_filtering_everywhere() {
-        let sysctls = Sysctls { rp_filter_all: Some(1), rp_filter_device: Some(2), ..OPEN };
-        assert!(codes(&TunnelConfig::default(), &observed(1480, 1500), sysctls).is_empty());
+        assert_eq!(codes, ["guard_off", "ip_forward_off"]);
+        assert_eq!(notices[1].remedy.as_deref(), Some("sysctl -w net.ipv4.ip_forward=1"));
     }
 
     #[test]
     fn a_fixed_mtu_that_the_underlay_cannot_carry_is_told() {
         let config = TunnelConfig { mtu: Mtu::Fixed(1480), ..TunnelConfig::default() };
-        assert_eq!(codes(&config, &observed(1480, 1450), OPEN), ["mtu_too_large"]);
+        assert_eq!(codes(&config, &observed(1480, 1450)), ["mtu_too_large"]);
     }
 
     #[test]
     fn an_automatic_mtu_without_an_underlay_is_told() {
         let nowhere = Observed { underlay: None, ..observed(1480, 1500) };
-        assert_eq!(codes(&TunnelConfig::default(), &nowhere, OPEN), ["underlay_unknown"]);
+        assert_eq!(codes(&TunnelConfig::default(), &nowhere), ["underlay_unknown"]);
     }
 }

@@ -22,6 +22,8 @@ pub struct TunnelConfig {
     pub mtu: Mtu,
     /// The address of the node itself. The link that carries it is the underlay, whose MTU [`Mtu::Auto`] follows.
     pub node_address: Option<Ipv4Addr>,
+    /// Whether the kernel's settings that stand in the way are changed.
+    pub sysctls: SysctlCare,
     /// Whether protocol 4 is guarded.
     pub guard: GuardMode,
     /// How long what is no longer known stays allowed: hosts never change at the same instant.
@@ -48,6 +50,7 @@ impl Default for TunnelConfig {
             address: None,
             mtu: Mtu::Auto,
             node_address: None,
+            sysctls: SysctlCare::Report,
             guard: GuardMode::On,
             guard_grace: Self::DEFAULT_GUARD_GRACE,
             binding: Binding::Loose,
@@ -76,6 +79,17 @@ pub enum Mtu {
     Auto,
     /// This many bytes.
     Fixed(u32),
+}
+
+/// What is done about settings of the kernel that keep packets from passing: `ip_forward`, and `rp_filter` of the device
+/// and the underlay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SysctlCare {
+    /// They are told, with the command that mends each.
+    Report,
+    /// They are set.
+    Set,
 }
 
 /// Whether protocol 4 is accepted from known nodes only.

@@ -12,8 +12,8 @@ use tracing::debug;
 
 use crate::{
     admission::Admission,
-    advice::{Sysctls, advise},
-    config::{Environment, GuardMode, IPIP_OVERHEAD, KnownNodes, Mtu, Need, TunnelConfig},
+    advice::advise,
+    config::{Environment, GuardMode, IPIP_OVERHEAD, KnownNodes, Mtu, Need, SysctlCare, TunnelConfig},
     error::Error,
     execute::{Executed, execute},
     guard, masquerade,
@@ -25,7 +25,9 @@ use crate::{
         AddressGoal, AdminState, Desired, Device, Goal, Observed, Plan, Present, Refusal, Step, TableView,
         plan,
     },
+    settings,
     status::{FelixChain, GuardState, GuardStatus, MasqueradeState, TunnelState, TunnelStatus},
+    sysctl::Sysctls,
     table::{Printed, Ruleset, listing::Felix},
     watch::{Interest, Scope},
 };
@@ -218,7 +220,7 @@ impl Keeper {
         if let Some(device) = self.own_device() {
             self.last_index = Some(device.index);
         }
-        self.sysctls = observe::sysctls(&self.environment.device);
+        self.sysctls = self.see_to_sysctls();
         let is_enough = scope == Scope::Links && last_view != TableView::Unknown;
         if is_enough || (!self.cares_for_the_table() && self.adoption == Adoption::Done) {
             self.observed.table = last_view;
@@ -236,6 +238,20 @@ impl Keeper {
 
     fn asks_for_masquerading(&self) -> bool {
         self.config.as_ref().is_some_and(|config| !config.masquerade.sources.is_empty())
+    }
+
+    /// Reads the kernel's settings, and changes those that stand in the way if that is wanted.
+    fn see_to_sysctls(&self) -> Sysctls {
+        let read = || settings::read(&self.environment.device, self.observed.underlay.as_ref());
+        let found = read();
+        let care = self.config.as_ref().map_or(SysctlCare::Report, |config| config.sysctls);
+        let corrections = found.corrections();
+        if corrections.is_empty() || care == SysctlCare::Report || self.responsibility == Responsibility::None
+        {
+            return found;
+        }
+        corrections.iter().for_each(settings::write);
+        read()
     }
 
     /// The device, if it is of our kind.
@@ -369,7 +385,7 @@ impl Keeper {
             felix_guard: self.felix.as_ref().and_then(|(_, felix)| felix.guard.clone()),
             masquerade: self.masquerade_state(),
             warnings: if taken {
-                advise(config, &idle.device, &self.observed, self.sysctls)
+                advise(config, &idle.device, &self.observed, &self.sysctls)
             } else {
                 Vec::new()
             },

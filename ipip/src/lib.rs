@@ -22,7 +22,8 @@
 //! - `plan`, `patience`, `advice`: the pure part: steps, when to hold back, what to tell.
 //! - `guard`, `masquerade`, `table`, `admission`, `membership`: pure too: the parts of the nftables table, how it changes,
 //!   and who is let in over time.
-//! - `netlink`, `nft`, `observe`, `execute`, `watch`: the kernel.
+//! - `sysctl`: pure as well: which of the kernel's settings stand in the way.
+//! - `netlink`, `nft`, `observe`, `settings`, `execute`, `watch`: the kernel.
 //! - `keeper`, `service`, `handle`: a round of care, the task that runs them, the way to it.
 
 mod admission;
@@ -41,13 +42,15 @@ mod observe;
 mod patience;
 mod plan;
 mod service;
+mod settings;
 pub mod status;
+mod sysctl;
 mod table;
 mod watch;
 
 pub use config::{
     Binding, Completeness, DeviceKind, Environment, GuardMode, KnownNodes, Masquerade, Mtu, Need, NodePrefix,
-    TunnelConfig,
+    SysctlCare, TunnelConfig,
 };
 pub use error::Error;
 pub use handle::{TunnelHandle, flush};

@@ -2,10 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use tracing::debug;
-
 use crate::{
-    advice::Sysctls,
     config::Environment,
     error::Error,
     netlink::{LinkAddress, Netlink},
@@ -51,24 +48,4 @@ async fn underlay(
 /// Reads our table.
 pub(crate) async fn table(nft: &Nft) -> Result<TableView, Error> {
     Ok(TableView::new(nft.table().await?))
-}
-
-/// Reads the settings that decide whether packets pass.
-pub(crate) fn sysctls(device: &str) -> Sysctls {
-    Sysctls {
-        ip_forward: sysctl("ip_forward"),
-        rp_filter_all: sysctl("conf/all/rp_filter"),
-        rp_filter_device: sysctl(&format!("conf/{device}/rp_filter")),
-    }
-}
-
-fn sysctl(key: &str) -> Option<u8> {
-    let path = format!("/proc/sys/net/ipv4/{key}");
-    match std::fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse().ok(),
-        Err(error) => {
-            debug!(path, %error, "setting not readable");
-            None
-        }
-    }
 }

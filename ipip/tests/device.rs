@@ -4,7 +4,9 @@ mod support;
 
 use std::{io::BufRead, net::Ipv4Addr, time::Duration};
 
-use ipip::{Completeness::Complete, DeviceKind, Mtu, Need, TunnelConfig, TunnelHandle, TunnelState};
+use ipip::{
+    Completeness::Complete, DeviceKind, Mtu, Need, SysctlCare, TunnelConfig, TunnelHandle, TunnelState,
+};
 use support::{Namespace, environment, known, needed, settled, start, until};
 
 /// A host whose underlay has an MTU of 1450.
@@ -235,11 +237,35 @@ fn forwarding_off_and_strict_filtering_are_told_with_their_commands_and_not_chan
         let remedies: Vec<&str> = status.warnings.iter().filter_map(|w| w.remedy.as_deref()).collect();
         assert_eq!(
             remedies,
-            ["sysctl -w net.ipv4.ip_forward=1", "sysctl -w net.ipv4.conf.tunl0.rp_filter=2"]
+            [
+                "sysctl -w net.ipv4.ip_forward=1",
+                "sysctl -w net.ipv4.conf.tunl0.rp_filter=2",
+                "sysctl -w net.ipv4.conf.eth0.rp_filter=2"
+            ]
         );
         for remedy in remedies {
             host.run(remedy);
         }
         assert!(tunnel.refresh().await.unwrap().warnings.is_empty());
+    });
+}
+
+#[test]
+fn settings_that_stand_in_the_way_are_changed_when_that_is_asked() {
+    let Some(host) = host() else { return };
+    host.run("echo 0 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter");
+    let settings =
+        "cd /proc/sys/net/ipv4; cat ip_forward conf/tunl0/rp_filter conf/eth0/rp_filter conf/all/rp_filter";
+    host.block_on(|| async {
+        let tunnel = start(&host, needed(), known(&[], Complete));
+        up(&tunnel).await;
+        assert_eq!(tunnel.refresh().await.unwrap().warnings.len(), 3);
+        tunnel.configure(TunnelConfig { sysctls: SysctlCare::Set, ..needed() });
+        let status = until(&tunnel, |status| status.warnings.is_empty()).await;
+        assert_eq!(status.repairs, 0, "the device needed no repair");
+        assert_eq!(host.run(settings), "1\n2\n2\n1\n");
+        host.run("echo 0 > /proc/sys/net/ipv4/ip_forward");
+        assert!(tunnel.refresh().await.unwrap().warnings.is_empty());
+        assert_eq!(host.run(settings), "1\n2\n2\n1\n", "again, when someone else turns it off");
     });
 }

@@ -70,6 +70,7 @@ pub(super) fn facts(intent: &Intent) -> Facts {
     facts.add("tunnel.guard_grace", intent.tunnel.guard_grace.as_secs());
     facts.add("tunnel.guard_bind", intent.tunnel.guard_bind == GuardBind::Strict);
     facts.add("tunnel.guard_mark", format!("{:#x}", intent.tunnel.guard_mark));
+    facts.add("tunnel.sysctls", word(intent.tunnel.sysctls));
     facts.add("kernel.protocol", intent.kernel.protocol);
     facts.add("kernel.table", intent.kernel.table);
     facts.add("kernel.metric", intent.kernel.metric);

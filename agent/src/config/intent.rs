@@ -325,6 +325,18 @@ pub struct Tunnel {
     pub guard_bind: GuardBind,
     /// Bits of the packet mark the guard may use for that, in one row.
     pub guard_mark: u32,
+    /// What is done about settings of the kernel that keep packets from passing.
+    pub sysctls: Sysctls,
+}
+
+/// What is done about settings of the kernel that keep packets from passing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sysctls {
+    /// They are problems in the status, each with its remedy.
+    Report,
+    /// They are set.
+    Set,
 }
 
 /// The filter that lets protocol 4 in from known nodes only.

@@ -756,6 +756,13 @@ const TUNNEL: &[Key] = &[
         Live,
         "bits of the packet mark `guard_bind` may use: in one row, and nobody else's",
     ),
+    key(
+        "sysctls",
+        Kind::Text,
+        Text("report"),
+        Live,
+        "settings of the kernel that keep packets from passing: `report` them with their remedy, or `set` them",
+    ),
 ];
 
 const KERNEL: &[Key] = &[

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use ::bgp::config::SpeakerConfig;
 use fib::config::{FibConfig, PoolMode, Programming};
-use ipip::{Binding, GuardMode, Masquerade, Mtu, Need, TunnelConfig};
+use ipip::{Binding, GuardMode, Masquerade, Mtu, Need, SysctlCare, TunnelConfig};
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::config::{Guard, GuardBind, Intent, IpipMode, NatOutgoing};
+use crate::config::{Guard, GuardBind, Intent, IpipMode, NatOutgoing, Sysctls};
 
 /// What the speaker is told.
 pub fn speaker(intent: &Intent) -> SpeakerConfig {
@@ -67,6 +67,10 @@ pub fn tunnel(intent: &Intent) -> TunnelConfig {
         },
         local: v4(&intent.blocks).collect(),
         masquerade: masquerade(intent),
+        sysctls: match intent.tunnel.sysctls {
+            Sysctls::Report => SysctlCare::Report,
+            Sysctls::Set => SysctlCare::Set,
+        },
     }
 }
 

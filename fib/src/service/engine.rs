@@ -15,6 +15,7 @@ use super::{
     links::Links,
     objects::ObjectTurn,
     pace::{Pace, Sight},
+    rest::Resting,
 };
 use crate::{
     config::{FibConfig, TunnelPermission},
@@ -47,6 +48,7 @@ pub(crate) struct Engine<K> {
     pub(super) resolver: Resolver,
     pub(super) objects: ObjectTurn,
     links: Links,
+    resting: Resting,
     locals: Locals,
     pub(super) pace: Pace,
     lookups_due: Option<Instant>,
@@ -78,6 +80,7 @@ impl<K: Kernel> Engine<K> {
             resolver,
             objects: ObjectTurn::default(),
             links,
+            resting: Resting::default(),
             locals: Locals::default(),
             pace: Pace::new(now),
             lookups_due: None,
@@ -153,6 +156,7 @@ impl<K: Kernel> Engine<K> {
                     self.locals.device_lost(index);
                 }
                 if self.links.update(link) {
+                    self.rest(now);
                     self.tunnel_device(now);
                     if relevant {
                         self.underlay_changed(now);
@@ -179,6 +183,10 @@ impl<K: Kernel> Engine<K> {
 
     /// One bounded turn of work.
     pub(crate) async fn turn(&mut self, now: Instant) {
+        while let Some(device) = self.resting.take_rested(now) {
+            let changed = self.resolver.rested(device);
+            self.next_hops_changed(changed);
+        }
         if self.lookups_due.is_some_and(|due| due <= now) {
             self.lookups(now);
         }
@@ -205,7 +213,7 @@ impl<K: Kernel> Engine<K> {
     /// Whether another turn has something to do at once.
     pub(crate) fn has_work(&self, now: Instant) -> bool {
         let objects = self.objects.next().filter(|_| self.pace.sight() == Sight::Clear);
-        let times = [Some(self.pace.next()), self.lookups_due, objects];
+        let times = [Some(self.pace.next()), self.lookups_due, self.resting.next(), objects];
         let due = times.into_iter().flatten().any(|time| time <= now);
         let work = self.table.has_work(now) || self.table.has_object_work() || self.table.form_is_due();
         due || self.pace.sight() == Sight::Clear && work
@@ -223,7 +231,7 @@ impl<K: Kernel> Engine<K> {
     pub(crate) fn next_time(&self) -> Instant {
         let ours = [self.table.next_retry(), self.objects.next()].into_iter().flatten().min();
         let ours = ours.filter(|_| self.pace.sight() == Sight::Clear);
-        let times = [Some(self.pace.next()), self.lookups_due, ours];
+        let times = [Some(self.pace.next()), self.lookups_due, self.resting.next(), ours];
         times.into_iter().flatten().min().unwrap_or_else(|| self.pace.next())
     }
 
@@ -411,6 +419,14 @@ impl<K: Kernel> Engine<K> {
         Ok(self.resolver.answer(address, lookup))
     }
 
+    /// Spares the links that have just come back.
+    fn rest(&mut self, now: Instant) {
+        for device in self.links.take_returned() {
+            self.resolver.rest(device);
+            self.resting.begin(now, device);
+        }
+    }
+
     fn next_hops_changed(&mut self, changed: BTreeSet<IpAddr>) {
         if !changed.is_empty() {
             self.table.next_hops_changed(&changed, &self.resolver);
@@ -510,6 +526,7 @@ impl<K: Kernel> Engine<K> {
 
     fn replace_links(&mut self, now: Instant, links: Vec<Link>) {
         let changed = self.links.replace(links);
+        self.rest(now);
         self.tunnel_device(now);
         if changed.into_iter().any(|index| self.is_relevant(index)) {
             self.underlay_changed(now);

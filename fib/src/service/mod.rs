@@ -5,6 +5,7 @@ mod handle;
 mod links;
 mod objects;
 mod pace;
+mod rest;
 mod thread;
 
 #[cfg(test)]

@@ -119,6 +119,7 @@ impl Table {
                 Verdict::Blackhole | Verdict::NotOurs => {}
             }
         }
+        leave_resting_out(&mut hops, resolver);
         (first, hops, missing)
     }
 
@@ -128,6 +129,14 @@ impl Table {
             (TunnelPermission::Granted, None) => Err(Cause::TunnelDown),
             (TunnelPermission::Granted, Some(device)) => Ok(device),
         }
+    }
+}
+
+/// Leaves out the hops over links that have just come back, if there are others.
+fn leave_resting_out(hops: &mut SmallVec<[Hop; 1]>, resolver: &Resolver) {
+    let rests = |hop: &Hop| resolver.is_resting(hop.leg.device);
+    if hops.iter().any(rests) && !hops.iter().all(rests) {
+        hops.retain(|hop| !rests(hop));
     }
 }
 

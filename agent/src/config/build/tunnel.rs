@@ -10,7 +10,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::config::{
     error::Fault,
-    intent::{Guard, GuardBind, IpipMode, Node, Pool, Tunnel},
+    intent::{Guard, GuardBind, IpipMode, Node, Pool, Sysctls, Tunnel},
     reader::{Entry, Reader},
     values,
 };
@@ -38,6 +38,9 @@ pub(super) fn tunnel(reader: &mut Reader, node: &Node, pools: &BTreeMap<IpNet, P
     let mark = reader.get(&table, "guard_mark", mark);
     let grace = reader.get(&table, "guard_grace", |text| values::seconds(text, 0..=3600));
     let guard = reader.get(&table, "guard", |t| values::word(t, &[("on", Guard::On), ("off", Guard::Off)]));
+    let sysctls = reader.get(&table, "sysctls", |text| {
+        values::word(text, &[("report", Sysctls::Report), ("set", Sysctls::Set)])
+    });
     let tunnelling = pools.values().any(|pool| pool.ipip_mode != IpipMode::Never);
     if tunnelling && node.address.is_none() && !reader.blames("node.address") {
         let fault = Fault::new("a pool is tunnelled, and the node has no IPv4 address", "set node.address");
@@ -52,6 +55,7 @@ pub(super) fn tunnel(reader: &mut Reader, node: &Node, pools: &BTreeMap<IpNet, P
         guard_bind: if bind.is_some_and(|s| s.value) { GuardBind::Strict } else { GuardBind::Loose },
         guard_mark: mark.map_or(DEFAULT_MARK, |s| s.value),
         guard_grace: grace.map_or(TunnelConfig::DEFAULT_GUARD_GRACE, |s| s.value),
+        sysctls: sysctls.map_or(Sysctls::Report, |s| s.value),
     }
 }
 

@@ -66,3 +66,34 @@ fn a_leg_that_the_kernel_holds_dead_is_taken_out() {
     bench.pass(Duration::from_millis(200));
     assert_eq!(bench.held(BLOCK), [kernel_route(BLOCK, 179, direct(OTHER))]);
 }
+
+#[test]
+fn a_leg_over_a_link_that_has_just_come_back_waits_while_there_is_another() {
+    const LONE: &str = "172.16.197.0/26";
+    let mut bench = Bench::over(PoolMode::Never);
+    let other = |carrier| Link { index: 3, name: "eth1".into(), admin: Admin::Up, carrier };
+    let turns = |bench: &mut Bench, carrier| {
+        match carrier {
+            Carrier::Present => answer(&bench.kernel, ip(OTHER), 2, on_link(3)),
+            Carrier::Lost => _ = bench.kernel.world.borrow_mut().lookups.remove(&ip(OTHER)),
+        }
+        bench.kernel.world.borrow_mut().links = vec![link(Admin::Up), other(carrier)];
+        bench.engine.notice(bench.now, Notice::Link(other(carrier)));
+    };
+    let legs = |bench: &Bench, prefix| bench.held(prefix)[0].path.legs().len();
+    turns(&mut bench, Carrier::Present);
+    let both = [NEAR, OTHER].map(|address| NextHop::new(ip(address)));
+    let change = RouteChange::to(BLOCK.parse().unwrap(), both.into_iter().collect());
+    bench.engine.apply(bench.now, &[change]);
+    bench.apply(LONE, Some(OTHER));
+    bench.pass(Duration::from_secs(2));
+    assert_eq!((legs(&bench, BLOCK), legs(&bench, LONE)), (2, 1));
+    turns(&mut bench, Carrier::Lost);
+    bench.pass(Duration::from_millis(700));
+    assert_eq!((legs(&bench, BLOCK), legs(&bench, LONE)), (1, 0));
+    turns(&mut bench, Carrier::Present);
+    bench.pass(Duration::from_millis(700));
+    assert_eq!((legs(&bench, BLOCK), legs(&bench, LONE)), (1, 1), "an only leg is taken at once");
+    bench.pass(Duration::from_millis(700));
+    assert_eq!(legs(&bench, BLOCK), 2);
+}
