@@ -32,9 +32,9 @@ use crate::{
     watch::{Interest, Scope},
 };
 
-/// Rounds of planning per call: the second finds what the first could not foresee (the device that loading the module
-/// made), the third confirms.
-const ROUNDS: usize = 3;
+/// Rounds of planning per call: one may go by an outdated view of the table, another finds what could not be foreseen (the
+/// device that loading the module made), the last confirms.
+const ROUNDS: usize = 4;
 /// How long what was learned of Felix is believed.
 const FELIX_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -121,6 +121,12 @@ impl Keeper {
         for _ in 0..ROUNDS {
             let desired = self.desired(config);
             let Plan { steps, refusal } = plan(&desired, &self.observed, &self.printed);
+            if seen == Scope::Links && steps.contains(&Step::SetUp) {
+                // The guard comes first: it must be there, not only have been.
+                seen = Scope::Everything;
+                guard = self.look(seen).await?;
+                continue;
+            }
             self.count_repair(&desired, &steps);
             let (steps, leave) = self.hold_back(&desired, steps);
             if steps.is_empty() && leave == Leave::Withheld {
@@ -167,6 +173,7 @@ impl Keeper {
         self.settled = None;
         self.written = None;
         self.printed = Printed::default();
+        self.observed.table = TableView::Unknown;
         self.former_addresses.clear();
         Ok(())
     }

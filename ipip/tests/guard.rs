@@ -159,6 +159,24 @@ fn a_flushed_ruleset_an_altered_rule_and_a_moved_chain_are_put_right_within_a_se
 }
 
 #[test]
+fn news_that_cross_an_alteration_of_the_table_come_through_at_once() {
+    let Some((host, _other)) = two_hosts() else { return };
+    host.block_on(|| async {
+        let tunnel = start(&host, needed(), known(&["10.9.0.1/32", "10.9.0.2/32"], Complete));
+        guarding(&tunnel, 2).await;
+        for list in [&["10.9.0.1/32", "10.9.0.3/32"], &["10.9.0.1/32", "10.9.0.2/32"]] {
+            host.run("nft flush set ip siskin nodes_32");
+            tunnel.set_known_nodes(known(list, Complete));
+            let wanted = |status: &ipip::TunnelStatus| {
+                assert_eq!(status.problem, None);
+                status.guard.allowed.iter().map(ToString::to_string).eq(list.iter().copied())
+            };
+            until(&tunnel, wanted).await;
+        }
+    });
+}
+
+#[test]
 fn packets_in_transit_pass_and_those_to_a_broadcast_address_do_not() {
     let (Some((host, other)), Some(beyond)) = (two_hosts(), Namespace::new()) else { return };
     let behind = Ipv4Addr::new(10, 10, 0, 2);
