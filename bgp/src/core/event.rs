@@ -86,6 +86,22 @@ pub enum Warning {
         /// What is done about it.
         action: LimitAction,
     },
+    /// The path attributes that the peer has sent take nearly as much memory as they may.
+    AttributesNearLimit {
+        /// Whose.
+        peer: PeerId,
+        /// The limit, in octets.
+        limit: u64,
+    },
+    /// They would take more.
+    AttributeLimitPassed {
+        /// Whose.
+        peer: PeerId,
+        /// The limit, in octets.
+        limit: u64,
+        /// What is done about it.
+        action: LimitAction,
+    },
     /// A peer announces more paths of a prefix than it may (ADD-PATH); those beyond the limit are refused.
     PathsRefused {
         /// Whose.
@@ -360,6 +376,8 @@ pub struct RouteCounts {
     pub no_next_hop: u32,
     /// Prefixes beyond the limit that were not taken (see [`LimitAction::Block`]).
     pub refused_prefixes: u32,
+    /// Prefixes not taken because there was no room for their attributes ([`PrefixLimit::octets`]).
+    pub refused_attributes: u32,
     /// Prefixes in Adj-RIB-Out; paths, where several may be sent (RFC 7911).
     pub advertised: u32,
 }

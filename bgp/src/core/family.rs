@@ -18,6 +18,7 @@ use self::{
 };
 use super::{
     best::BestReader,
+    holding::{self, Room},
     ingress::Entrance,
     paths::{PathExports, PathNames},
     shared::Shared,
@@ -83,6 +84,9 @@ impl<P: Net> FamilyRib<P> {
         let entrance = shared.admit(peer, kind, attributes);
         let most = shared.most_paths(peer, P::FAMILY);
         let id = shared.attributes.intern(attributes, &mut shared.next_hops);
+        if self.make_room(shared, peer, id, prefixes) == Room::None {
+            return shared.release(id);
+        }
         let learned = seconds(now);
         for nlri in prefixes {
             if most.is_some_and(|most| self.is_full(shared, nlri, peer, most)) {
@@ -109,7 +113,34 @@ impl<P: Net> FamilyRib<P> {
                 break;
             }
         }
+        holding::warn(shared, peer);
         shared.release(id);
+    }
+
+    /// Finds out whether these prefixes may come in with these attributes. If not, what they had before is withdrawn: it
+    /// is not true any more.
+    fn make_room(
+        &mut self,
+        shared: &mut Shared,
+        peer: PeerId,
+        id: AttributesId,
+        prefixes: &[Nlri<P>],
+    ) -> Room {
+        if shared.room_for(peer, id) == Room::There {
+            return Room::There;
+        }
+        // What earlier sessions have left may not have been let go yet.
+        let mut budget = usize::MAX;
+        self.sweep(shared, &mut budget);
+        if shared.room_for(peer, id) == Room::There || holding::pass(shared, peer) == Room::There {
+            return Room::There;
+        }
+        self.withdraw(shared, peer, prefixes);
+        let room = shared.room_for(peer, id);
+        if room == Room::None {
+            holding::refuse(shared, peer, P::FAMILY, prefixes.len(), id);
+        }
+        room
     }
 
     /// Whether a peer has announced this path over its session.
@@ -132,13 +163,18 @@ impl<P: Net> FamilyRib<P> {
 
     /// Withdraws routes of a peer.
     pub(super) fn unreach(&mut self, shared: &mut Shared, peer: PeerId, prefixes: &[Nlri<P>]) {
+        self.withdraw(shared, peer, prefixes);
+        super::limit::reconsider(shared, peer, P::FAMILY);
+        holding::reconsider(shared, peer);
+    }
+
+    fn withdraw(&mut self, shared: &mut Shared, peer: PeerId, prefixes: &[Nlri<P>]) {
         for nlri in prefixes {
             let Some(route) = self.table.find(nlri.prefix) else { continue };
             let before = self.standing(shared, route);
             self.take(shared, route, |_, path| path.is(peer, nlri.path_id));
             self.settle(shared, route, before);
         }
-        super::limit::reconsider(shared, peer, P::FAMILY);
     }
 
     /// Puts a path in place of the one of its name, with a reference of its own on its attributes.
@@ -154,7 +190,7 @@ impl<P: Net> FamilyRib<P> {
         if self.confirm(shared, route, &path) {
             return;
         }
-        shared.attributes.retain(path.attributes);
+        shared.hold(path.peer, path.attributes);
         let imported = self.import(shared, route, &path, entrance, policy);
         let found = self.find_path(route, &path);
         if let Some(old) = found {
@@ -232,7 +268,7 @@ impl<P: Net> FamilyRib<P> {
             self.modified.remove(&(route, path.peer, path.path_id));
             shared.release(effective);
         }
-        shared.release(path.attributes);
+        shared.let_go(path.peer, path.attributes);
     }
 
     /// Decides over a route and writes a change of its best path down.

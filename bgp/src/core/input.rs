@@ -29,6 +29,8 @@ pub(super) struct Input {
     pub(super) refused_paths: u32,
     /// Prefixes beyond the limit that were not taken over the present session.
     pub(super) refused_prefixes: u32,
+    /// Prefixes not taken over the present session because there was no room for their attributes.
+    pub(super) refused_attributes: u32,
     pub(super) fresh: Tally,
     pub(super) stale: Tally,
 }
@@ -133,6 +135,7 @@ impl Input {
         self.complete = false;
         self.refused_paths = 0;
         self.refused_prefixes = 0;
+        self.refused_attributes = 0;
         died
     }
 

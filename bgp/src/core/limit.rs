@@ -22,7 +22,7 @@ pub(super) fn check(shared: &mut Shared, id: PeerId, family: Family) -> bool {
     if peer.closing || peer.session.is_none() {
         return false;
     }
-    let PrefixLimit { most: Some(limit), warn_at, action } = peer.config.limit else { return true };
+    let PrefixLimit { most: Some(limit), warn_at, action, .. } = peer.config.limit else { return true };
     let received = peer.input(family).of_session();
     if received > limit {
         return passed(shared, id, family, limit, action);

@@ -16,6 +16,7 @@ mod egress;
 mod event;
 mod export;
 mod family;
+mod holding;
 mod ingress;
 mod input;
 mod limit;
@@ -366,6 +367,11 @@ impl Core {
         in_family!(ref self, query::family(prefix), rib => rib.explain_export(&self.shared, peer, prefix))
     }
 
+    /// What the path attributes that a peer has sent take in memory, in octets: every distinct set counted once.
+    pub fn attribute_octets(&self, peer: PeerId) -> u64 {
+        self.shared.peer(peer).map_or(0, |p| p.holding.octets)
+    }
+
     /// Route counters of a peer.
     pub fn counts(&self, peer: PeerId, family: Family) -> RouteCounts {
         let Some(input) = self.shared.peer(peer).map(|p| p.input(family)) else {
@@ -383,6 +389,7 @@ impl Core {
             too_long: in_family!(ref self, family, rib => rib.unsent(peer, Unsent::TooLong)),
             no_next_hop: in_family!(ref self, family, rib => rib.unsent(peer, Unsent::NoNextHop)),
             refused_prefixes: input.refused_prefixes,
+            refused_attributes: input.refused_attributes,
             advertised: in_family!(ref self, family, rib => rib.advertised(peer)),
         }
     }

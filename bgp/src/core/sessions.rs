@@ -3,7 +3,7 @@
 use super::{
     Core,
     event::{PeerChange, Work},
-    in_family, limit, peers,
+    holding, in_family, limit, peers,
     progress::Markers,
     restart::{STALE_PATHS, resumed, retention},
     shared::{Peer, Session},
@@ -43,6 +43,9 @@ impl Core {
         for family in families.iter() {
             in_family!(self, family, rib => rib.join(&self.shared, id));
         }
+        if self.shared.peer(id).is_some_and(|p| p.holding.is_tight(&p.config.limit)) {
+            self.finish_sweeps();
+        }
         self.own_addresses_changed();
     }
 
@@ -55,6 +58,7 @@ impl Core {
         peer.warned = Families::NONE;
         peer.warned_of_paths = Families::NONE;
         peer.limit_told = Families::NONE;
+        peer.holding.end_session();
         let (mut died, mut wrapped) = (Families::NONE, false);
         for family in Family::ALL {
             let input = peer.input_mut(family);
@@ -179,6 +183,7 @@ impl Core {
                 limit::check(&mut self.shared, id, family);
                 limit::reconsider(&mut self.shared, id, family);
             }
+            holding::changed(&mut self.shared, id);
         }
         if old.install != new.install || old.switches.blackhole != new.switches.blackhole {
             self.restart_best();

@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv6Net};
 
 use super::{
     event::{Action, Presence},
+    holding::Holding,
     input::{Input, Tally},
     ways::PeerWay,
 };
@@ -56,6 +57,8 @@ pub(super) struct Peer {
     pub(super) warned_of_paths: Families,
     /// Families whose limit it has passed, which has been told.
     pub(super) limit_told: Families,
+    /// What its path attributes take.
+    pub(super) holding: Holding,
     /// It passed its limit: what still comes over the session is ignored.
     pub(super) closing: bool,
     pub(super) way: PeerWay,
@@ -84,6 +87,7 @@ impl Peer {
             warned: Families::NONE,
             warned_of_paths: Families::NONE,
             limit_told: Families::NONE,
+            holding: Holding::default(),
             closing: false,
             way: PeerWay::default(),
             inputs: Default::default(),

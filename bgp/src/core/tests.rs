@@ -1,5 +1,6 @@
 mod harness;
 mod interfaces;
+mod holding;
 mod limits;
 mod long_lived;
 mod model;

@@ -60,6 +60,8 @@ pub struct PeerSnapshot {
     pub messages: MessageCounts,
     /// Routes by family, in wire order.
     pub routes: Vec<(Family, RouteCounts)>,
+    /// What the path attributes it has sent take in memory, in octets.
+    pub attribute_octets: u64,
 }
 
 /// An established session.
@@ -225,6 +227,7 @@ impl Shared {
             sessions: status.sessions,
             messages: self.counters.read(),
             routes: Vec::new(),
+            attribute_octets: 0,
         }
     }
 }

@@ -4,12 +4,13 @@ use std::{hash::BuildHasher, sync::Arc};
 
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
 
 use super::{
     chunked::Chunked,
     next_hops::{NextHopId, NextHops},
 };
-use crate::wire::attribute::PathAttributes;
+use crate::{types::PeerId, wire::attribute::PathAttributes};
 
 /// The key of an interned set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,6 +24,17 @@ struct Interned {
     next_hop: NextHopId,
     /// Another one for every set, though its key be used again.
     serial: u32,
+    /// What it takes in memory.
+    octets: u32,
+    /// The peers that make us keep it, ascending: nearly always one.
+    holders: SmallVec<[Holder; 1]>,
+}
+
+/// A peer with paths of a set.
+#[derive(Clone, Copy, Debug)]
+struct Holder {
+    peer: PeerId,
+    paths: u32,
 }
 
 /// All attribute sets in use.
@@ -59,7 +71,15 @@ impl AttributesTable {
         let next_hop = next_hops.acquire(attributes.next_hop.hop());
         self.serial = self.serial.wrapping_add(1);
         let serial = self.serial;
-        let set = Interned { attributes: Some(attributes.clone()), hash, references: 1, next_hop, serial };
+        let set = Interned {
+            attributes: Some(attributes.clone()),
+            hash,
+            references: 1,
+            next_hop,
+            serial,
+            octets: attributes.octets().try_into().unwrap_or(u32::MAX),
+            holders: SmallVec::new(),
+        };
         let key = self.sets.insert(set);
         let sets = &self.sets;
         self.index.insert_unique(spread(hash), key, |k| spread(sets.get(*k).map_or(0, |s| s.hash)));
@@ -89,6 +109,47 @@ impl AttributesTable {
         if self.sets.len() == 0 {
             self.index = HashTable::new();
         }
+    }
+
+    /// Takes one more reference, for a path of this peer. Returns the octets that the peer makes us keep by it: none if
+    /// another path of its has the same set.
+    pub(crate) fn hold(&mut self, id: AttributesId, peer: PeerId) -> u32 {
+        let Some(set) = self.sets.get_mut(id.0) else { return 0 };
+        set.references += 1;
+        match set.holders.binary_search_by_key(&peer, |holder| holder.peer) {
+            Ok(at) => {
+                set.holders.iter_mut().skip(at).take(1).for_each(|holder| holder.paths += 1);
+                0
+            }
+            Err(at) => {
+                set.holders.insert(at, Holder { peer, paths: 1 });
+                set.octets
+            }
+        }
+    }
+
+    /// Gives back the reference of a path of this peer. Returns the octets that the peer does not make us keep any more.
+    pub(crate) fn let_go(&mut self, id: AttributesId, peer: PeerId, next_hops: &mut NextHops) -> u32 {
+        let mut freed = 0;
+        if let Some(set) = self.sets.get_mut(id.0)
+            && let Ok(at) = set.holders.binary_search_by_key(&peer, |holder| holder.peer)
+            && let Some(holder) = set.holders.get_mut(at)
+        {
+            holder.paths -= 1;
+            if holder.paths == 0 {
+                set.holders.remove(at);
+                freed = set.octets;
+            }
+        }
+        self.release(id, next_hops);
+        freed
+    }
+
+    /// What a path with this set would make us keep for a peer beside what it does already.
+    pub(crate) fn price(&self, id: AttributesId, peer: PeerId) -> u32 {
+        let set = self.sets.get(id.0);
+        let unpaid = set.filter(|s| s.holders.binary_search_by_key(&peer, |holder| holder.peer).is_err());
+        unpaid.map_or(0, |s| s.octets)
     }
 
     /// The attributes of an id in use.

@@ -226,6 +226,22 @@ pub struct PathAttributes {
     pub rare: Option<Box<RareAttributes>>,
 }
 
+impl PathAttributes {
+    /// What this set takes in memory, in octets, but for the allocator's own.
+    pub fn octets(&self) -> usize {
+        let rare = self.rare.as_deref().map_or(0, |rare| {
+            let unknown = rare.unknown.iter().map(|a| size_of::<UnknownAttribute>() + a.value.len());
+            size_of::<RareAttributes>()
+                + size_of_val(rare.communities.as_slice())
+                + size_of_val(rare.cluster_list.as_slice())
+                + size_of_val(rare.extended_communities.as_slice())
+                + size_of_val(rare.large_communities.as_slice())
+                + unknown.sum::<usize>()
+        });
+        size_of::<Self>() + self.as_path.as_wire().len() + rare
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

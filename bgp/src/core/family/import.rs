@@ -90,7 +90,7 @@ impl<P: Net> FamilyRib<P> {
             let received = shared.attributes.get(path.attributes);
             let entrance = received.map(|a| shared.admit(path.peer, kind, a)).unwrap_or_default();
             let imported = self.import(shared, route, &path, &entrance, &policy);
-            shared.attributes.retain(path.attributes);
+            shared.hold(path.peer, path.attributes);
             self.disown(shared, route, &path);
             let path = Path {
                 reason: imported.refused.unwrap_or(Reason::NextHopPending).code(),

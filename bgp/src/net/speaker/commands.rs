@@ -76,6 +76,7 @@ impl Speaker {
             let mut snapshot = self.peers.get(&id)?.shared.snapshot(now, id, config, own);
             snapshot.range = self.roster.range_of(&config.name).map(str::to_owned);
             snapshot.routes = config.families.iter().map(|f| (f, self.core.counts(id, f))).collect();
+            snapshot.attribute_octets = self.core.attribute_octets(id);
             Some(snapshot)
         };
         self.core.peers().filter_map(snapshot).collect()
