@@ -645,26 +645,34 @@ const PEERS: &[Key] = &[
         "most prefixes the peer may send, refused ones included, or `unlimited`",
     ),
     key(
+        "max_attribute_octets",
+        Kind::TextOrInteger,
+        Integer(268_435_456),
+        Live,
+        "most octets of memory for the path attributes the peer has sent, every distinct set counted once, or \
+         `unlimited`; from 4096",
+    ),
+    key(
         "max_prefixes_action",
         Kind::Text,
         Text("restart"),
         Live,
-        "beyond `max_prefixes`: `restart` closes the session (Cease 6/1) for a while, `block` leaves the excess out \
-         until there is room, `warn` takes it",
+        "beyond `max_prefixes` or `max_attribute_octets`: `restart` closes the session (Cease 6/1 or 6/8) for a while, \
+         `block` leaves the excess out until there is room, `warn` takes it",
     ),
     key(
         "max_prefixes_restart",
         Kind::Integer,
         Integer(120),
         Live,
-        "seconds until a session closed for `max_prefixes` is tried again; 0: not before `siskin clear`; to 86400",
+        "seconds until a session closed for one of them is tried again; 0: not before `siskin clear`; to 86400",
     ),
     key(
         "max_prefixes_warn_at",
         Kind::Integer,
         Integer(75),
         Live,
-        "warn at this percentage of `max_prefixes`",
+        "warn at this percentage of `max_prefixes` and of `max_attribute_octets`",
     ),
     key(
         "bfd",

@@ -126,12 +126,16 @@ async fn tell_warning(daemon: &Daemon, warning: Warning) {
         }
         Warning::PrefixLimitPassed { peer, family, limit, action } => {
             let peer = name_of(daemon, peer).await;
-            let action = match action {
-                LimitAction::Warn => "nothing, as configured",
-                LimitAction::Block => "the excess is refused",
-                LimitAction::Restart(_) => "its session is closed",
-            };
-            warn!(peer, %family, limit, action, "the peer sends more prefixes than it may");
+            warn!(peer, %family, limit, action = consequence(action), "the peer sends more prefixes than it may");
+        }
+        Warning::AttributesNearLimit { peer, limit } => {
+            let peer = name_of(daemon, peer).await;
+            warn!(peer, limit, "the peer's path attributes take nearly as much memory as they may");
+        }
+        Warning::AttributeLimitPassed { peer, limit, action } => {
+            let peer = name_of(daemon, peer).await;
+            let action = consequence(action);
+            warn!(peer, limit, action, "the peer's path attributes would take more memory than they may");
         }
         Warning::PathsRefused { peer, prefix, limit } => {
             let peer = name_of(daemon, peer).await;
@@ -140,6 +144,14 @@ async fn tell_warning(daemon: &Daemon, warning: Warning) {
         Warning::AttributesTooLong { prefix } => {
             warn!(%prefix, "a route is not sent: its attributes do not fit into a message");
         }
+    }
+}
+
+fn consequence(action: LimitAction) -> &'static str {
+    match action {
+        LimitAction::Warn => "nothing, as configured",
+        LimitAction::Block => "the excess is refused",
+        LimitAction::Restart(_) => "its session is closed",
     }
 }
 

@@ -120,6 +120,9 @@ impl Snapshot {
         gauges(e, "bgp_refused_routes", "Routes of a peer refused at import, by reason.", refused)?;
         let unsent = self.peers.iter().flat_map(|p| by_reason(p, &p.unsent));
         gauges(e, "bgp_unsent_prefixes", "Prefixes that cannot be sent to a peer, by reason.", unsent)?;
+        let octets = self.peers.iter().map(|p| ([("peer", p.name.as_str())], signed(p.attribute_octets)));
+        let help = "Memory that the path attributes a peer has sent take, every distinct set counted once.";
+        gauges(e, "bgp_attribute_bytes", help, octets)?;
         let counters_of = |name: &str, help: &str, e: &mut DescriptorEncoder, of: fn(&PeerRow) -> u64| {
             counters(e, name, help, self.peers.iter().map(|p| ([("peer", p.name.as_str())], of(p))))
         };
@@ -348,6 +351,7 @@ mod tests {
             advertised: 1,
             refused: [("as_loop".to_owned(), 1)].into(),
             unsent: [("too_long".to_owned(), 7)].into(),
+            attribute_octets: 512,
             session: None,
             bfd: None,
             counters: Counters::default(),

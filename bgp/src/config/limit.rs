@@ -17,10 +17,10 @@ pub struct PrefixLimit {
 }
 
 impl Default for PrefixLimit {
-    /// No ceiling.
+    /// No ceiling of prefixes; 256 MiB of attributes, several times what all routes of the Internet need.
     fn default() -> Self {
         let action = LimitAction::Restart(Duration::from_secs(120));
-        Self { most: None, octets: None, warn_at: 75, action }
+        Self { most: None, octets: Some(256 << 20), warn_at: 75, action }
     }
 }
 

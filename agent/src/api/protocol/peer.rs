@@ -46,6 +46,9 @@ pub struct PeerRow {
     /// Prefixes that cannot be sent to it, by the name of the reason: `too_long`, `no_next_hop`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unsent: BTreeMap<String, u64>,
+    /// Octets of memory that the path attributes it has sent take.
+    #[serde(default)]
+    pub attribute_octets: u64,
     /// What the session agreed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionDetails>,

@@ -106,7 +106,8 @@ pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
         format!("{} received, {} accepted, {} advertised", peer.received, peer.accepted, peer.advertised);
     let routes = std::iter::once(routes)
         .chain(by_reason("refused", &peer.refused))
-        .chain(by_reason("not sent", &peer.unsent));
+        .chain(by_reason("not sent", &peer.unsent))
+        .chain([format!("{} octets of path attributes in memory", peer.attribute_octets)]);
     field(out, "Routes", Tone::Plain, &routes.collect::<Vec<_>>())?;
     let n = &peer.counters;
     let counters = [
@@ -184,6 +185,7 @@ mod tests {
             advertised: 1,
             refused: BTreeMap::new(),
             unsent: BTreeMap::new(),
+            attribute_octets: 512,
             session: None,
             bfd: None,
             counters: Counters::default(),

@@ -1,4 +1,4 @@
-//! How many prefixes a peer may send.
+//! How many prefixes a peer may send, and how much memory their attributes may take.
 
 use bgp::config::{LimitAction, PrefixLimit};
 
@@ -7,6 +7,8 @@ use super::Facts;
 pub(super) fn peer(facts: &mut Facts, key: &dyn Fn(&str) -> String, limit: &PrefixLimit) {
     let most = limit.most.map_or("unlimited".to_owned(), |most| most.to_string());
     facts.add(&key("max_prefixes"), most);
+    let octets = limit.octets.map_or("unlimited".to_owned(), |most| most.to_string());
+    facts.add(&key("max_attribute_octets"), octets);
     facts.add(&key("max_prefixes_warn_at"), limit.warn_at);
     match limit.action {
         LimitAction::Warn => facts.add(&key("max_prefixes_action"), "warn"),

@@ -58,6 +58,7 @@ fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent) -> PeerRow
         advertised: sum(|c| c.advertised),
         refused: refused(peer),
         unsent: named([("too_long", sum(|c| c.too_long)), ("no_next_hop", sum(|c| c.no_next_hop))]),
+        attribute_octets: peer.attribute_octets,
         session: peer.session.as_ref().map(session),
         bfd: None,
         counters: Counters {
@@ -163,6 +164,10 @@ fn info(peer: &PeerSnapshot, stale: u64) -> String {
     }
     if prefixes > 0 {
         parts.push(format!("{prefixes} prefixes refused: more than max_prefixes"));
+    }
+    let no_room = sum(|c| c.refused_attributes);
+    if no_room > 0 {
+        parts.push(format!("{no_room} prefixes refused: their attributes take more than max_attribute_octets"));
     }
     if too_long > 0 {
         parts.push(format!("{too_long} prefixes not sent: their attributes do not fit its messages"));

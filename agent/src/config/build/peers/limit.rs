@@ -1,4 +1,4 @@
-//! How many prefixes a peer may send.
+//! How many prefixes a peer may send, and how much memory their attributes may take.
 
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ impl PeerReader<'_> {
     pub(super) fn limit(&mut self, import: &[Step<ImportRule>]) -> PrefixLimit {
         let default = PrefixLimit::default();
         let most = self.max_prefixes(import);
+        let octets = self.max_attribute_octets().unwrap_or(default.octets);
         let action = self.get("max_prefixes_action", |text| values::word(text, &ACTIONS));
         let restart = self.get("max_prefixes_restart", |text| values::seconds(text, 0..=86400));
         let percent = |text: &str| values::number(text, 1..=100).and_then(values::narrow::<u8>);
@@ -33,21 +34,30 @@ impl PeerReader<'_> {
             (LimitAction::Restart(_), Some(after)) => LimitAction::Restart(after),
             (action, _) => action,
         };
-        PrefixLimit { most, warn_at, action }
+        PrefixLimit { most, octets, warn_at, action }
+    }
+
+    fn max_attribute_octets(&mut self) -> Option<Option<u64>> {
+        let parse = |text: &str| unlimited_or(text, |text| values::number(text, 4096..=u64::MAX));
+        self.get("max_attribute_octets", parse)
     }
 
     fn max_prefixes(&mut self, import: &[Step<ImportRule>]) -> Option<u32> {
-        let parse = |text: &str| match text {
-            "unlimited" => Ok(None),
-            _ => values::number(text, 1..=u32::MAX)
-                .map(Some)
-                .map_err(|fault| Fault::new(fault.what, format!("{}, or unlimited", fault.remedy))),
-        };
+        let parse = |text: &str| unlimited_or(text, |text| values::number(text, 1..=u32::MAX));
         match import {
             [Step::Word(ImportRule::All)] => {
                 self.or_derived("max_prefixes", parse, None, "unlimited", "import is all")
             }
             _ => self.or_derived("max_prefixes", parse, Some(MAX_PREFIXES), "100000", ""),
         }
+    }
+}
+
+fn unlimited_or<T>(text: &str, number: impl Fn(&str) -> Result<T, Fault>) -> Result<Option<T>, Fault> {
+    match text {
+        "unlimited" => Ok(None),
+        _ => number(text)
+            .map(Some)
+            .map_err(|fault| Fault::new(fault.what, format!("{}, or unlimited", fault.remedy))),
     }
 }
