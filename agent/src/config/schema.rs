@@ -650,7 +650,7 @@ const PEERS: &[Key] = &[
         Integer(268_435_456),
         Live,
         "most octets of memory for the path attributes the peer has sent, every distinct set counted once, or \
-         `unlimited`; from 4096",
+         `unlimited`; 4096 to 4294967295",
     ),
     key(
         "max_prefixes_action",

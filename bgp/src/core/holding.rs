@@ -150,9 +150,10 @@ pub(super) fn reconsider(shared: &mut Shared, id: PeerId) {
 
 /// The ceiling is another one.
 pub(super) fn changed(shared: &mut Shared, id: PeerId) {
-    let over = shared.peer(id).filter(|p| p.session.is_some() && !p.closing).is_some_and(|peer| {
-        peer.config.limit.octets.is_some_and(|most| peer.holding.octets > most)
-    });
+    let over = shared
+        .peer(id)
+        .filter(|p| p.session.is_some() && !p.closing)
+        .is_some_and(|peer| peer.config.limit.octets.is_some_and(|most| peer.holding.octets > most));
     if over {
         pass(shared, id);
     }

@@ -1,6 +1,6 @@
 mod harness;
-mod interfaces;
 mod holding;
+mod interfaces;
 mod limits;
 mod long_lived;
 mod model;

@@ -167,7 +167,9 @@ fn info(peer: &PeerSnapshot, stale: u64) -> String {
     }
     let no_room = sum(|c| c.refused_attributes);
     if no_room > 0 {
-        parts.push(format!("{no_room} prefixes refused: their attributes take more than max_attribute_octets"));
+        parts.push(format!(
+            "{no_room} prefixes refused: their attributes take more than max_attribute_octets"
+        ));
     }
     if too_long > 0 {
         parts.push(format!("{too_long} prefixes not sent: their attributes do not fit its messages"));

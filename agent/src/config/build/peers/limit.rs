@@ -38,8 +38,8 @@ impl PeerReader<'_> {
     }
 
     fn max_attribute_octets(&mut self) -> Option<Option<u64>> {
-        let parse = |text: &str| unlimited_or(text, |text| values::number(text, 4096..=u64::MAX));
-        self.get("max_attribute_octets", parse)
+        let parse = |text: &str| unlimited_or(text, |text| values::number(text, 4096..=u32::MAX));
+        self.get("max_attribute_octets", parse).map(|most| most.map(u64::from))
     }
 
     fn max_prefixes(&mut self, import: &[Step<ImportRule>]) -> Option<u32> {
