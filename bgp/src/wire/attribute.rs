@@ -229,16 +229,23 @@ pub struct PathAttributes {
 impl PathAttributes {
     /// What this set takes in memory, in octets, but for the allocator's own.
     pub fn octets(&self) -> usize {
-        let rare = self.rare.as_deref().map_or(0, |rare| {
-            let unknown = rare.unknown.iter().map(|a| size_of::<UnknownAttribute>() + a.value.len());
-            size_of::<RareAttributes>()
-                + size_of_val(rare.communities.as_slice())
-                + size_of_val(rare.cluster_list.as_slice())
-                + size_of_val(rare.extended_communities.as_slice())
-                + size_of_val(rare.large_communities.as_slice())
-                + unknown.sum::<usize>()
-        });
-        size_of::<Self>() + self.as_path.as_wire().len() + rare
+        let rare = self.rare.as_deref().map_or(0, RareAttributes::octets);
+        [size_of::<Self>(), self.as_path.as_wire().len(), rare].into_iter().sum()
+    }
+}
+
+impl RareAttributes {
+    fn octets(&self) -> usize {
+        let unknown = self.unknown.iter().map(|attribute| attribute.value.len());
+        let own = [
+            size_of::<Self>(),
+            size_of_val(self.communities.as_slice()),
+            size_of_val(self.cluster_list.as_slice()),
+            size_of_val(self.extended_communities.as_slice()),
+            size_of_val(self.large_communities.as_slice()),
+            size_of_val(self.unknown.as_slice()),
+        ];
+        own.into_iter().chain(unknown).sum()
     }
 }
 

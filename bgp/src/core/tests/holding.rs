@@ -186,7 +186,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn prefix(number: u8) -> String {
-    if number % 3 == 0 { format!("2001:db8:{number}::/48") } else { format!("10.0.{number}.0/24") }
+    if number.is_multiple_of(3) { format!("2001:db8:{number}::/48") } else { format!("10.0.{number}.0/24") }
 }
 
 /// What a peer makes us keep, counted anew from what can be seen.
@@ -217,7 +217,7 @@ proptest! {
             match step {
                 Step::Announce { peer, set: number, communities, prefixes } => {
                     for wanted in [0, 1] {
-                        let names = prefixes.iter().filter(|n| u8::from(*n % 3 == 0) == wanted);
+                        let names = prefixes.iter().filter(|n| u8::from(n.is_multiple_of(3)) == wanted);
                         let names: Vec<_> = names.map(|n| prefix(*n)).collect();
                         let names: Vec<_> = names.iter().map(String::as_str).collect();
                         lab.announce(peer, &set(number, communities), &names);
