@@ -125,6 +125,7 @@ fn refused(peer: &PeerSnapshot) -> BTreeMap<String, u64> {
     let others = [
         ("add_path_limit", count(peer, |c| c.refused_paths)),
         ("max_prefixes", count(peer, |c| c.refused_prefixes)),
+        ("max_attribute_octets", count(peer, |c| c.refused_attributes)),
     ];
     named(kept.chain(others))
 }
