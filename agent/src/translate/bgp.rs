@@ -10,6 +10,7 @@ use bgp::{
         AdminState, AsnRule, Blackhole, ConnectMode, Install, NextHopMode, PeerConfig, PrefixLimit,
         RangeConfig, Reflection, RouteSwitches, SpeakerConfig, TimerConfig, TransportConfig, TtlPolicy,
     },
+    ndp::Advertising,
     types::{Families, Family, PeerType},
 };
 use fib::config::DiscardRule;
@@ -102,6 +103,7 @@ fn mesh_peer(intent: &Intent, address: IpAddr, policies: &mut Policies<'_>) -> P
             mode: ConnectMode::Active,
             ttl: TtlPolicy::Multihop(MESH_HOPS),
             auth: intent.mesh.auth.clone(),
+            advertising: Advertising::Off,
         },
         timers: TimerConfig {
             hold_time: intent.bgp.hold_time,

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::ndp::Advertising;
+
 /// The transport of one peer, in both directions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransportConfig {
@@ -17,6 +19,8 @@ pub struct TransportConfig {
     pub ttl: TtlPolicy,
     /// How its segments are signed.
     pub auth: Auth,
+    /// Whether a peer without an address, whom Router Advertisements find on `interface`, is sent ours.
+    pub advertising: Advertising,
 }
 
 impl Default for TransportConfig {
@@ -29,6 +33,7 @@ impl Default for TransportConfig {
             mode: ConnectMode::Active,
             ttl: TtlPolicy::Multihop(64),
             auth: Auth::None,
+            advertising: Advertising::On,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::event::PeerChange;
 use crate::{
-    config::{PeerConfig, SpeakerConfig, TimerConfig},
+    config::{PeerConfig, SpeakerConfig, TimerConfig, TransportConfig},
     types::PeerId,
 };
 
@@ -20,6 +20,7 @@ pub(super) fn same_session(a: &PeerConfig, b: &PeerConfig) -> bool {
         limit: a.limit,
         bfd: a.bfd,
         shutdown_text: a.shutdown_text.clone(),
+        transport: TransportConfig { advertising: a.transport.advertising, ..c.transport.clone() },
         timers: TimerConfig {
             hold_time: c.timers.hold_time,
             keepalive_time: c.timers.keepalive_time,

@@ -8,11 +8,12 @@ use crate::{
     fsm::{
         Action, Change, Config, ConnectionId, Direction, Failure, Fallback, Incoming, Outgoing, Refusal,
         State, Stop, Stopped, TransportError,
-        backoff::{IdleHold, Jitter, Weight},
+        backoff::{IdleHold, Weight},
         connection::{Connection, Stage},
         report::Memory,
         terms,
     },
+    jitter::Jitter,
     types::Now,
     wire::notification::Notification,
 };

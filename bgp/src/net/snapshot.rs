@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use super::incidents::{Incident, Incidents};
+use super::{
+    discovery::DiscoveryReport,
+    incidents::{Incident, Incidents},
+};
 use crate::{
     config::{AdminState, AsnRule, PeerConfig, Reflection},
     core::RouteCounts,
@@ -36,6 +39,8 @@ pub struct PeerSnapshot {
     pub address: IpAddr,
     /// The interface its connections are bound to.
     pub interface: Option<String>,
+    /// Of a peer that is known by its interface alone: what is known of the link, while it is wanted.
+    pub discovery: Option<DiscoveryReport>,
     /// Its AS number: the session's, else the configured one; 0 while it is not known.
     pub asn: Asn,
     /// Internal or external.
@@ -211,6 +216,7 @@ impl Shared {
             reflection: config.reflection,
             interface: config.transport.interface.clone(),
             address: config.address,
+            discovery: None,
             asn,
             peer_type: PeerType::of(own, asn),
             state: status.state,

@@ -2,6 +2,7 @@
 
 mod commands;
 mod guests;
+mod links;
 mod monitoring;
 mod paths;
 mod roster;
@@ -30,6 +31,7 @@ use super::{
     bfd::Bfd,
     clock::Clock,
     collector::FromCollector,
+    discovery::Discovery,
     handle::{Command, ShutdownMode, SpeakerHandle},
     listener::ListenStates,
     mrt::{self, Tap},
@@ -185,6 +187,8 @@ enum Wake {
     Ready,
     /// A BFD session has changed its state.
     Paths,
+    /// The neighbour on some link may be another.
+    Links,
     /// Time has passed, or an output has room again.
     Turn,
 }
@@ -209,6 +213,7 @@ struct Speaker {
     ready: Arc<ReadyPeers>,
     background: TaskTracker,
     bfd: Bfd,
+    discovery: Discovery,
     monitors: Monitors,
     tap: Arc<Tap>,
     pending: VecDeque<SpeakerEvent>,
@@ -246,6 +251,7 @@ impl Speaker {
             review: None,
             ready: Arc::default(),
             bfd: Bfd::new(),
+            discovery: Discovery::new(clock),
             monitors: Monitors::new(background.clone()),
             tap: Arc::default(),
             background,
@@ -261,6 +267,7 @@ impl Speaker {
         speaker.update_admission();
         speaker.update_listeners();
         speaker.update_paths();
+        speaker.update_links();
         speaker.update_monitors();
         speaker
     }
@@ -275,6 +282,7 @@ impl Speaker {
                 Wake::Stranger(stranger) => self.stranger(stranger),
                 Wake::Ready => self.refill(),
                 Wake::Paths => self.paths_changed(),
+                Wake::Links => self.links_changed(),
                 Wake::Collector(request) => {
                     self.monitors.requested(&mut self.core, self.clock.now(), request);
                 }
@@ -300,6 +308,7 @@ impl Speaker {
             Some(stranger) = self.strangers.recv() => Wake::Stranger(stranger),
             () = self.ready.wait() => Wake::Ready,
             () = self.bfd.changed() => Wake::Paths,
+            () = self.discovery.changed() => Wake::Links,
             Some(request) = self.monitors.request() => Wake::Collector(request),
             Ok(_) = self.channels.best.reserve(), if self.best == Best::Waiting => Wake::Turn,
             Ok(_) = self.channels.events.reserve(), if !self.pending.is_empty() => Wake::Turn,
@@ -343,6 +352,7 @@ impl Speaker {
             }
             News::Down { retention, failure } => {
                 peer.outbox = None;
+                self.discovery.review();
                 self.monitors.session_down(id, (&failure).into());
                 self.pending.push_back(SpeakerEvent::SessionDown { peer: peer.name.clone(), failure });
                 self.core.session_down(now, id, retention);

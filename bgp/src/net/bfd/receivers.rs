@@ -13,12 +13,18 @@ use tokio::{io::Interest, net::UdpSocket};
 use tracing::{info, warn};
 
 use super::{port, sys};
-use crate::bfd::{Arrival, Endpoint, Path};
+use crate::{
+    bfd::{Arrival, Endpoint, Path},
+    net::sys::{BATCH, Batch, Datagram, tell_ttl_and_interface},
+};
 
 /// Datagrams taken from one socket before the timers get their turn, in batches.
 const BATCHES: usize = 16;
 /// Room for what arrives while the machine is busy, in octets.
 const BUFFER: usize = 4 << 20;
+
+/// Room for packets: their length is one octet.
+pub(super) type Packets = Batch<256>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum IpVersion {
@@ -89,12 +95,12 @@ impl Receivers {
     }
 
     /// Hands out what has come, a bounded amount of it.
-    pub(super) fn receive(&self, batch: &mut sys::Batch, look: Look, mut each: impl FnMut(Arrival, &[u8])) {
+    pub(super) fn receive(&self, batch: &mut Packets, look: Look, mut each: impl FnMut(Arrival, &[u8])) {
         for ((path, _), socket) in &self.sockets {
             for _ in 0..BATCHES {
                 let mut take = || {
                     batch.receive(socket.as_fd(), |datagram, payload| {
-                        let sys::Datagram { source, interface, ttl } = datagram;
+                        let Datagram { source, interface, ttl } = datagram;
                         each(Arrival { source, interface, ttl, path: *path }, payload);
                     })
                 };
@@ -102,7 +108,7 @@ impl Receivers {
                     Look::IfReady => socket.try_io(Interest::READABLE, take),
                     Look::Always => take(),
                 };
-                if !taken.is_ok_and(|number| number == sys::BATCH) {
+                if !taken.is_ok_and(|number| number == BATCH) {
                     break;
                 }
             }
@@ -125,7 +131,7 @@ fn open(address: SocketAddr) -> io::Result<UdpSocket> {
         socket.set_only_v6(true)?;
     }
     sys::enlarge_receive_buffer(socket.as_fd(), BUFFER)?;
-    sys::tell_ttl_and_interface(socket.as_fd(), address.ip())?;
+    tell_ttl_and_interface(socket.as_fd(), address.ip())?;
     socket.bind(&address.into())?;
     UdpSocket::from_std(socket.into())
 }

@@ -19,13 +19,13 @@ use tracing::{debug, info, warn};
 use super::{
     BfdReport, Question, WantedSet,
     changes::Changes,
-    receivers::{Look, Receivers},
+    receivers::{Look, Packets, Receivers},
     sys,
     transmitters::Transmitters,
 };
 use crate::{
     bfd::{Engine, Output, SOURCE_PORTS, SessionId, State, Transition},
-    net::clock::Clock,
+    net::{clock::Clock, sys::interface_index},
 };
 
 /// Sessions whose timers are served before the sockets get their turn again.
@@ -67,7 +67,7 @@ struct Thread {
     engine: Engine,
     receivers: Receivers,
     transmitters: Transmitters,
-    batch: sys::Batch,
+    batch: Packets,
     changes: Arc<Changes>,
 }
 
@@ -90,7 +90,7 @@ impl Thread {
             engine: Engine::new(unguessable()),
             receivers: Receivers::default(),
             transmitters: Transmitters::new(first),
-            batch: sys::Batch::new(),
+            batch: Packets::new(),
             changes,
         }
     }
@@ -140,7 +140,7 @@ impl Thread {
     fn look(&mut self) {
         self.receivers.update(self.engine.endpoints());
         let names = self.engine.endpoints().filter_map(|endpoint| endpoint.interface.clone());
-        let known = names.filter_map(|name| Some((name.clone(), sys::interface_index(&name).ok()?)));
+        let known = names.filter_map(|name| Some((name.clone(), interface_index(&name).ok()?)));
         let known: BTreeMap<Arc<str>, u32> = known.collect();
         self.engine.set_interfaces(known);
     }

@@ -9,7 +9,10 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::port;
-use crate::bfd::{Endpoint, SOURCE_PORTS, SessionId};
+use crate::{
+    bfd::{Endpoint, SOURCE_PORTS, SessionId},
+    net::sys::interface_index,
+};
 
 /// Ports that are tried before a session goes without.
 const TRIES: u16 = 64;
@@ -101,7 +104,7 @@ fn target(endpoint: &Endpoint) -> io::Result<SocketAddr> {
     let port = port(endpoint.path);
     Ok(match (endpoint.peer, &endpoint.interface) {
         (IpAddr::V6(peer), Some(interface)) if peer.is_unicast_link_local() => {
-            SocketAddrV6::new(peer, port, 0, super::sys::interface_index(interface)?).into()
+            SocketAddrV6::new(peer, port, 0, interface_index(interface)?).into()
         }
         (peer, _) => SocketAddr::new(peer, port),
     })

@@ -75,6 +75,7 @@ impl Speaker {
             let own = config.switches.local_as.map_or(own, |local| local.asn);
             let mut snapshot = self.peers.get(&id)?.shared.snapshot(now, id, config, own);
             snapshot.range = self.roster.range_of(&config.name).map(str::to_owned);
+            snapshot.discovery = self.discovery_report(&config.name, now);
             snapshot.routes = config.families.iter().map(|f| (f, self.core.counts(id, f))).collect();
             snapshot.attribute_octets = self.core.attribute_octets(id);
             Some(snapshot)
@@ -106,6 +107,7 @@ impl Speaker {
         self.update_admission();
         self.update_listeners();
         self.update_paths();
+        self.update_links();
         self.update_monitors();
     }
 

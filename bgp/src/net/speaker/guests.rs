@@ -24,22 +24,21 @@ impl Speaker {
     pub(super) fn stranger(&mut self, stranger: Stranger) {
         let Stranger { range, address, stream } = stranger;
         let name = match self.roster.admit(&range, address) {
-            Admitted::As(name) => name,
+            Admitted::As(name) => {
+                info!(peer = name, "a new peer of a range has connected");
+                name
+            }
             Admitted::Full(News::First) => {
                 return warn!(range, %address, "refused a connection: the range has as many peers as it may");
             }
             Admitted::Full(News::Known) => return,
-            Admitted::Unknown => match address {
-                std::net::IpAddr::V6(found) => {
-                    self.roster.neighbour(&range, Some(found));
-                    range
-                }
-                std::net::IpAddr::V4(_) => return,
-            },
+            Admitted::Unknown => {
+                self.contact(&range, address);
+                range
+            }
         };
         self.apply();
         if let Some(id) = self.find(&name) {
-            info!(peer = name, "a new peer of a range has connected");
             self.tell(id, Control::Incoming(stream));
         }
         self.review.get_or_insert(self.clock.now().plus(REVIEW));

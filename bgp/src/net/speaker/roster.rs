@@ -5,7 +5,11 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-use crate::config::{AdminState, Auth, PeerConfig, RangeConfig, SpeakerConfig};
+use crate::{
+    config::{AdminState, Auth, PeerConfig, RangeConfig, SpeakerConfig},
+    ndp::Advertising,
+    types::Now,
+};
 
 /// The configuration and what has come on top of it at run time. Pure.
 #[derive(Debug)]
@@ -17,8 +21,8 @@ pub(super) struct Roster {
     guests: BTreeMap<String, Guest>,
     /// Peers an operator has shut down, and what they are told.
     down: BTreeMap<String, String>,
-    /// Who was found on the links of interface peers, by peer.
-    neighbours: BTreeMap<String, Ipv6Addr>,
+    /// Who was found on the links of interface peers, and when, by peer.
+    neighbours: BTreeMap<String, (Ipv6Addr, Now)>,
     /// Ranges that have turned somebody away since they last had room.
     full: BTreeSet<String>,
 }
@@ -35,6 +39,27 @@ pub(super) enum Ao {
 struct Guest {
     range: String,
     address: IpAddr,
+}
+
+/// A peer that is known by its interface alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LinkPeer<'a> {
+    pub(super) name: &'a str,
+    pub(super) interface: &'a str,
+    /// An operator's orders included.
+    pub(super) admin: AdminState,
+    pub(super) advertising: Advertising,
+}
+
+impl LinkPeer<'_> {
+    pub(super) fn is_up(&self) -> bool {
+        self.admin == AdminState::Up
+    }
+
+    /// Its name and its interface.
+    pub(super) fn own(self) -> (String, String) {
+        (self.name.to_owned(), self.interface.to_owned())
+    }
 }
 
 /// Whether a stranger became a peer.
@@ -103,7 +128,9 @@ impl Roster {
             peer.admin = AdminState::Down;
             peer.shutdown_text.clone_from(text);
         }
-        if let Some(neighbour) = self.neighbours.get(&peer.name).filter(|_| peer.address.is_unspecified()) {
+        if let Some((neighbour, _)) =
+            self.neighbours.get(&peer.name).filter(|_| peer.address.is_unspecified())
+        {
             peer.address = (*neighbour).into();
         }
         peer
@@ -158,11 +185,42 @@ impl Roster {
     }
 
     /// Somebody was found on the link of an interface peer, or the one found before is gone.
-    pub(super) fn neighbour(&mut self, peer: &str, address: Option<Ipv6Addr>) {
-        match address {
-            Some(address) => drop(self.neighbours.insert(peer.to_owned(), address)),
+    pub(super) fn neighbour(&mut self, peer: &str, found: Option<(Ipv6Addr, Now)>) {
+        match found {
+            Some(found) => drop(self.neighbours.insert(peer.to_owned(), found)),
             None => drop(self.neighbours.remove(peer)),
         }
+    }
+
+    /// Who was found on the link of an interface peer, and when.
+    pub(super) fn found(&self, peer: &str) -> Option<(Ipv6Addr, Now)> {
+        self.neighbours.get(peer).copied()
+    }
+
+    /// The peers that are known by their interface alone.
+    pub(super) fn link_peers(&self) -> impl Iterator<Item = LinkPeer<'_>> {
+        self.configured.peers.iter().filter(|peer| peer.address.is_unspecified()).filter_map(|peer| {
+            let admin = if self.down.contains_key(&peer.name) { AdminState::Down } else { peer.admin };
+            let interface = peer.transport.interface.as_deref()?;
+            Some(LinkPeer { name: &peer.name, interface, admin, advertising: peer.transport.advertising })
+        })
+    }
+
+    /// The interface of such a peer.
+    pub(super) fn link_of(&self, peer: &str) -> Option<String> {
+        self.link_peers().find(|link| link.name == peer).map(|link| link.interface.to_owned())
+    }
+
+    /// The addresses of those on a link that are peers by their address.
+    pub(super) fn addressed_on(&self, interface: &str) -> Vec<Ipv6Addr> {
+        let here = |peer: &&PeerConfig| peer.transport.interface.as_deref() == Some(interface);
+        let addresses = self.configured.peers.iter().filter(here).map(|peer| peer.address);
+        addresses
+            .filter_map(|address| match address {
+                IpAddr::V6(address) if !address.is_unspecified() => Some(address),
+                _ => None,
+            })
+            .collect()
     }
 }
 
@@ -273,7 +331,7 @@ mod tests {
         unnumbered.peers[0].address = Ipv6Addr::UNSPECIFIED.into();
         let mut roster = Roster::new(unnumbered, Ao::Supported);
         let found: Ipv6Addr = "fe80::1".parse().unwrap();
-        roster.neighbour("tor", Some(found));
+        roster.neighbour("tor", Some((found, Now::default())));
         assert_eq!(roster.effective().peers[0].address, IpAddr::from(found));
         roster.neighbour("tor", None);
         assert!(roster.effective().peers[0].address.is_unspecified());

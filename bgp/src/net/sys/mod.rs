@@ -15,6 +15,11 @@ const IP_MINTTL: c_int = 21;
 const IPV6_MINHOPCOUNT: c_int = 73;
 
 mod authentication;
+mod datagrams;
+mod link;
+
+pub(super) use datagrams::{BATCH, Batch, Datagram, tell_ttl_and_interface};
+pub(super) use link::{LinkState, link_state, pass_only_icmp6};
 
 pub use authentication::{KEY_MAX, ao_is_supported, remove_ao_key, set_ao_key, set_md5_key};
 
@@ -97,7 +102,12 @@ fn socket_address(address: IpAddr) -> libc::sockaddr_storage {
     storage
 }
 
-pub(super) fn set_option<T>(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+pub(in crate::net) fn set_option<T>(
+    socket: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    value: &T,
+) -> io::Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
     // SAFETY: the pointer and the length describe `value`, which outlives the call.
     let result = unsafe {
