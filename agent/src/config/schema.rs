@@ -374,8 +374,16 @@ const PEERS: &[Key] = &[
         Kind::Text,
         Derived("any"),
         Live,
-        "the interface connections go over; without an address the peer is the first that connects over it from a \
-         link-local address",
+        "the interface connections go over; without an address the peer is the router that shows itself there by \
+         Router Advertisements, or connects first, from a link-local address",
+    ),
+    key(
+        "router_advertisements",
+        Kind::Switch,
+        Derived("true without an address"),
+        Live,
+        "whether Router Advertisements (of lifetime 0) are sent on `interface`, so that the peer finds us; for peers \
+         without an address only",
     ),
     key("port", Kind::Integer, Integer(179), Live, "TCP port for connections we open"),
     key(

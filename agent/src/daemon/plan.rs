@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bgp::{
     config::{ConnectMode, SpeakerConfig},
+    ndp::Advertising,
     policy::{Policy, RejectReason},
 };
 use fib::config::{FibConfig, Programming, TunnelPermission};
@@ -22,6 +23,7 @@ pub(super) fn speaker(intent: &Intent, mode: RunMode) -> SpeakerConfig {
         let silent = Arc::new(Policy::reject_all(RejectReason::ExportNone));
         for peer in &mut config.peers {
             peer.transport.mode = ConnectMode::Passive;
+            peer.transport.advertising = Advertising::Off;
             peer.bfd = None;
             peer.export = Arc::clone(&silent);
         }

@@ -59,6 +59,7 @@ impl Collector for Snapshot {
         self.general(&mut encoder)?;
         self.peers(&mut encoder)?;
         self.paths(&mut encoder)?;
+        self.links(&mut encoder)?;
         self.monitoring(&mut encoder)?;
         self.kernel(&mut encoder)
     }
@@ -160,6 +161,21 @@ impl Snapshot {
         counters(e, "bfd_discarded_packets", "BFD packets of a peer discarded, by reason.", discarded)?;
         let stray = self.stray_bfd.iter().map(|(reason, number)| ([("reason", *reason)], *number));
         counters(e, "bfd_stray_packets", "BFD packets of no session discarded, by reason.", stray)
+    }
+
+    fn links(&self, e: &mut DescriptorEncoder) -> fmt::Result {
+        let links = || self.peers.iter().filter_map(|p| Some((p.name.as_str(), p.link.as_ref()?)));
+        let found = links().map(|(peer, link)| ([("peer", peer)], i64::from(link.found.is_some())));
+        gauges(e, "bgp_neighbour_found", "1 while the neighbour on the peer's link is known.", found)?;
+        let advertisements = links().flat_map(|(peer, link)| {
+            [("sent", link.sent), ("received", link.received)]
+                .map(|(direction, number)| ([("peer", peer), ("direction", direction)], number))
+        });
+        counters(e, "router_advertisements", "Router Advertisements on the peer's link.", advertisements)?;
+        let ignored = links().flat_map(|(peer, link)| {
+            link.ignored.iter().map(move |(fault, n)| ([("peer", peer), ("fault", fault.as_str())], *n))
+        });
+        counters(e, "router_ignored_packets", "Neighbor Discovery packets ignored, by fault.", ignored)
     }
 
     fn monitoring(&self, e: &mut DescriptorEncoder) -> fmt::Result {
@@ -354,6 +370,7 @@ mod tests {
             attribute_octets: 512,
             session: None,
             bfd: None,
+            link: None,
             counters: Counters::default(),
             last_error: None,
             incidents: Vec::new(),

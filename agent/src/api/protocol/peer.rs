@@ -55,6 +55,9 @@ pub struct PeerRow {
     /// The session that watches the path, where one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bfd: Option<BfdRow>,
+    /// What is known of its link, where that is all that is known of the peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkRow>,
     /// What was exchanged, over all sessions.
     pub counters: Counters,
     /// What ended the last session or attempt, one sentence.
@@ -76,6 +79,42 @@ pub struct IncidentRow {
     pub length: usize,
     /// The message as it came, in hexadecimal digits, at most 4096 octets of it.
     pub octets: String,
+}
+
+/// The link of a peer that is found there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkRow {
+    /// The interface.
+    pub interface: String,
+    /// `up`, `down`, `absent` or `failed`.
+    pub state: String,
+    /// Why it cannot be listened on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Seconds since the neighbour was found; none while there is nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<u64>,
+    /// Whoever shows himself there, ascending by address.
+    pub routers: Vec<RouterRow>,
+    /// Whether we send Router Advertisements.
+    pub advertising: bool,
+    /// Router Advertisements sent.
+    pub sent: u64,
+    /// Valid ones received.
+    pub received: u64,
+    /// Packets ignored, by what was wrong with them (RFC 4861 section 6.1).
+    pub ignored: BTreeMap<String, u64>,
+}
+
+/// A router on a link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterRow {
+    /// Its link-local address.
+    pub address: String,
+    /// Seconds since it was first heard.
+    pub known: u64,
+    /// Seconds since it was heard last.
+    pub heard: u64,
 }
 
 /// What a peer is to us.

@@ -7,7 +7,7 @@ use std::{
 
 use super::{bfd, field};
 use crate::{
-    api::protocol::peer::{Admin, IncidentRow, Messages, PeerRow, SessionDetails},
+    api::protocol::peer::{Admin, IncidentRow, LinkRow, Messages, PeerRow, SessionDetails},
     cli::output::{Table, Tone, duration},
 };
 
@@ -99,6 +99,9 @@ pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
     if let Some(session) = &peer.session {
         field(out, "Session", Tone::Plain, &session_lines(session))?;
     }
+    if let Some(link) = &peer.link {
+        field(out, "Link", Tone::Plain, &link_lines(link))?;
+    }
     if let Some(session) = &peer.bfd {
         field(out, "BFD", bfd::tone(session), &[bfd::line(session)])?;
     }
@@ -131,6 +134,27 @@ pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
 fn by_reason(what: &str, numbers: &BTreeMap<String, u64>) -> Option<String> {
     let parts: Vec<_> = numbers.iter().map(|(reason, number)| format!("{number} {reason}")).collect();
     (!parts.is_empty()).then(|| format!("{what}: {}", parts.join(", ")))
+}
+
+/// Who is on the link, and what was exchanged to find him.
+fn link_lines(link: &LinkRow) -> Vec<String> {
+    let found = link.found.map_or_else(
+        || "nobody was found there yet".to_owned(),
+        |found| format!("the neighbour was found {} ago", duration(found)),
+    );
+    let mut lines = vec![format!("{} is {}; {found}", link.interface, link.state)];
+    lines.extend(link.routers.iter().map(|router| {
+        format!(
+            "{} known for {}, heard {} ago",
+            router.address,
+            duration(router.known),
+            duration(router.heard)
+        )
+    }));
+    let ignored: u64 = link.ignored.values().sum();
+    let sent = if link.advertising { link.sent.to_string() } else { "none".to_owned() };
+    lines.push(format!("router advertisements: {sent} sent, {} received, {ignored} ignored", link.received));
+    lines
 }
 
 /// What was wrong with a message, and its beginning; `--json` has all of it.
@@ -188,6 +212,7 @@ mod tests {
             attribute_octets: 512,
             session: None,
             bfd: None,
+            link: None,
             counters: Counters::default(),
             last_error: None,
             incidents: Vec::new(),

@@ -5,6 +5,7 @@ mod capabilities;
 pub(super) mod explain;
 mod exports;
 pub(super) mod fib;
+mod link;
 pub(super) mod peer;
 pub(super) mod route;
 pub(super) mod words;

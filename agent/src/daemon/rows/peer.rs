@@ -14,7 +14,7 @@ use bgp::{
     wire::capability_code::CapabilityCode,
 };
 
-use super::{capabilities::capabilities, words};
+use super::{capabilities::capabilities, link, words};
 use crate::{
     api::protocol::peer::{Admin, Counters, IncidentRow, Messages, PeerKind, PeerRow, SessionDetails},
     config::Intent,
@@ -61,6 +61,7 @@ fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent) -> PeerRow
         attribute_octets: peer.attribute_octets,
         session: peer.session.as_ref().map(session),
         bfd: None,
+        link: link::row(peer),
         counters: Counters {
             received: messages(&peer.messages.received),
             sent: messages(&peer.messages.sent),
@@ -142,9 +143,11 @@ fn named<'a>(numbers: impl IntoIterator<Item = (&'a str, u64)>) -> BTreeMap<Stri
 fn info(peer: &PeerSnapshot, stale: u64) -> String {
     let sum = |of: fn(&RouteCounts) -> u32| count(peer, of);
     let mut parts = Vec::new();
-    if peer.state != State::Established {
+    parts.extend(link::obstacle(peer));
+    if peer.state != State::Established && parts.is_empty() {
         parts.extend(peer.down.as_ref().map(ToString::to_string));
     }
+    parts.extend(link::company(peer));
     let withheld: BTreeSet<String> =
         peer.fallback.withheld().iter().map(|c| CapabilityCode(c.code()).to_string()).collect();
     if !withheld.is_empty() {

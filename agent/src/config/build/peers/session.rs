@@ -4,6 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use bgp::{
     config::{AoAlgorithm, AoKey, Auth, ConnectMode, TimerConfig, TransportConfig, TtlPolicy},
+    ndp::Advertising,
     types::{Families, Family},
 };
 
@@ -29,6 +30,30 @@ impl PeerReader<'_> {
             mode: if self.switch("passive") { ConnectMode::Passive } else { ConnectMode::Active },
             auth: self.auth(secrets),
             ttl: self.ttl(),
+            advertising: self.advertising(),
+        }
+    }
+
+    /// Only who is found by advertisements may need ours.
+    fn advertising(&mut self) -> Advertising {
+        let found = self.whom.range.is_none() && self.address.is_unspecified();
+        let default = if found { Advertising::On } else { Advertising::Off };
+        if !self.entry.says("router_advertisements") {
+            let (shown, why) = if found { ("true", "a peer without an address") } else { ("false", "") };
+            self.reader.derived(self.entry, "router_advertisements", shown, why);
+            return default;
+        }
+        match (self.switch("router_advertisements"), found) {
+            (true, false) => {
+                let fault = Fault::new(
+                    "Router Advertisements are for peers that are known by their interface alone",
+                    "drop the key, or the address",
+                );
+                self.fault("router_advertisements", fault);
+                default
+            }
+            (true, true) => Advertising::On,
+            (false, _) => Advertising::Off,
         }
     }
 
