@@ -3,17 +3,14 @@
 //! Routes need them (a direct route goes where its next hop goes), and BGP does (RFC 4271 section 9.1.2.1). An answer
 //! through a route of our own or through the tunnel device counts as none: it would make reachability depend on itself.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use smallvec::SmallVec;
 
 use crate::{
     event::Reachability,
-    route::{Leg, Onlink},
+    route::{HopAddress, Leg, Onlink},
     table::Devices,
 };
 
@@ -78,10 +75,8 @@ struct Answer {
 /// The next hops followed.
 #[derive(Debug, Default)]
 pub struct Resolver {
-    watches: BTreeMap<IpAddr, Watch>,
-    dirty: BTreeSet<IpAddr>,
-    /// The link of each link-local address, as last told.
-    links: BTreeMap<IpAddr, u32>,
+    watches: BTreeMap<HopAddress, Watch>,
+    dirty: BTreeSet<HopAddress>,
     /// Devices that have just come back.
     resting: BTreeSet<u32>,
     exclusion: Exclusion,
@@ -89,7 +84,7 @@ pub struct Resolver {
 
 impl Resolver {
     /// Says which answers do not count; those already there are judged anew. Returns the next hops whose way changed.
-    pub fn exclude(&mut self, exclusion: Exclusion) -> Vec<IpAddr> {
+    pub fn exclude(&mut self, exclusion: Exclusion) -> Vec<HopAddress> {
         self.exclusion = exclusion;
         let mut changed = Vec::new();
         for (address, watch) in &mut self.watches {
@@ -104,7 +99,7 @@ impl Resolver {
     }
 
     /// Follows a next hop for the owner of the FIB layer.
-    pub fn watch(&mut self, address: IpAddr) {
+    pub fn watch(&mut self, address: HopAddress) {
         self.follow(address);
         if let Some(watch) = self.watches.get_mut(&address) {
             watch.reported.get_or_insert(None);
@@ -112,31 +107,18 @@ impl Resolver {
     }
 
     /// Ends [`Self::watch`]; it is still followed while routes need it.
-    pub fn unwatch(&mut self, address: IpAddr) {
+    pub fn unwatch(&mut self, address: HopAddress) {
         if let Some(watch) = self.watches.get_mut(&address) {
             watch.reported = None;
         }
     }
 
     /// Follows a next hop that a route needs.
-    pub fn follow(&mut self, address: IpAddr) {
+    pub fn follow(&mut self, address: HopAddress) {
         if let std::collections::btree_map::Entry::Vacant(place) = self.watches.entry(address) {
             place.insert(Watch::default());
             self.dirty.insert(address);
         }
-    }
-
-    /// Says on which link a link-local address is (RFC 4007): the kernel is asked for it there. An address that two
-    /// neighbours have on different links is looked for on the one told last.
-    pub fn locate(&mut self, address: IpAddr, device: u32) {
-        if self.links.insert(address, device) != Some(device) {
-            self.doubt(address);
-        }
-    }
-
-    /// The device of the link of a link-local address.
-    pub fn link_of(&self, address: IpAddr) -> Option<u32> {
-        self.links.get(&address).copied()
     }
 
     /// A device has come back: legs over it are taken only where there is no other.
@@ -145,7 +127,7 @@ impl Resolver {
     }
 
     /// It has been there for a while. Returns the next hops that lead over it.
-    pub fn rested(&mut self, device: u32) -> BTreeSet<IpAddr> {
+    pub fn rested(&mut self, device: u32) -> BTreeSet<HopAddress> {
         self.resting.remove(&device);
         let over = |watch: &Watch| {
             let lookup = watch.answer.as_ref().and_then(|answer| answer.lookup.as_ref());
@@ -160,16 +142,16 @@ impl Resolver {
     }
 
     /// Forgets what neither a route nor the owner needs.
-    pub fn retain(&mut self, needed_by_routes: &BTreeSet<IpAddr>) {
+    pub fn retain(&mut self, needed_by_routes: &BTreeSet<HopAddress>) {
         self.watches.retain(|address, watch| watch.reported.is_some() || needed_by_routes.contains(address));
         let watches = &self.watches;
         self.dirty.retain(|address| watches.contains_key(address));
-        self.links.retain(|address, _| watches.contains_key(address));
     }
 
     /// A route to this prefix came, went or changed: answers for addresses within may differ.
     pub fn route_changed(&mut self, prefix: IpNet) {
-        let (first, last) = (prefix.network(), prefix.broadcast());
+        let first = HopAddress::from(prefix.network());
+        let last = HopAddress { address: prefix.broadcast(), interface: Some(u32::MAX) };
         self.dirty.extend(self.watches.range(first..=last).map(|(address, _)| *address));
     }
 
@@ -179,7 +161,7 @@ impl Resolver {
     }
 
     /// One next hop is doubtful.
-    pub fn doubt(&mut self, address: IpAddr) {
+    pub fn doubt(&mut self, address: HopAddress) {
         if self.watches.contains_key(&address) {
             self.dirty.insert(address);
         }
@@ -191,12 +173,12 @@ impl Resolver {
     }
 
     /// The next one to ask the kernel for.
-    pub fn next_lookup(&mut self) -> Option<IpAddr> {
+    pub fn next_lookup(&mut self) -> Option<HopAddress> {
         self.dirty.pop_first()
     }
 
     /// Takes the kernel's answer. Returns whether the way to the next hop changed.
-    pub fn answer(&mut self, address: IpAddr, lookup: Option<Lookup>) -> Changed {
+    pub fn answer(&mut self, address: HopAddress, lookup: Option<Lookup>) -> Changed {
         let Some(watch) = self.watches.get_mut(&address) else { return Changed::No };
         self.dirty.remove(&address);
         let usable = lookup.as_ref().is_some_and(|lookup| usable(lookup, &self.exclusion));
@@ -209,12 +191,12 @@ impl Resolver {
     }
 
     /// Whether an answer has come.
-    pub fn is_answered(&self, address: IpAddr) -> bool {
+    pub fn is_answered(&self, address: HopAddress) -> bool {
         self.watches.get(&address).is_some_and(|watch| watch.answer.is_some())
     }
 
     /// The answer as BGP takes it: unreachable until there is one.
-    pub fn reachability(&self, address: IpAddr) -> Reachability {
+    pub fn reachability(&self, address: HopAddress) -> Reachability {
         match self.usable(address) {
             Some(lookup) => Reachability::Reachable { metric: lookup.metric },
             None => Reachability::Unreachable,
@@ -222,12 +204,12 @@ impl Resolver {
     }
 
     /// Whether a usable way leads there.
-    pub fn is_reachable(&self, address: IpAddr) -> bool {
+    pub fn is_reachable(&self, address: HopAddress) -> bool {
         self.usable(address).is_some()
     }
 
     /// The answers the owner has not been told, in order of address. What is returned counts as told.
-    pub fn take_news(&mut self, devices: &impl Devices) -> Vec<(IpAddr, News)> {
+    pub fn take_news(&mut self, devices: &impl Devices) -> Vec<(HopAddress, News)> {
         let mut news = Vec::new();
         for (address, watch) in &mut self.watches {
             let (Some(reported), Some(answer)) = (&mut watch.reported, &watch.answer) else { continue };
@@ -248,13 +230,13 @@ impl Resolver {
     }
 
     /// The legs of a direct route to this next hop; none when it cannot be reached.
-    pub fn legs(&self, address: IpAddr) -> impl Iterator<Item = Leg> {
+    pub fn legs(&self, address: HopAddress) -> impl Iterator<Item = Leg> {
         let legs = self.usable(address).into_iter().flat_map(|lookup| lookup.legs.iter());
-        legs.map(move |leg| Leg { gateway: Some(leg.gateway.unwrap_or(address)), ..*leg })
+        legs.map(move |leg| Leg { gateway: Some(leg.gateway.unwrap_or(address.address)), ..*leg })
     }
 
     /// The kernel's answer as it came.
-    pub fn lookup(&self, address: IpAddr) -> Option<&Lookup> {
+    pub fn lookup(&self, address: HopAddress) -> Option<&Lookup> {
         self.watches.get(&address)?.answer.as_ref()?.lookup.as_ref()
     }
 
@@ -277,7 +259,7 @@ impl Resolver {
         self.watches.is_empty()
     }
 
-    fn usable(&self, address: IpAddr) -> Option<&Lookup> {
+    fn usable(&self, address: HopAddress) -> Option<&Lookup> {
         let answer = self.watches.get(&address)?.answer.as_ref()?;
         answer.lookup.as_ref().filter(|_| answer.usable)
     }
@@ -311,6 +293,8 @@ pub fn on_link(device: u32) -> Leg {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::view::LinkState;
 
@@ -318,6 +302,10 @@ mod tests {
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    fn at(text: &str) -> HopAddress {
+        ip(text).into()
     }
 
     fn lookup(by: &str, protocol: u8, leg: Leg) -> Option<Lookup> {
@@ -354,17 +342,17 @@ mod tests {
         for (address, leg) in
             [(NODE, on_link(2)), ("10.9.9.9", Leg { gateway: Some(ip("192.168.92.1")), ..on_link(2) })]
         {
-            r.follow(ip(address));
-            r.answer(ip(address), lookup("0.0.0.0/0", 2, leg));
+            r.follow(at(address));
+            r.answer(at(address), lookup("0.0.0.0/0", 2, leg));
         }
-        assert_eq!(r.legs(ip(NODE)).next().unwrap().gateway, Some(ip(NODE)));
-        assert_eq!(r.legs(ip("10.9.9.9")).next().unwrap().gateway, Some(ip("192.168.92.1")));
+        assert_eq!(r.legs(at(NODE)).next().unwrap().gateway, Some(ip(NODE)));
+        assert_eq!(r.legs(at("10.9.9.9")).next().unwrap().gateway, Some(ip("192.168.92.1")));
     }
 
     #[test]
     fn answers_through_our_own_routes_or_the_tunnel_are_unreachable() {
         let mut r = resolver();
-        r.watch(ip(NODE));
+        r.watch(at(NODE));
         let expected = [
             (lookup("192.168.92.0/24", 2, on_link(2)), Reachability::Reachable { metric: 7 }),
             (lookup("192.168.92.0/24", 179, on_link(2)), Reachability::Unreachable),
@@ -372,39 +360,39 @@ mod tests {
             (None, Reachability::Unreachable),
         ];
         for (answer, reachability) in expected {
-            r.answer(ip(NODE), answer);
-            assert_eq!(r.reachability(ip(NODE)), reachability);
+            r.answer(at(NODE), answer);
+            assert_eq!(r.reachability(at(NODE)), reachability);
         }
     }
 
     #[test]
     fn news_is_told_once_and_to_watchers_only() {
         let mut r = resolver();
-        r.watch(ip(NODE));
-        r.follow(ip("10.0.0.1"));
+        r.watch(at(NODE));
+        r.follow(at("10.0.0.1"));
         let nowhere = || News { reachability: Reachability::Unreachable, devices: vec![] };
         assert_eq!(r.take_news(&Cards("eth0")), []);
-        r.answer(ip(NODE), None);
-        r.answer(ip("10.0.0.1"), None);
-        assert_eq!(r.take_news(&Cards("eth0")), [(ip(NODE), nowhere())]);
+        r.answer(at(NODE), None);
+        r.answer(at("10.0.0.1"), None);
+        assert_eq!(r.take_news(&Cards("eth0")), [(at(NODE), nowhere())]);
         assert_eq!(r.take_news(&Cards("eth0")), []);
-        r.unwatch(ip(NODE));
-        r.watch(ip(NODE));
-        assert_eq!(r.take_news(&Cards("eth0")), [(ip(NODE), nowhere())]);
+        r.unwatch(at(NODE));
+        r.watch(at(NODE));
+        assert_eq!(r.take_news(&Cards("eth0")), [(at(NODE), nowhere())]);
     }
 
     #[test]
     fn another_device_and_another_name_of_it_are_news() {
         let mut r = resolver();
-        r.watch(ip(NODE));
+        r.watch(at(NODE));
         let told = |r: &mut Resolver, name| r.take_news(&Cards(name)).pop().map(|(_, news)| news.devices);
-        r.answer(ip(NODE), lookup("0.0.0.0/0", 2, on_link(2)));
+        r.answer(at(NODE), lookup("0.0.0.0/0", 2, on_link(2)));
         assert_eq!(told(&mut r, "eth0"), Some(vec!["eth0".to_owned()]));
         assert_eq!(told(&mut r, "eth0"), None);
         assert_eq!(told(&mut r, "uplink"), Some(vec!["uplink".to_owned()]));
-        r.answer(ip(NODE), lookup("0.0.0.0/0", 2, on_link(3)));
+        r.answer(at(NODE), lookup("0.0.0.0/0", 2, on_link(3)));
         assert_eq!(told(&mut r, "uplink"), Some(vec!["card3".to_owned()]));
-        r.answer(ip(NODE), lookup("0.0.0.0/0", 2, on_link(9)));
+        r.answer(at(NODE), lookup("0.0.0.0/0", 2, on_link(9)));
         assert_eq!(told(&mut r, "uplink"), Some(vec![]), "the tunnel does not count");
     }
 
@@ -412,23 +400,23 @@ mod tests {
     fn a_route_change_doubts_only_the_next_hops_within_it() {
         let mut r = resolver();
         for address in [NODE, "192.168.93.1", "fd00::1"] {
-            r.follow(ip(address));
+            r.follow(at(address));
         }
         while r.next_lookup().is_some() {}
         r.route_changed("192.168.92.0/24".parse().unwrap());
-        assert_eq!((r.next_lookup(), r.next_lookup()), (Some(ip(NODE)), None));
+        assert_eq!((r.next_lookup(), r.next_lookup()), (Some(at(NODE)), None));
         r.route_changed("::/0".parse().unwrap());
-        assert_eq!((r.next_lookup(), r.next_lookup()), (Some(ip("fd00::1")), None));
+        assert_eq!((r.next_lookup(), r.next_lookup()), (Some(at("fd00::1")), None));
     }
 
     #[test]
     fn a_new_tunnel_index_judges_old_answers_anew() {
         let mut r = resolver();
-        r.follow(ip(NODE));
-        r.answer(ip(NODE), lookup("0.0.0.0/0", 2, on_link(5)));
+        r.follow(at(NODE));
+        r.answer(at(NODE), lookup("0.0.0.0/0", 2, on_link(5)));
         let exclusion = Exclusion { protocol: 179, table: 254, tunnel: Some(5) };
-        assert_eq!(r.exclude(exclusion), [ip(NODE)]);
+        assert_eq!(r.exclude(exclusion), [at(NODE)]);
         assert!(r.exclude(exclusion).is_empty());
-        assert_eq!(r.reachability(ip(NODE)), Reachability::Unreachable);
+        assert_eq!(r.reachability(at(NODE)), Reachability::Unreachable);
     }
 }

@@ -8,6 +8,21 @@ use smallvec::SmallVec;
 
 use crate::object::ObjectId;
 
+/// Where a next hop is: the same link-local address may be somebody else's on another link (RFC 4007).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct HopAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// The index of the device on whose link a link-local address is.
+    pub interface: Option<u32>,
+}
+
+impl From<IpAddr> for HopAddress {
+    fn from(address: IpAddr) -> Self {
+        Self { address, interface: None }
+    }
+}
+
 /// One next hop of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NextHop {
@@ -23,6 +38,11 @@ impl NextHop {
     /// A next hop of weight 1.
     pub fn new(address: IpAddr) -> Self {
         Self { address, weight: 1, interface: None }
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> HopAddress {
+        HopAddress { address: self.address, interface: self.interface }
     }
 }
 

@@ -168,8 +168,8 @@ fn deleted_altered_and_usurped_routes_are_repaired() {
 fn routes_come_back_after_a_link_was_down() {
     netns::run(|| async {
         let (handle, mut events) = running(config(PoolMode::CrossSubnet)).await;
-        let next_hop = "192.168.92.129".parse().unwrap();
-        handle.watch_next_hop(next_hop, None).await.unwrap();
+        let next_hop: std::net::IpAddr = "192.168.92.129".parse().unwrap();
+        handle.watch_next_hop(next_hop).await.unwrap();
         apply(&handle, &[via(BLOCK, "192.168.92.129"), via("172.16.5.0/26", "10.1.1.1")]).await;
         let far = "172.16.5.0/26 via 10.1.1.1 dev tunl9 onlink";
         assert_eq!(routes(179), [far, DIRECT, OWN]);

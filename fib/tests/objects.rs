@@ -317,12 +317,7 @@ fn both_families_go_over_ipv6_next_hops_in_either_form() {
 fn a_link_local_next_hop_is_looked_for_on_its_own_link() {
     netns::run(|| async {
         let (handle, _events) = running(PoolMode::Never, ObjectUse::Off).await;
-        let link = ip("-o link show eth1");
-        let interface = link.split(':').next().and_then(|index| index.trim().parse().ok());
-        let next_hop = NextHop { interface, ..NextHop::new("fe80::1".parse().unwrap()) };
-        let change =
-            |prefix: &str| RouteChange::to(prefix.parse().unwrap(), NextHopSet::from_elem(next_hop, 1));
-        apply(&handle, &[change(&block(1)), change("fd01::/64")]).await;
+        apply(&handle, &[on_link(&block(1), "eth1"), on_link("fd01::/64", "eth1")]).await;
         let expected = [
             "172.16.1.0/26 via inet6 fe80::1 dev eth1",
             OWN,
@@ -330,4 +325,46 @@ fn a_link_local_next_hop_is_looked_for_on_its_own_link() {
         ];
         eventually(|| routes(179) == expected);
     });
+}
+
+#[test]
+fn one_link_local_address_on_two_links_is_two_next_hops_plain_and_as_objects() {
+    netns::run(|| async {
+        let (handle, _events) = running(PoolMode::Never, ObjectUse::Off).await;
+        let both = RouteChange {
+            next_hops: ["eth1", "eth0"]
+                .map(|link| on_link(&block(3), link).next_hops.remove(0))
+                .into_iter()
+                .collect(),
+            ..on_link(&block(3), "eth0")
+        };
+        apply(&handle, &[on_link(&block(1), "eth1"), on_link(&block(2), "eth0"), both]).await;
+        let lines = || routes(179).join("\n");
+        let expected = [
+            "172.16.1.0/26 via inet6 fe80::1 dev eth1",
+            "172.16.2.0/26 via inet6 fe80::1 dev eth0",
+            "nexthop via inet6 fe80::1 dev eth0 weight 1",
+            "nexthop via inet6 fe80::1 dev eth1 weight 1",
+        ];
+        let complete = || expected.iter().all(|line| lines().contains(line));
+        eventually(complete);
+        set(&handle, PoolMode::Never, ObjectUse::On).await;
+        eventually(|| lines().contains("nhid"));
+        // With objects `ip route` names the device alone; where the objects lead shows the rest.
+        let objects = ip("nexthop show");
+        assert!(
+            objects.contains("via fe80::1 dev eth0") && objects.contains("via fe80::1 dev eth1"),
+            "{objects}"
+        );
+        ip("link set eth1 down");
+        eventually(|| !lines().contains("dev eth1") && lines().contains("dev eth0"));
+    });
+}
+
+/// A wish for a route over fe80::1 on this link.
+fn on_link(prefix: &str, link: &str) -> RouteChange {
+    let shown = ip(&format!("-o link show {link}"));
+    let interface = shown.split(':').next().and_then(|index| index.trim().parse().ok());
+    let next_hop = NextHop { interface, ..NextHop::new("fe80::1".parse().unwrap()) };
+    RouteChange::to(prefix.parse().unwrap(), NextHopSet::from_elem(next_hop, 1))
 }

@@ -14,7 +14,7 @@ use bgp::{
 use fib::{
     config::TunnelPermission,
     event::{FibEvent, Reachability as Answer, RouteOutcome},
-    route::{NextHop, RouteChange, Treatment},
+    route::{HopAddress, NextHop, RouteChange, Treatment},
     view::State,
 };
 use ipip::{TunnelHandle, TunnelStatus};
@@ -89,10 +89,14 @@ fn route_change(change: BestChange) -> RouteChange {
     }
 }
 
+fn place(hop: NextHopAddress) -> HopAddress {
+    HopAddress { address: hop.address, interface: hop.interface }
+}
+
 async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {
     match event {
-        SpeakerEvent::WatchNextHop(hop) => ended(daemon.fib.watch_next_hop(hop.address, hop.interface).await),
-        SpeakerEvent::UnwatchNextHop(hop) => ended(daemon.fib.unwatch_next_hop(hop.address).await),
+        SpeakerEvent::WatchNextHop(hop) => ended(daemon.fib.watch_next_hop(place(hop)).await),
+        SpeakerEvent::UnwatchNextHop(hop) => ended(daemon.fib.unwatch_next_hop(place(hop)).await),
         SpeakerEvent::InternalNextHop { address, presence } => {
             daemon.known().learn(address, presence);
             daemon.guard_news.notify_one();

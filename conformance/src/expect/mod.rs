@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 
-use crate::interop::TOPICS;
+use crate::{interop::subject, launch::Router};
 
 /// A whole file.
 #[derive(Clone, Debug)]
@@ -209,7 +209,7 @@ fn read_step(mut table: toml::Table, within: f64) -> Result<Step> {
 }
 
 fn known<'a>(mut topics: impl Iterator<Item = &'a String>) -> Result<()> {
-    match topics.find(|topic| !TOPICS.iter().any(|(word, _)| word == topic)) {
+    match topics.find(|topic| subject(topic, Some(Router::Siskin)).is_none()) {
         None => Ok(()),
         Some(topic) => bail!("there is no feature `{topic}`"),
     }

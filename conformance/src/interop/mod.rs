@@ -17,6 +17,8 @@ pub const TOPICS: &[(&str, &str)] = &[
     ("ibgp-ipv4", "internal session, IPv4 routes"),
     ("ibgp-ipv6", "internal session, IPv6 routes"),
     ("ipv6-transport", "session over IPv6"),
+    ("link-local", "session over link-local addresses, IPv4 and IPv6 routes"),
+    ("unnumbered", "peers known by their interface alone (\"unnumbered\"), found by Router Advertisements"),
     ("md5", "TCP MD5 (RFC 2385)"),
     ("ttl-security", "TTL security (RFC 5082)"),
     ("refresh-by-peer", "route refresh (RFC 2918), the peer asks"),
@@ -43,7 +45,7 @@ pub const TOPICS: &[(&str, &str)] = &[
 /// What one run of a lab says about one feature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
-    /// The feature's word in [`TOPICS`].
+    /// The feature's word in [`TOPICS`]; where the lab has several daemons, `WORD@DAEMON`.
     pub topic: String,
     /// What was seen.
     pub seen: Seen,
@@ -71,6 +73,18 @@ pub fn peer(topology: &Topology) -> Option<Router> {
         [only] => Some(*only),
         _ => None,
     }
+}
+
+/// The feature a word of `proves` names, and the daemon it is about: the word's own, or the lab's only one.
+pub fn subject(word: &str, only: Option<Router>) -> Option<(&'static str, Router)> {
+    let (topic, daemon) = match word.split_once('@') {
+        Some((topic, image)) => {
+            (topic, Some(Router::of_image(image)).filter(|router| *router != Router::None))
+        }
+        None => (word, only),
+    };
+    let (topic, _) = TOPICS.iter().find(|(word, _)| *word == topic)?;
+    Some((*topic, daemon?))
 }
 
 /// What a run proves whose first `held` steps held; `complaint` is that of the next.

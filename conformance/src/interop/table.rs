@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
-use super::{Proof, Seen, TOPICS, peer, recall};
+use super::{Proof, Seen, TOPICS, peer, recall, subject};
 use crate::{expect::Expectations, launch::Router, run::Job};
 
 /// The daemons in the table's order.
@@ -31,9 +31,9 @@ struct Findings {
 pub fn page(jobs: &[Job]) -> Result<String> {
     let mut findings = Findings::default();
     for job in jobs {
-        let Some(peer) = peer(&job.topology()?) else { continue };
+        let only = peer(&job.topology()?);
         let expect = job.expect()?;
-        findings.take_lacks(peer, &expect);
+        findings.take_lacks(only, &expect);
         let steps = job.steps_of(&expect)?;
         let claims = super::proofs(steps, 0, None);
         if claims.is_empty() {
@@ -42,7 +42,7 @@ pub fn page(jobs: &[Job]) -> Result<String> {
         let result = recall(&job.title);
         let proofs = result.as_ref().map_or(&claims, |result| &result.proofs);
         for claim in &claims {
-            findings.take(peer, proofs.iter().find(|proof| proof.topic == claim.topic).unwrap_or(claim));
+            findings.take(only, proofs.iter().find(|proof| proof.topic == claim.topic).unwrap_or(claim));
         }
         if let Some(result) = result {
             findings.versions.extend(result.routers);
@@ -54,17 +54,17 @@ pub fn page(jobs: &[Job]) -> Result<String> {
 }
 
 impl Findings {
-    fn take_lacks(&mut self, peer: Router, expect: &Expectations) {
+    fn take_lacks(&mut self, only: Option<Router>, expect: &Expectations) {
         for (topic, reason) in &expect.lacks {
-            if let Some((topic, _)) = TOPICS.iter().find(|(word, _)| word == topic) {
-                self.cells.insert((topic, peer), Cell::Lacking(reason.clone()));
+            if let Some(cell) = subject(topic, only) {
+                self.cells.insert(cell, Cell::Lacking(reason.clone()));
             }
         }
     }
 
     /// Of several runs about the same feature the worst counts.
-    fn take(&mut self, peer: Router, proof: &Proof) {
-        let Some((topic, _)) = TOPICS.iter().find(|(word, _)| *word == proof.topic) else { return };
+    fn take(&mut self, only: Option<Router>, proof: &Proof) {
+        let Some((topic, peer)) = subject(&proof.topic, only) else { return };
         let new = match &proof.seen {
             Seen::Works => Cell::Works,
             Seen::Fails(complaint) => Cell::Fails(complaint.clone()),
@@ -123,8 +123,8 @@ const HEAD: &str = "\
 # Interoperability
 
 Which features are seen to work between siskin and which daemon. Written by `siskin-lab interop --write
-docs/interop.md` from the last runs of the labs `conformance/labs/interop-*`, whose steps name what they prove; do not
-edit.
+docs/interop.md` from the last runs of the labs `conformance/labs/interop-*` and others, whose steps name what they
+prove; do not edit.
 
 - **yes**: every step of the labs that proves it held.
 - **fails**: one did not; the note says which.
@@ -139,15 +139,18 @@ mod tests {
     #[test]
     fn of_several_runs_the_worst_counts_and_notes_are_numbered() {
         let mut findings = Findings::default();
-        let mut take = |topic: &str, seen| findings.take(Router::Frr, &Proof { topic: topic.into(), seen });
+        let mut take =
+            |topic: &str, seen| findings.take(Some(Router::Frr), &Proof { topic: topic.into(), seen });
         take("md5", Seen::Works);
         take("md5", Seen::Fails("no session".into()));
         take("md5", Seen::Works);
         take("bfd", Seen::Works);
+        take("roles@bird", Seen::Works);
         findings.cells.insert(("bfd", Router::Exabgp), Cell::Lacking("no BFD".into()));
         let page = findings.page();
         assert!(page.contains("| TCP MD5 (RFC 2385) | not tested | **fails** (1) |"), "{page}");
         assert!(page.contains("| not tested | yes | not tested | not tested | – (2) |"), "{page}");
+        assert!(page.contains("| roles and OTC (RFC 9234) | yes | not tested |"), "{page}");
         assert!(page.contains("\n1. no session\n2. no BFD\n"), "{page}");
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     io,
-    net::IpAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -25,7 +24,7 @@ use crate::{
     locals::{Locals, Stale},
     metrics::{FibMetrics, ResyncReason},
     resolve::{Changed, News, Resolver},
-    route::RouteChange,
+    route::{HopAddress, RouteChange},
     table::{Action, Request, RouteNotice, Table, Touch},
     view::{Configured, DiffPage, Explanation, FibStatus, FlushReport, ReleaseReport, RoutePage},
 };
@@ -122,21 +121,19 @@ impl<K: Kernel> Engine<K> {
     /// Takes changes. New next hops are looked up first, so that each route is decided once.
     pub(crate) fn apply(&mut self, now: Instant, changes: &[RouteChange]) {
         for next_hop in changes.iter().flat_map(|change| &change.next_hops) {
-            next_hop.interface.into_iter().for_each(|device| self.resolver.locate(next_hop.address, device));
-            self.follow(now, next_hop.address);
+            self.follow(now, next_hop.place());
         }
         changes.iter().for_each(|change| self.table.apply(change, &self.resolver));
     }
 
     /// Follows a next hop for the owner.
-    pub(crate) fn watch(&mut self, now: Instant, address: IpAddr, interface: Option<u32>) {
-        interface.into_iter().for_each(|device| self.resolver.locate(address, device));
+    pub(crate) fn watch(&mut self, now: Instant, address: HopAddress) {
         self.resolver.watch(address);
         self.follow(now, address);
     }
 
     /// Ends [`Self::watch`].
-    pub(crate) fn unwatch(&mut self, address: IpAddr) {
+    pub(crate) fn unwatch(&mut self, address: HopAddress) {
         self.resolver.unwatch(address);
     }
 
@@ -244,8 +241,8 @@ impl<K: Kernel> Engine<K> {
     pub(crate) fn take_events(&mut self) -> Vec<FibEvent> {
         let news = self.resolver.take_news(&self.links).into_iter();
         let mut events: Vec<_> = news
-            .map(|(address, News { reachability, devices })| {
-                let interface = self.resolver.link_of(address);
+            .map(|(HopAddress { address, interface }, news)| {
+                let News { reachability, devices } = news;
                 FibEvent::NextHop { address, interface, reachability, devices }
             })
             .collect();
@@ -384,7 +381,7 @@ impl<K: Kernel> Engine<K> {
         Changed::Yes
     }
 
-    fn follow(&mut self, now: Instant, address: IpAddr) {
+    fn follow(&mut self, now: Instant, address: HopAddress) {
         self.resolver.follow(address);
         if !self.resolver.is_answered(address) && self.lookup(address).is_err() {
             self.lookups_due.get_or_insert(now + LOOKUP_RETRY);
@@ -400,7 +397,7 @@ impl<K: Kernel> Engine<K> {
                 Ok(Changed::Yes) => _ = changed.insert(address),
                 Ok(Changed::No) => {}
                 Err(error) => {
-                    warn!(%address, %error, "looking a next hop up failed; trying again");
+                    warn!(?address, %error, "looking a next hop up failed; trying again");
                     self.resolver.doubt(address);
                     self.lookups_due = Some(now + LOOKUP_RETRY);
                     break;
@@ -413,9 +410,9 @@ impl<K: Kernel> Engine<K> {
         self.next_hops_changed(changed);
     }
 
-    fn lookup(&mut self, address: IpAddr) -> io::Result<Changed> {
+    fn lookup(&mut self, address: HopAddress) -> io::Result<Changed> {
         self.metrics.lookups.fetch_add(1, Relaxed);
-        let lookup = self.kernel.lookup(address, self.resolver.link_of(address))?;
+        let lookup = self.kernel.lookup(address.address, address.interface)?;
         Ok(self.resolver.answer(address, lookup))
     }
 
@@ -427,7 +424,7 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    fn next_hops_changed(&mut self, changed: BTreeSet<IpAddr>) {
+    fn next_hops_changed(&mut self, changed: BTreeSet<HopAddress>) {
         if !changed.is_empty() {
             self.table.next_hops_changed(&changed, &self.resolver);
         }

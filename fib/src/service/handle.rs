@@ -1,6 +1,6 @@
 //! What others hold of the FIB thread.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
@@ -9,7 +9,7 @@ use crate::{
     config::{FibConfig, TunnelPermission},
     error::FibError,
     metrics::FibMetrics,
-    route::RouteChange,
+    route::{HopAddress, RouteChange},
     view::{Configured, DiffPage, Explanation, FibStatus, FlushReport, ReleaseReport, RoutePage},
 };
 
@@ -19,8 +19,8 @@ pub(crate) enum Command {
     Apply(Vec<RouteChange>),
     Configure(Box<FibConfig>, oneshot::Sender<Result<Configured, FibError>>),
     TunnelPermission(TunnelPermission),
-    Watch(IpAddr, Option<u32>),
-    Unwatch(IpAddr),
+    Watch(HopAddress),
+    Unwatch(HopAddress),
     EndRestart,
     Flush(oneshot::Sender<Result<FlushReport, FibError>>),
     Release(u8, oneshot::Sender<Result<ReleaseReport, FibError>>),
@@ -83,13 +83,13 @@ impl FibHandle {
 
     /// Asks for [`crate::event::FibEvent::NextHop`]: at once, and whenever the answer changes.
     /// A link-local address comes with the index of its device.
-    pub async fn watch_next_hop(&self, address: IpAddr, interface: Option<u32>) -> Result<(), FibError> {
-        self.send(Command::Watch(address, interface)).await
+    pub async fn watch_next_hop(&self, address: impl Into<HopAddress>) -> Result<(), FibError> {
+        self.send(Command::Watch(address.into())).await
     }
 
     /// Ends [`Self::watch_next_hop`].
-    pub async fn unwatch_next_hop(&self, address: IpAddr) -> Result<(), FibError> {
-        self.send(Command::Unwatch(address)).await
+    pub async fn unwatch_next_hop(&self, address: impl Into<HopAddress>) -> Result<(), FibError> {
+        self.send(Command::Unwatch(address.into())).await
     }
 
     /// Ends the restart: adopted routes that nobody asked for are swept, now and from now on.

@@ -1,9 +1,9 @@
 //! The FIB thread: commands in, notices in, turns of work between them.
 
 use std::{
+    collections::BTreeSet,
     collections::{BTreeMap, VecDeque},
     io,
-    net::IpAddr,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -27,7 +27,7 @@ use crate::{
     event::FibEvent,
     kernel::{Monitor, Netlink, Notice, Target},
     metrics::FibMetrics,
-    route::RouteChange,
+    route::{HopAddress, RouteChange},
     view::{Configured, RoutePage},
 };
 
@@ -72,7 +72,7 @@ struct Running {
 #[derive(Default)]
 struct Early {
     changes: BTreeMap<IpNet, RouteChange>,
-    watched: BTreeMap<IpAddr, Option<u32>>,
+    watched: BTreeSet<HopAddress>,
     permission: Option<TunnelPermission>,
     restart_ended: bool,
 }
@@ -166,7 +166,7 @@ impl Thread {
             Command::Apply(changes) => engine.apply(now, &changes),
             Command::Configure(config, reply) => answer(reply, Ok(engine.configure(now, *config))),
             Command::TunnelPermission(permission) => engine.tunnel_permission(permission),
-            Command::Watch(address, interface) => engine.watch(now, address, interface),
+            Command::Watch(address) => engine.watch(now, address),
             Command::Unwatch(address) => engine.unwatch(address),
             Command::EndRestart => engine.end_restart(),
             Command::Flush(reply) => answer(reply, engine.flush(now).await.map_err(FibError::from)),
@@ -253,7 +253,7 @@ impl Early {
             Command::Apply(changes) => {
                 self.changes.extend(changes.into_iter().map(|change| (change.prefix, change)));
             }
-            Command::Watch(address, interface) => _ = self.watched.insert(address, interface),
+            Command::Watch(address) => _ = self.watched.insert(address),
             Command::Unwatch(address) => _ = self.watched.remove(&address),
             Command::TunnelPermission(permission) => self.permission = Some(permission),
             Command::EndRestart => self.restart_ended = true,
@@ -270,7 +270,7 @@ impl Early {
 
     fn replay(self, now: Instant, engine: &mut Engine<Netlink>) {
         self.permission.into_iter().for_each(|permission| engine.tunnel_permission(permission));
-        self.watched.into_iter().for_each(|(address, interface)| engine.watch(now, address, interface));
+        self.watched.into_iter().for_each(|address| engine.watch(now, address));
         let changes: Vec<_> = self.changes.into_values().collect();
         engine.apply(now, &changes);
         if self.restart_ended {

@@ -19,10 +19,7 @@ mod sync;
 mod views;
 mod want;
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    net::IpAddr,
-};
+use std::collections::{BTreeSet, VecDeque};
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
@@ -47,7 +44,7 @@ use crate::{
     event::TunnelState,
     object::IdRange,
     resolve::{Exclusion, Resolver},
-    route::{NextHopSet, Path, RouteChange, Treatment},
+    route::{HopAddress, NextHop, NextHopSet, Path, RouteChange, Treatment},
     view::{Form, RestartPhase},
 };
 
@@ -167,10 +164,10 @@ impl Table {
     }
 
     /// The way to some next hops changed.
-    pub fn next_hops_changed(&mut self, changed: &BTreeSet<IpAddr>, resolver: &Resolver) {
+    pub fn next_hops_changed(&mut self, changed: &BTreeSet<HopAddress>, resolver: &Resolver) {
         self.objects.release(changed);
         let mut affected = self.sets.marks();
-        let concerned = |set: &NextHopSet| set.iter().any(|next_hop| changed.contains(&next_hop.address));
+        let concerned = |set: &NextHopSet| set.iter().any(|next_hop| changed.contains(&next_hop.place()));
         self.sets.iter().filter(|(_, set)| concerned(set)).for_each(|(id, _)| affected.insert(id));
         let uses = |entry: &Entry| entry.next_hops.is_some_and(|set| affected.contains(set));
         let prefixes: Vec<_> =
@@ -235,7 +232,7 @@ impl Table {
     }
 
     /// Forgets paths and sets that no route has any more. Returns the next hops that routes have.
-    pub fn sweep_unused(&mut self) -> BTreeSet<IpAddr> {
+    pub fn sweep_unused(&mut self) -> BTreeSet<HopAddress> {
         let (mut sets, mut paths) = (self.sets.marks(), self.paths.marks());
         for (_, entry) in self.entries.iter() {
             entry.next_hops.into_iter().for_each(|set| sets.insert(set));
@@ -245,7 +242,7 @@ impl Table {
         self.heritage.paths().for_each(|path| paths.insert(path));
         self.sets.sweep(&sets);
         self.paths.sweep(&paths);
-        self.sets.iter().flat_map(|(_, set)| set.iter().map(|next_hop| next_hop.address)).collect()
+        self.sets.iter().flat_map(|(_, set)| set.iter().map(NextHop::place)).collect()
     }
 
     fn refresh_all(&mut self, resolver: &Resolver) {
@@ -263,10 +260,10 @@ impl Table {
     }
 }
 
-/// Sorted by address, each address once.
+/// Sorted by address, each place once.
 fn normal(next_hops: &NextHopSet) -> NextHopSet {
     let mut normal = next_hops.clone();
-    normal.sort_unstable();
-    normal.dedup_by_key(|next_hop| next_hop.address);
+    normal.sort_unstable_by_key(|next_hop| (next_hop.place(), next_hop.weight));
+    normal.dedup_by_key(|next_hop| next_hop.place());
     normal
 }

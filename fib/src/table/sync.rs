@@ -1,6 +1,6 @@
 //! From the queue to requests, and from results back to the table.
 
-use std::{net::IpAddr, time::Instant};
+use std::time::Instant;
 
 use ipnet::IpNet;
 
@@ -10,7 +10,7 @@ use crate::{
     error::Errno,
     event::RouteOutcome,
     metrics::ResyncReason,
-    route::Path,
+    route::{HopAddress, NextHop, Path},
     view::{Cause, RestartPhase, State},
 };
 
@@ -67,7 +67,7 @@ pub(super) struct Stray {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Completion {
     /// Next hops whose answers the kernel contradicted.
-    pub doubtful: Vec<IpAddr>,
+    pub doubtful: Vec<HopAddress>,
     /// A slot was not as thought: compare soon.
     pub resync: Option<ResyncReason>,
 }
@@ -262,10 +262,10 @@ impl Table {
         }
     }
 
-    fn next_hops(&self, prefix: IpNet) -> Vec<IpAddr> {
+    fn next_hops(&self, prefix: IpNet) -> Vec<HopAddress> {
         let set = self.entries.get(prefix).and_then(|entry| entry.next_hops);
         let next_hops = set.and_then(|set| self.sets.get(set)).into_iter().flatten();
-        next_hops.map(|next_hop| next_hop.address).collect()
+        next_hops.map(NextHop::place).collect()
     }
 
     pub(super) fn forget(&mut self, prefix: IpNet) {

@@ -1,9 +1,6 @@
 //! Rows, differences and explanations.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
@@ -12,7 +9,7 @@ use crate::{
     config::Programming,
     decide::{Decision, Fact, Verdict},
     resolve::{Lookup, Resolver},
-    route::{KernelRoute, Leg, Path},
+    route::{HopAddress, KernelRoute, Leg, Path},
     view::{
         Cause, DecisionView, DiffAction, DiffEntry, DiffPage, Explanation, KernelRouteView, LegView,
         LinkState, ResolutionView, RestartPhase, RouteCount, RoutePage, RouteView, State,
@@ -115,7 +112,7 @@ impl Table {
         let decided = next_hops.map(|next_hop| {
             let mut facts: Vec<Fact> = Vec::new();
             let decision = self.decider.route(prefix, next_hop.address, &mut facts);
-            let resolution = resolution(next_hop.address, resolver, devices);
+            let resolution = resolution(next_hop.place(), resolver, devices);
             DecisionView { next_hop: Some(next_hop.address), decision, facts, resolution: Some(resolution) }
         });
         decided.collect()
@@ -228,7 +225,7 @@ fn left_alone(entry: &Entry) -> bool {
     entry.decision.is_some_and(|decision| decision.verdict == Verdict::NotOurs)
 }
 
-fn resolution(address: IpAddr, resolver: &Resolver, devices: &impl Devices) -> ResolutionView {
+fn resolution(address: HopAddress, resolver: &Resolver, devices: &impl Devices) -> ResolutionView {
     let lookup: Option<&Lookup> = resolver.lookup(address);
     ResolutionView {
         reachability: resolver.reachability(address),

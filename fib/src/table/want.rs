@@ -14,7 +14,7 @@ use crate::{
     config::TunnelPermission,
     decide::{Decision, Verdict},
     resolve::Resolver,
-    route::{Leg, NextHop, Onlink, Path},
+    route::{HopAddress, Leg, NextHop, Onlink, Path},
     view::{Cause, Form},
 };
 
@@ -110,10 +110,10 @@ impl Table {
             match decision.verdict {
                 Verdict::Direct => missing = direct(prefix, *next_hop, resolver, &mut hops).or(missing),
                 Verdict::Tunnel => match self.tunnel_device_for_use() {
-                    Ok(device) if resolver.is_reachable(next_hop.address) => {
+                    Ok(device) if resolver.is_reachable(next_hop.place()) => {
                         hops.push(tunnelled(*next_hop, device));
                     }
-                    Ok(_) => missing = Some(no_way(next_hop.address, resolver)),
+                    Ok(_) => missing = Some(no_way(next_hop.place(), resolver)),
                     Err(cause) => missing = Some(cause),
                 },
                 Verdict::Blackhole | Verdict::NotOurs => {}
@@ -150,13 +150,13 @@ fn direct(
     let before = hops.len();
     let fits = |leg: &Leg| !matches!((prefix, leg.gateway), (IpNet::V6(_), Some(IpAddr::V4(_))));
     let weighted = |leg: Leg| Leg { weight: next_hop.weight.max(1).saturating_mul(leg.weight.max(1)), ..leg };
-    let legs = resolver.legs(next_hop.address).filter(fits).map(weighted);
-    hops.extend(legs.map(|leg| Hop { next_hop: next_hop.address, leg }));
-    (hops.len() == before).then(|| no_way(next_hop.address, resolver))
+    let legs = resolver.legs(next_hop.place()).filter(fits).map(weighted);
+    hops.extend(legs.map(|leg| Hop { next_hop: next_hop.place(), leg }));
+    (hops.len() == before).then(|| no_way(next_hop.place(), resolver))
 }
 
 /// Why there is no way to a next hop: the kernel knows none, or could not be asked yet.
-fn no_way(next_hop: IpAddr, resolver: &Resolver) -> Cause {
+fn no_way(next_hop: HopAddress, resolver: &Resolver) -> Cause {
     if resolver.is_answered(next_hop) { Cause::NextHopUnreachable } else { Cause::Queued }
 }
 
@@ -170,7 +170,7 @@ fn refuses(prefix: IpNet, cause: Option<Cause>) -> bool {
 fn tunnelled(next_hop: NextHop, device: u32) -> Hop {
     let gateway = Some(next_hop.address);
     let leg = Leg { gateway, device, onlink: Onlink::Yes, weight: next_hop.weight.max(1) };
-    Hop { next_hop: next_hop.address, leg }
+    Hop { next_hop: next_hop.place(), leg }
 }
 
 /// Sorted, each way once (its weights added), and an only leg of weight 1.

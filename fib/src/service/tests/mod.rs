@@ -333,7 +333,7 @@ fn a_watched_next_hop_is_told_at_once_and_when_it_changes() {
             })
             .collect()
     };
-    bench.engine.watch(bench.now, ip(NEAR), None);
+    bench.engine.watch(bench.now, ip(NEAR).into());
     assert_eq!(told(&mut bench), [Reachability::Reachable { metric: 0 }]);
     answer(&bench.kernel, ip(NEAR), 179, on_link(2));
     let route = kernel_route("192.168.92.128/25", 2, direct("192.168.92.1"));

@@ -5,10 +5,7 @@
 
 mod turn;
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    net::IpAddr,
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
@@ -17,7 +14,7 @@ use smallvec::SmallVec;
 pub use self::turn::ObjectOutcome;
 use crate::{
     object::{IdRange, KernelObject, Member, ObjectId, ObjectNotice, Shape},
-    route::{Leg, NextHopSet},
+    route::{HopAddress, Leg, NextHopSet},
 };
 
 /// The most legs of a group.
@@ -28,7 +25,7 @@ const MAX_MEMBERS: usize = 255;
 pub(super) enum Key {
     /// One way to one next hop.
     Leg {
-        next_hop: IpAddr,
+        next_hop: HopAddress,
         class: Class,
         /// Which of the ways, where several lead there.
         nth: u8,
@@ -38,10 +35,10 @@ pub(super) enum Key {
 }
 
 impl Key {
-    fn concerns(&self, changed: &BTreeSet<IpAddr>) -> bool {
+    fn concerns(&self, changed: &BTreeSet<HopAddress>) -> bool {
         match self {
             Self::Leg { next_hop, .. } => changed.contains(next_hop),
-            Self::Group { next_hops, .. } => next_hops.iter().any(|n| changed.contains(&n.address)),
+            Self::Group { next_hops, .. } => next_hops.iter().any(|n| changed.contains(&n.place())),
         }
     }
 }
@@ -57,7 +54,7 @@ pub(super) enum Class {
 /// One way to one of a route's next hops.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hop {
-    pub(super) next_hop: IpAddr,
+    pub(super) next_hop: HopAddress,
     pub(super) leg: Leg,
 }
 
@@ -136,7 +133,7 @@ impl Objects {
     }
 
     /// What stands for these next hops is not needed any more, until [`Self::of_route`] says so again.
-    pub(super) fn release(&mut self, changed: &BTreeSet<IpAddr>) {
+    pub(super) fn release(&mut self, changed: &BTreeSet<HopAddress>) {
         let concerned = |object: &&mut Object| object.key.as_ref().is_some_and(|key| key.concerns(changed));
         self.by_id.values_mut().filter(concerned).for_each(|object| object.wanted = None);
         self.loosen();
