@@ -216,7 +216,7 @@ mod tests {
         }
         match kind {
             134 => arrival.source.segments()[0] & 0xffc0 == 0xfe80,
-            _ => !arrival.source.is_multicast() && !(arrival.source.is_unspecified() && shown),
+            _ => !(arrival.source.is_multicast() || arrival.source.is_unspecified() && shown),
         }
     }
 
