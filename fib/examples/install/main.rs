@@ -1,7 +1,8 @@
 //! Measures how fast routes get into the kernel, beside a raw batch of the same messages and `ip -batch`.
 //!
 //! `cargo run --release -p siskin-fib --example install -- 100000`, as root; everything happens in a network namespace
-//! of its own.
+//! of its own. All the while the kernel is asked how many routes it holds: during a change of mode never fewer and never
+//! more than are wanted.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,8 +11,9 @@
     reason = "a measurement, and helpers shared with tests"
 )]
 
-#[path = "../tests/netns/mod.rs"]
+#[path = "../../tests/netns/mod.rs"]
 mod netns;
+mod sampler;
 
 use std::{
     io::Write,
@@ -30,6 +32,7 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, Ne
 use netlink_packet_route::{RouteNetlinkMessage, route::RouteProtocol};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rtnetlink::RouteMessageBuilder;
+use sampler::{Sampler, Seen};
 
 fn main() {
     let count = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(100_000);
@@ -72,12 +75,16 @@ async fn program(prefixes: &[Ipv4Net], count: u32, objects: ObjectUse) {
     let next_hop = IpAddr::V4(Ipv4Addr::new(192, 168, 92, 129));
     let changes: Vec<_> =
         prefixes.iter().map(|prefix| RouteChange::via((*prefix).into(), next_hop)).collect();
+    let sampler = Sampler::start();
     report("install", count, timed(&fib, changes.clone()).await);
+    let installed = tell(sampler.end());
     assert_eq!(held(), count as usize);
-    let began = Instant::now();
+    let (sampler, began) = (Sampler::start(), Instant::now());
     fib.configure(config(PoolMode::Never)).await.unwrap();
     fib.settle().await.unwrap();
     report("mode change", count, began.elapsed());
+    let changed = tell(sampler.end());
+    assert_eq!((changed.least, changed.most), (installed.most, installed.most), "each is replaced in place");
     report("the same again", count, timed(&fib, changes).await);
     println!(
         "{:22} {:8.1} bytes/route",
@@ -88,7 +95,9 @@ async fn program(prefixes: &[Ipv4Net], count: u32, objects: ObjectUse) {
         println!("{:22} {kilobytes:8} kB resident", "process");
     }
     let gone = prefixes.iter().map(|prefix| RouteChange::withdraw((*prefix).into())).collect();
+    let sampler = Sampler::start();
     report("withdraw", count, timed(&fib, gone).await);
+    assert!(tell(sampler.end()).most <= installed.most);
     assert_eq!(held(), 0);
     let began = Instant::now();
     for _ in 0..1000 {
@@ -100,6 +109,12 @@ async fn program(prefixes: &[Ipv4Net], count: u32, objects: ObjectUse) {
     report("one at a time", 2000, began.elapsed());
     fib.flush().await.unwrap();
     fib.stop().await.unwrap();
+}
+
+fn tell(seen: Seen) -> Seen {
+    let Seen { samples, least, most } = seen;
+    println!("{:22} {least} to {most} routes in the table, {samples} samples", "  meanwhile");
+    seen
 }
 
 fn resident() -> Option<u64> {
