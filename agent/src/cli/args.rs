@@ -74,6 +74,16 @@ pub enum Command {
         #[arg(value_name = "PREFIX|ADDRESS", value_parser = parse_target)]
         target: Target,
     },
+    /// List the policies in words: who uses them, and how often each term had a say
+    #[command(
+        after_help = "IN and OUT count the routes that a term decided over or changed, on their way in and on their way \
+                            out (there once for all peers that are sent the same), since the daemon started or the \
+                            peers' lists with the policy last changed."
+    )]
+    Policies {
+        /// A policy's name, `pools`, `blocks`, `all`, `none`, or `guards`
+        policy: Option<String>,
+    },
     /// Print events as they happen
     Monitor,
     /// End a peer's session, so that it starts anew

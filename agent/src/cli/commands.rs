@@ -28,6 +28,7 @@ use crate::{
             explain::Explain,
             fib::{FibRow, FibSelect},
             peer::PeerRow,
+            policy::Policies,
             route::{RouteQuery, RouteRow, RouteSide},
             status::Status,
         },
@@ -96,6 +97,7 @@ pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
         Command::Routes(args) => remote.routes(out, args),
         Command::Fib { diff } => remote.fib(out, *diff),
         Command::Explain { target } => remote.explain(out, *target),
+        Command::Policies { policy } => remote.policies(out, policy.clone()),
         Command::Monitor => remote.monitor(out),
         Command::Clear { peer, soft } => {
             let mode = if *soft { ClearMode::Soft } else { ClearMode::Hard };
@@ -223,6 +225,16 @@ impl Remote {
             write_json(out, &story)?;
         } else {
             show::explain::write(out, &story)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn policies(&self, out: &mut Stdout, policy: Option<String>) -> Result<ExitCode, Failure> {
+        let policies: Policies = self.ask(&Request::Policies { policy })?.only()?;
+        if self.json {
+            write_json(out, &policies)?;
+        } else {
+            show::policies::write(out, &policies)?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,8 +1,11 @@
 //! Answers what clients ask.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use bgp::net::{BfdReport, Clear, PeerSnapshot, SpeakerError};
+use bgp::{
+    net::{BfdReport, Clear, PeerSnapshot, SpeakerError},
+    policy::Policy,
+};
 use fib::decide::Decider;
 use tracing::info;
 
@@ -11,7 +14,7 @@ use super::{
     rows::{
         bfd,
         explain::{Story, tell},
-        peer,
+        peer, policy,
         route::Context,
     },
     state::Daemon,
@@ -26,6 +29,7 @@ use crate::{
             bfd::BfdRow,
             explain::Explain,
             peer::{Admin, PeerRow},
+            policy::Policies,
             status::{RunMode, Status},
         },
     },
@@ -43,6 +47,7 @@ impl Backend for Daemon {
             Request::Routes(query) => tables::routes(self, query, cursor).await,
             Request::Fib { select } => tables::fib(self, *select, cursor).await,
             Request::Explain { target } => Page::of([self.explain(target).await?]),
+            Request::Policies { policy } => Page::of([self.policies(policy.as_deref()).await?]),
             Request::Monitor => Err(ApiError::new(ErrorCode::BadRequest, "events are no table")),
             Request::Clear { peer, mode } => Page::of([self.clear(peer, *mode).await?]),
             Request::MrtDump { file } => Page::of([monitoring::dump(self, file).await?]),
@@ -74,6 +79,21 @@ impl Backend for Daemon {
         };
         metrics::render(snapshot).map_err(internal)
     }
+}
+
+/// What the policies of these peers have counted together, each once.
+fn hits(peers: &[[Arc<Policy>; 2]]) -> policy::Hits {
+    let mut hits = policy::Hits::new();
+    for direction in 0..2 {
+        let policies = peers.iter().filter_map(|both| both.get(direction));
+        let distinct: BTreeMap<_, _> = policies.map(|policy| (Arc::as_ptr(policy), policy)).collect();
+        for (name, number) in distinct.values().flat_map(|policy| policy.hits()) {
+            if let Some(sum) = hits.entry(name).or_default().get_mut(direction) {
+                *sum += number;
+            }
+        }
+    }
+    hits
 }
 
 fn stray_bfd(report: &BfdReport) -> BTreeMap<&'static str, u64> {
@@ -115,6 +135,22 @@ impl Daemon {
             }
         }
         Ok(rows)
+    }
+
+    /// The policies with what they have counted.
+    async fn policies(&self, wanted: Option<&str>) -> Result<Policies, ApiError> {
+        let in_force = |core: &bgp::core::Core| -> Vec<[Arc<Policy>; 2]> {
+            core.peers().map(|(_, peer)| [peer.import.clone(), peer.export.clone()]).collect()
+        };
+        let peers = self.speaker.query(move |core, _| in_force(core)).await.map_err(internal)?;
+        let rows = policy::rows(&self.loaded().intent, &hits(&peers), wanted);
+        match (wanted, rows.policies.is_empty()) {
+            (Some(name), true) => {
+                let text = format!("no policy is called {name:?}, or it is a word that no peer has");
+                Err(ApiError::new(ErrorCode::NotFound, text).remedy("siskin policies lists those there are"))
+            }
+            _ => Ok(rows),
+        }
     }
 
     async fn explain(&self, target: &str) -> Result<Explain, ApiError> {

@@ -30,6 +30,7 @@ pub(super) fn router<B: Backend>(backend: B) -> Router {
         .route("/api/v1/explain", get(explain::<B>))
         .route("/api/v1/peers", get(peers::<B>))
         .route("/api/v1/bfd", get(bfd::<B>))
+        .route("/api/v1/policies", get(|b: State<B>| one(b, Request::Policies { policy: None })))
         .route("/api/v1/routes", get(table_of_routes::<B>))
         .route("/api/v1/fib", get(fib::<B>))
         .route("/api/v1/config", get(|b: State<B>, c: Query<From>| many(b, Request::Config, c)))

@@ -10,7 +10,11 @@ use bytes::{Bytes, BytesMut};
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
-use super::{export::ExportSettings, family::FamilyRib, shared::Shared};
+use super::{
+    export::{Counted, ExportSettings},
+    family::FamilyRib,
+    shared::Shared,
+};
 use crate::{
     policy::Modifying,
     rib::{AttributesId, Bits, Net, Path, RouteId},
@@ -99,7 +103,7 @@ impl<P: Net> FamilyRib<P> {
         known: &Bits,
         route: RouteId,
     ) -> bool {
-        known.contains(route) || self.outgoing(shared, settings, route).is_some()
+        known.contains(route) || self.outgoing(shared, settings, route, Counted::Refusals).is_some()
     }
 
     /// How a route goes to a group: its best path, that path's attributes, and the export policy's changes.
@@ -108,6 +112,7 @@ impl<P: Net> FamilyRib<P> {
         shared: &Shared,
         settings: &ExportSettings,
         route: RouteId,
+        counted: Counted,
     ) -> Option<(Path, AttributesId, Modifying)> {
         let entry = self.table.get(route)?;
         if let Some(path) = self.promised_to(settings, entry) {
@@ -117,7 +122,7 @@ impl<P: Net> FamilyRib<P> {
         let id = self.effective(route, best);
         let attributes = shared.attributes.get(id)?;
         settings.permit::<P>(shared, best, attributes).ok()?;
-        let modifying = settings.consent(shared, entry.prefix, best, attributes).ok()?;
+        let modifying = settings.consent(shared, entry.prefix, best, attributes, counted).ok()?;
         Some((*best, id, modifying))
     }
 
@@ -154,7 +159,7 @@ impl<P: Net> FamilyRib<P> {
         into: &mut Gathered<P>,
     ) {
         let Some(entry) = self.table.get(route) else { return };
-        match self.outgoing(shared, settings, route) {
+        match self.outgoing(shared, settings, route, Counted::All) {
             Some((path, attributes, modifying)) => into.add(route, entry.prefix, path, attributes, modifying),
             None if entry.is_undecided() => {}
             None if known.contains(route) => into.withdrawn.push((route, entry.prefix)),

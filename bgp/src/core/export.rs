@@ -25,6 +25,27 @@ use crate::{
     },
 };
 
+/// Which verdicts of the export policy are counted as its hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// All: a route is on its way.
+    All,
+    /// Refusals: what is accepted will be asked about again.
+    Refusals,
+    /// None: somebody only looks.
+    None,
+}
+
+impl Counted {
+    fn includes(self, verdict: Verdict) -> bool {
+        match self {
+            Self::All => true,
+            Self::Refusals => verdict != Verdict::Accept,
+            Self::None => false,
+        }
+    }
+}
+
 /// Everything about a peer that what it is sent depends on. Peers with equal settings form a group.
 #[derive(Clone, Debug)]
 pub(super) struct ExportSettings {
@@ -110,11 +131,15 @@ impl ExportSettings {
         prefix: P,
         path: &Path,
         attributes: &PathAttributes,
+        counted: Counted,
     ) -> Result<Modifying, Withheld> {
         if self.policy.accepts_all() {
             return Ok(Modifying::new());
         }
         let evaluation = self.evaluate(shared, prefix, path, attributes);
+        if counted.includes(evaluation.verdict) {
+            self.policy.count(&evaluation);
+        }
         match evaluation.verdict {
             Verdict::Accept => Ok(evaluation.modifying),
             Verdict::Reject(reason) => Err(Withheld::Rejected(reason)),

@@ -19,6 +19,7 @@ mod family;
 mod holding;
 mod ingress;
 mod input;
+mod kept;
 mod limit;
 mod paths;
 mod peers;

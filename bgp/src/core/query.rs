@@ -9,6 +9,7 @@ use super::{
         AdjRibIn, AdvertisedRoute, Delivery, ExplainedExport, ExplainedStep, Explanation, ExportSubject,
         Freshness, Page, PathView, RouteView, Withheld,
     },
+    export::Counted,
     family::FamilyRib,
     shared::Shared,
 };
@@ -94,7 +95,8 @@ impl<P: Net> FamilyRib<P> {
     fn advertisement(&self, shared: &Shared, peer: PeerId, entry: &Entry<P>) -> Option<AdvertisedRoute> {
         let (settings, member) = self.member(peer)?;
         let route = self.table.find(entry.prefix)?;
-        let outgoing = self.outgoing(shared, settings, route).filter(|(path, ..)| path.peer != peer);
+        let outgoing =
+            self.outgoing(shared, settings, route, Counted::None).filter(|(path, ..)| path.peer != peer);
         let attributes = outgoing.and_then(|(path, id, modifying)| {
             settings.outgoing::<P>(shared, &path, id, &modifying).map(Arc::new)
         });
@@ -175,7 +177,8 @@ impl<P: Net> FamilyRib<P> {
         let attributes = shared.attributes.get(id)?;
         let own = if best.peer == peer { Err(Withheld::SplitHorizon) } else { Ok(()) };
         let permitted = own.and_then(|()| settings.permit::<P>(shared, best, attributes));
-        let modifying = permitted.and_then(|()| settings.consent(shared, entry.prefix, best, attributes));
+        let modifying =
+            permitted.and_then(|()| settings.consent(shared, entry.prefix, best, attributes, Counted::None));
         let asked = permitted.is_ok() && !settings.policy.accepts_all();
         let policy =
             asked.then(|| settings.policy.trace(&settings.evaluate(shared, entry.prefix, best, attributes)));

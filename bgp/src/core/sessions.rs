@@ -3,7 +3,9 @@
 use super::{
     Core,
     event::{PeerChange, Work},
-    holding, in_family, limit, peers,
+    holding, in_family,
+    kept::keep_policies,
+    limit, peers,
     progress::Markers,
     restart::{STALE_PATHS, resumed, retention},
     shared::{Peer, Session},
@@ -118,8 +120,9 @@ impl Core {
     ///
     /// A change of policies, next-hop mode, reflection, switches, install, limit or the decision's knobs touches no session. For
     /// [`PeerChange::Restart`] the caller closes the session and reports it down; a removed peer needs no report.
-    pub fn reconfigure(&mut self, now: Now, config: SpeakerConfig) -> Vec<PeerChange> {
+    pub fn reconfigure(&mut self, now: Now, mut config: SpeakerConfig) -> Vec<PeerChange> {
         self.now = now;
+        keep_policies(&self.config, &mut config);
         let changes = peers::changes(&self.config, &config, &mut self.ids);
         for change in &changes {
             if let PeerChange::Remove(id) = change {

@@ -18,6 +18,7 @@ mod community;
 mod condition;
 mod context;
 mod evaluate;
+mod hits;
 mod interface;
 mod modification;
 mod prefix_set;
@@ -26,6 +27,7 @@ mod span;
 
 use std::{fmt, sync::Arc};
 
+use self::hits::Hits;
 pub use self::{
     as_path::{AsPathPattern, ParsePatternError},
     community::{AnyCommunity, CommunityPattern, CommunitySet, ParseCommunityError},
@@ -48,6 +50,7 @@ pub struct Policy {
     guards: Vec<Guard>,
     /// Whether a condition asks for interfaces.
     reads_interfaces: bool,
+    hits: Hits,
 }
 
 /// A term in its place.
@@ -185,7 +188,8 @@ impl Policy {
         let reads_interfaces = conditions
             .chain(guards.iter().flat_map(|guard| &guard.conditions))
             .any(Condition::reads_interfaces);
-        Self { terms, default, guards, reads_interfaces }
+        let hits = Hits::of(terms.len(), guards.len());
+        Self { terms, default, guards, reads_interfaces, hits }
     }
 
     /// A policy of one section.

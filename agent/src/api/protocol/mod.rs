@@ -8,6 +8,7 @@ pub mod event;
 pub mod explain;
 pub mod fib;
 pub mod peer;
+pub mod policy;
 pub mod route;
 pub mod status;
 
@@ -49,6 +50,12 @@ pub enum Request {
     Explain {
         /// A prefix or an address.
         target: String,
+    },
+    /// One [`policy::Policies`].
+    Policies {
+        /// Only that of this name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<String>,
     },
     /// [`event::Event`]s until the client goes away.
     Monitor,

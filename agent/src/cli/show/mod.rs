@@ -5,6 +5,7 @@ pub mod explain;
 pub mod fib;
 pub mod monitor;
 pub mod peers;
+pub mod policies;
 pub mod routes;
 pub mod status;
 

@@ -7,5 +7,6 @@ mod exports;
 pub(super) mod fib;
 mod link;
 pub(super) mod peer;
+pub(super) mod policy;
 pub(super) mod route;
 pub(super) mod words;

@@ -31,6 +31,64 @@ pub(crate) fn protocol(number: u8) -> String {
     .to_owned()
 }
 
+/// A condition of a term: `not_next_hops` is `next hop not`.
+#[must_use]
+pub(crate) fn condition(key: &str) -> String {
+    let (name, not) = match key.strip_prefix("not_") {
+        Some(name) => (name, " not"),
+        None => (key, ""),
+    };
+    let phrase = match name {
+        "prefixes" => "prefix",
+        "next_hops" => "next hop",
+        "interfaces" => "interface",
+        "peers" | "peer_type" => "peer",
+        "learned_from" => "learned from",
+        "communities" => "community",
+        "all_communities" => "communities",
+        "as_paths" => "AS path",
+        "as_path_contains" => "AS path contains",
+        "neighbor_as" => "neighbour AS",
+        "origin_as" => "origin AS",
+        "as_path_length" => "AS path length",
+        "local_pref" => "LOCAL_PREF",
+        "med" => "MED",
+        other => other,
+    };
+    format!("{phrase}{not}")
+}
+
+/// What a guard is against.
+#[must_use]
+pub(crate) fn guard(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "own-blocks" => "import, prefix equal to one of our blocks",
+        "unknown-tunnel-next-hop" => {
+            "import from external peers, prefix in a pool with IPIP, next hop no known node"
+        }
+        "unexported-pools" => "export, prefix in a pool with export = false",
+        _ => return None,
+    })
+}
+
+/// A change that a term makes; `None`: the key is no change.
+#[must_use]
+pub(crate) fn change(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "delete_communities" => "delete communities",
+        "set_communities" => "replace all communities by",
+        "add_communities" => "add communities",
+        "prepend" => "prepend our AS, times:",
+        "prepend_asn" => "prepend instead",
+        "set_local_pref" => "set LOCAL_PREF",
+        "set_med" => "set MED",
+        "set_origin" => "set origin",
+        "set_weight" => "set weight",
+        "set_next_hop" => "set next hop",
+        _ => return None,
+    })
+}
+
 /// Why a path that is not the best is not.
 #[must_use]
 pub(crate) fn reason(reason: Reason) -> &'static str {

@@ -52,6 +52,7 @@ impl<P: Net> FamilyRib<P> {
         let attributes = entrance.prepared.as_ref().unwrap_or(attributes);
         let context = shared.import_context(entry.prefix.into(), attributes, path);
         let evaluation = policy.evaluate(&context);
+        policy.count(&evaluation);
         if let Verdict::Reject(reason) = evaluation.verdict {
             return refused(Reason::Rejected(reason));
         }

@@ -11,7 +11,7 @@ use super::{Member, PathSettings, Sent, SentPaths, select::OutgoingPath, unsent:
 use crate::{
     core::{
         chunk::{Run, Set, extend},
-        export::ExportSettings,
+        export::{Counted, ExportSettings},
         family::FamilyRib,
         shared::Shared,
     },
@@ -126,7 +126,8 @@ impl<P: Net> FamilyRib<P> {
         gathered: &mut Gathered<P>,
     ) {
         let route = self.table.find(prefix);
-        let outgoing = route.map(|route| self.outgoing_paths(shared, settings, route)).unwrap_or_default();
+        let outgoing =
+            route.map(|route| self.outgoing_paths(shared, settings, route, Counted::All)).unwrap_or_default();
         let mut now = self.undecided(route, before.as_deref().unwrap_or_default());
         for path in outgoing {
             let serial = shared.attributes.serial(path.attributes);

@@ -6,6 +6,7 @@ use super::{Member, Sent};
 use crate::{
     core::{
         event::{AdvertisedRoute, Delivery},
+        export::Counted,
         family::FamilyRib,
         shared::Shared,
     },
@@ -27,7 +28,7 @@ impl<P: Net> FamilyRib<P> {
         let awaited = member.progress.awaits(route, self.paths.log.position(entry.prefix));
         let sent = visible(member, entry.prefix, peer);
         let (prefix, mut list) = (entry.prefix.into(), Vec::new());
-        for outgoing in self.outgoing_paths(shared, &group.settings, route) {
+        for outgoing in self.outgoing_paths(shared, &group.settings, route, Counted::None) {
             let id = self.names.id(&outgoing.path);
             let settings = &group.settings.export;
             let attributes =

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::PathSettings;
 use crate::{
-    core::{family::FamilyRib, shared::Shared},
+    core::{export::Counted, family::FamilyRib, shared::Shared},
     decision::{self, Candidate, Reason, Unrecorded},
     policy::Modifying,
     rib::{AttributesId, Entry, Net, Path, RouteId},
@@ -25,6 +25,7 @@ impl<P: Net> FamilyRib<P> {
         shared: &Shared,
         settings: &PathSettings,
         route: RouteId,
+        counted: Counted,
     ) -> SmallVec<[OutgoingPath; 4]> {
         let Some(entry) = self.table.get(route) else { return SmallVec::new() };
         if let Some(path) = self.promised_to(&settings.export, entry) {
@@ -32,7 +33,10 @@ impl<P: Net> FamilyRib<P> {
             return SmallVec::from_iter([outgoing]);
         }
         let paths = self.best_paths(shared, route, entry, settings.limit.get().into());
-        paths.into_iter().filter_map(|path| self.outgoing_path(shared, settings, route, path)).collect()
+        paths
+            .into_iter()
+            .filter_map(|path| self.outgoing_path(shared, settings, route, path, counted))
+            .collect()
     }
 
     fn outgoing_path(
@@ -41,11 +45,12 @@ impl<P: Net> FamilyRib<P> {
         settings: &PathSettings,
         route: RouteId,
         path: Path,
+        counted: Counted,
     ) -> Option<OutgoingPath> {
         let attributes = self.effective(route, &path);
         let (entry, known) = (self.table.get(route)?, shared.attributes.get(attributes)?);
         settings.export.permit::<P>(shared, &path, known).ok()?;
-        let modifying = settings.export.consent(shared, entry.prefix, &path, known).ok()?;
+        let modifying = settings.export.consent(shared, entry.prefix, &path, known, counted).ok()?;
         Some(OutgoingPath { path, attributes, modifying })
     }
 

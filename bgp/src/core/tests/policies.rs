@@ -66,3 +66,48 @@ fn explaining_names_the_deciding_and_the_changing_terms_on_both_ways() {
         ]
     );
 }
+
+fn hits(policy: &Policy) -> Vec<(String, u64)> {
+    policy.hits().into_iter().map(|(name, number)| (name.to_string(), number)).collect()
+}
+
+fn numbers(policy: &Policy) -> Vec<u64> {
+    policy.hits().into_iter().map(|(_, number)| number).collect()
+}
+
+#[test]
+fn each_route_counts_for_the_terms_that_judged_it_once_for_all_peers_that_are_sent_the_same() {
+    let tag = term("tag", vec![], vec![Modification::LocalPref(7)], Then::Continue);
+    let take = term("take", vec![], vec![], Then::Accept);
+    let import = Policy::of("in", vec![tag, take], Verdict::Reject(RejectReason::Policy));
+    let refuse = term(
+        "nets",
+        vec![Condition::Prefix(Arc::new(["20.0.0.0/8".parse().unwrap()].into_iter().collect()))],
+        vec![],
+        Then::Reject(RejectReason::Policy),
+    );
+    let export = Arc::new(Policy::of("out", vec![refuse], Verdict::Accept));
+    let mut lab = lab(&export, import);
+    let (imports, exports) = (lab.core.config().peers[0].import.clone(), export);
+    let expected = [("term tag of in", 1), ("term take of in", 1), ("no term", 0)];
+    assert_eq!(hits(&imports), expected.map(|(name, number)| (name.to_owned(), number)));
+    // A route that changes while a peer is sent the table may be judged for it twice.
+    let before = numbers(&exports)[1];
+    assert!((1..=2).contains(&before) && numbers(&exports)[0] == 0);
+    lab.announce(0, &internal(address(0)), &["20.0.0.0/8", "30.0.0.0/8"]);
+    lab.settle();
+    assert_eq!(numbers(&imports), [3, 3, 0]);
+    assert_eq!(numbers(&exports), [1, before + 1]);
+    // Looking counts for nothing, and neither does a configuration that says the same.
+    lab.core.explain(net("20.0.0.0/8")).unwrap();
+    lab.core.adj_rib_out(lab.core.peers().nth(1).unwrap().0, crate::types::Family::Ipv4Unicast, None, 10);
+    let mut same = lab.core.config().clone();
+    for peer in &mut same.peers {
+        (peer.import, peer.export) = (Arc::new((*peer.import).clone()), Arc::new((*peer.export).clone()));
+    }
+    lab.core.reconfigure(lab.now, same);
+    lab.settle();
+    assert_eq!(numbers(&exports), [1, before + 1]);
+    assert!(Arc::ptr_eq(&lab.core.config().peers[0].import, &imports));
+    assert!(Arc::ptr_eq(&lab.core.peer(crate::types::PeerId(2)).unwrap().export, &exports));
+}
