@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod answers;
 mod bird;
 mod bird_sessions;
 mod daemon;

@@ -34,7 +34,7 @@ pub(crate) fn enter(test: &str) -> Place {
     let status = Command::new("unshare")
         .args(["--net", "--"])
         .arg(env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture"])
+        .args([test, "--exact", "--nocapture", "--include-ignored"])
         .env(INSIDE, "yes")
         .status()
         .unwrap();
