@@ -175,3 +175,27 @@ impl Weight {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_notification_weighs_by_its_kind_and_a_hard_reset_by_what_it_carries() {
+        let of = |kind: &ErrorKind| match *kind {
+            ErrorKind::UNSUPPORTED_VERSION => Weight::Version,
+            ErrorKind::MAXIMUM_PREFIXES_REACHED => Weight::MaxPrefixes,
+            ErrorKind::CONNECTION_COLLISION_RESOLUTION => Weight::Lost,
+            kind if kind.code == 4 => Weight::Asked,
+            kind if kind.code == 6 && matches!(kind.subcode, 2 | 3 | 4 | 6 | 10) => Weight::Asked,
+            _ => Weight::Error,
+        };
+        for kind in ErrorKind::ALL {
+            let notification = Notification::from(*kind);
+            assert_eq!(Weight::of(&notification), of(kind), "{kind}");
+            if *kind != ErrorKind::HARD_RESET {
+                assert_eq!(Weight::of(&notification.into_hard_reset()), of(kind), "{kind}");
+            }
+        }
+    }
+}
