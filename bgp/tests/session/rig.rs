@@ -27,8 +27,10 @@ const PEERS: [(u8, u32); 3] = [(1, 65001), (2, 65002), (3, OWN_AS)];
 const OWN_AS: u32 = 64512;
 /// More actions than one input can ask for.
 const ACTIONS: usize = 64;
-/// More turns of the core than one input can ask for.
-const TURNS: usize = 10_000;
+/// Units of work (turns of the core, actions, changes of best routes, messages written) that one input may cost, whatever
+/// it is, and how many more for each octet heard until then: what an octet can name once, it can cost only so often.
+const UNITS: usize = 32;
+const UNITS_PER_OCTET: usize = 4;
 
 struct Port {
     peer: PeerId,
@@ -46,6 +48,8 @@ pub(crate) struct Rig {
     core: Core,
     ports: Vec<Port>,
     reachability: BTreeMap<NextHopAddress, Reachability>,
+    /// Octets heard so far.
+    heard: usize,
 }
 
 fn address(host: u8) -> IpAddr {
@@ -65,7 +69,7 @@ impl Rig {
             .collect();
         let core = Core::new(config.clone(), Now::default());
         let ports = core.peers().map(|(id, peer)| port(&config, id, peer)).collect();
-        let mut rig = Self { now: Now::default(), core, ports, reachability: BTreeMap::new() };
+        let mut rig = Self { now: Now::default(), core, ports, reachability: BTreeMap::new(), heard: 0 };
         for port in 0..PEERS.len() {
             let now = rig.now;
             rig.with(port, |port| port.fsm.handle_start(now));
@@ -130,6 +134,7 @@ impl Rig {
         let Some(id) = self.ports[port].connections.keys().next_back().copied() else { return };
         self.ports[port].fsm.handle_bytes(now, id);
         self.ports[port].partial.extend_from_slice(octets);
+        self.heard += octets.len();
         while self.ports[port].connections.contains_key(&id) {
             let place = &mut self.ports[port];
             let context = if place.session == Some(id) {
@@ -278,31 +283,34 @@ impl Rig {
         }
     }
 
-    /// Lets the core come to rest.
+    /// Lets the core come to rest, which must not take more work than linear in what was heard.
     fn settle(&mut self) {
-        for _ in 0..TURNS {
-            let mut work = self.core.run(self.now, 64);
-            while let Some(action) = self.core.poll_action() {
-                work = Work::Pending;
-                self.core_action(action);
-            }
-            if !self.core.poll_best(64).is_empty() {
-                work = Work::Pending;
-            }
-            for peer in self.core.peers_with_output() {
-                let mut messages = Vec::new();
-                if self.core.poll_transmit(peer, 65536, &mut messages) == Work::Pending
-                    || !messages.is_empty()
-                {
-                    work = Work::Pending;
-                }
-                self.receive(peer, &messages);
-            }
-            if work == Work::Done {
-                return;
-            }
+        let limit = UNITS + UNITS_PER_OCTET * self.heard;
+        let mut units = 0;
+        while self.turn(&mut units) == Work::Pending {
+            assert!(units <= limit, "{units} units of work after {} octets", self.heard);
         }
-        panic!("the core does not come to rest");
+    }
+
+    /// One turn of the core; counts its work.
+    fn turn(&mut self, units: &mut usize) -> Work {
+        let mut work = self.core.run(self.now, 64);
+        let mut done = 1;
+        while let Some(action) = self.core.poll_action() {
+            done += 1;
+            self.core_action(action);
+        }
+        done += self.core.poll_best(64).len();
+        for peer in self.core.peers_with_output() {
+            let mut messages = Vec::new();
+            if self.core.poll_transmit(peer, 65536, &mut messages) == Work::Pending {
+                work = Work::Pending;
+            }
+            done += messages.len();
+            self.receive(peer, &messages);
+        }
+        *units += done;
+        if done > 1 { Work::Pending } else { work }
     }
 
     fn core_action(&mut self, action: bgp::core::Action) {

@@ -61,3 +61,36 @@ fn add_path(config: &Config, offers: &CapabilityConfig) -> Vec<Capability> {
     }
     capabilities
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::{
+        config::PeerConfig,
+        fsm::LocalRestart,
+        types::{Asn, RouterId},
+    };
+
+    fn offers_long_lived(restart_time: Duration, stale_time: Duration) -> bool {
+        let mut peer = PeerConfig::new("peer", [10, 0, 0, 2].into(), Asn(64512));
+        peer.capabilities.long_lived_stale_time = stale_time;
+        let config = Config {
+            local_asn: Asn(64512),
+            router_id: RouterId([10, 0, 0, 1].into()),
+            restart_time,
+            restart: LocalRestart::default(),
+            peer: Arc::new(peer),
+        };
+        offered(&config).any(|one| matches!(one, Capability::LongLivedGracefulRestart(_)))
+    }
+
+    #[test]
+    fn long_lived_graceful_restart_is_offered_with_a_time_and_beside_graceful_restart_only() {
+        let (none, some) = (Duration::ZERO, Duration::from_secs(120));
+        let offered = [(none, none), (none, some), (some, none), (some, some)]
+            .map(|(restart, stale)| offers_long_lived(restart, stale));
+        assert_eq!(offered, [false, false, false, true]);
+    }
+}
