@@ -96,6 +96,14 @@ mod tests {
     }
 
     #[test]
+    fn other_limits_hold_from_the_next_failure_on() {
+        let mut hold = idle_hold();
+        hold.set_limits(Duration::from_secs(3), Duration::from_secs(5));
+        let waits: Vec<u64> = (0..3).map(|_| hold.after(Weight::Error, Duration::ZERO).as_secs()).collect();
+        assert_eq!(waits, [3, 5, 5]);
+    }
+
+    #[test]
     fn a_stable_session_clears_the_record() {
         let mut hold = idle_hold();
         for _ in 0..5 {
