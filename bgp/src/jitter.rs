@@ -41,6 +41,15 @@ mod tests {
     }
 
     #[test]
+    fn jitter_takes_its_numbers_from_splitmix64() {
+        let published = [6_457_827_717_110_365_317_u64, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
+        let mut jitter = Jitter::new(1_234_567);
+        for number in published {
+            assert_eq!(jitter.unit(), (number >> 11) as f64 / 2_f64.powi(53));
+        }
+    }
+
+    #[test]
     fn the_same_seed_gives_the_same_jitter() {
         let draw = |seed| Jitter::new(seed).spread(Duration::from_secs(1));
         assert_eq!(draw(1), draw(1));

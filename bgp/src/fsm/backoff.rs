@@ -80,15 +80,6 @@ mod tests {
     }
 
     #[test]
-    fn jitter_takes_its_numbers_from_splitmix64() {
-        let published = [6_457_827_717_110_365_317_u64, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
-        let mut jitter = Jitter::new(1_234_567);
-        for number in published {
-            assert_eq!(jitter.unit(), (number >> 11) as f64 / 2_f64.powi(53));
-        }
-    }
-
-    #[test]
     fn errors_double_the_wait_up_to_the_ceiling() {
         let mut hold = idle_hold();
         let waits: Vec<u64> = (0..9).map(|_| hold.after(Weight::Error, Duration::ZERO).as_secs()).collect();
