@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bgp::{
+    config::{KeyClash, SpeakerConfig},
     bfd::{MULTI_HOP_PORT, Path, SINGLE_HOP_PORT, SessionView, State as PathState},
     net::BfdReport,
 };
@@ -15,7 +16,7 @@ use ipip::{GuardMode, GuardState, MasqueradeState, Need, Notice, TunnelState, Tu
 use ipnet::IpNet;
 
 use super::rows::words;
-use crate::api::protocol::status::{Problem, Severity};
+use crate::api::protocol::status::{Problem, RangeStatus, Severity};
 
 /// Routes in trouble that are remembered, as examples.
 const EXAMPLES: usize = 64;
@@ -54,6 +55,28 @@ impl Troubled {
     fn example(&self, state: State) -> Option<&RouteOutcome> {
         self.0.values().find(|outcome| outcome.state == Some(state))
     }
+}
+
+/// Ranges that had to turn somebody away, and still would.
+#[must_use]
+pub(super) fn of_ranges(ranges: &[RangeStatus]) -> Vec<Problem> {
+    let full = ranges.iter().filter(|range| range.refused > 0 && range.peers >= range.limit);
+    full.map(|range| {
+        let RangeStatus { name, limit, refused, .. } = range;
+        let message = format!("{name} has {limit} peers, as many as it may: {refused} connections were refused");
+        warning("range_full", message, "raise its range_limit, or see who connects (`siskin peers`)")
+    })
+    .collect()
+}
+
+/// Peers and ranges that another one's key keeps out.
+#[must_use]
+pub(super) fn of_keys(speaker: &SpeakerConfig) -> Vec<Problem> {
+    let told = |KeyClash { name, other }| {
+        let message = format!("{name} cannot connect: the kernel has one key for an address, and that of {other} counts");
+        warning("key_clash", message, "give both the same password, or addresses that do not overlap")
+    };
+    speaker.key_clashes().into_iter().map(told).collect()
 }
 
 /// A path that has not been watched for so long, although its session is up, needs a word.
@@ -199,6 +222,15 @@ mod tests {
             programming: Programming::On,
             restart_required: vec![],
         }
+    }
+
+    #[test]
+    fn a_range_that_turns_somebody_away_is_a_problem_until_it_has_room() {
+        let range = RangeStatus { name: "rack".into(), peers: 2, limit: 2, refused: 3 };
+        let found = of_ranges(&[range.clone(), RangeStatus { refused: 0, ..range.clone() }]);
+        let messages: Vec<_> = found.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(messages, ["rack has 2 peers, as many as it may: 3 connections were refused"]);
+        assert!(of_ranges(&[RangeStatus { peers: 1, ..range }]).is_empty());
     }
 
     #[test]

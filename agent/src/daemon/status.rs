@@ -4,7 +4,7 @@ use bgp::{
     config::AdminState,
     core::RestartWait,
     fsm::State as SessionState,
-    net::{ListenState, PeerSnapshot},
+    net::{ListenState, PeerSnapshot, RangeSnapshot},
     types::Family,
 };
 use fib::{
@@ -24,7 +24,7 @@ use crate::{
     api::protocol::{
         ApiError,
         status::{
-            ConfigStatus, FibCounts, GuardDrops, KernelStatus, Problem, RestartState, RestartStatus,
+            ConfigStatus, FibCounts, GuardDrops, KernelStatus, Problem, RangeStatus, RestartState, RestartStatus,
             RibCounts, RouteCounts, RunMode, SessionCounts, Severity, Status, TunnelStatus as TunnelView,
         },
     },
@@ -49,6 +49,8 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         .await
         .map_err(internal)?;
     let fib = daemon.fib.status().await.ok();
+    let ranges: Vec<_> =
+        daemon.speaker.ranges().await.map_err(internal)?.into_iter().map(range).collect();
     let bfd = daemon.speaker.bfd().await;
     let bmp = monitoring::collectors(daemon).await?;
     let mrt = monitoring::mrt(daemon).await?;
@@ -59,6 +61,8 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
     let established =
         |name: &str| peers.iter().any(|p| p.name == name && p.state == SessionState::Established);
     problems.extend(problems::of_bfd(&bfd, established));
+    problems.extend(problems::of_ranges(&ranges));
+    problems.extend(problems::of_keys(&board.speaker));
     problems.extend(monitoring::problems(&bmp, mrt.as_ref()));
     problems.sort();
     let fib_counts = fib.as_ref().map(fib_counts).unwrap_or_default();
@@ -88,6 +92,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         },
         tunnel: tunnel.as_deref().map_or_else(|| absent_tunnel(daemon.mode), tunnel_view),
         graceful_restart: restart(wait, &peers, fib_counts.stale),
+        ranges,
         bmp,
         mrt,
         problems,
@@ -102,6 +107,11 @@ fn sessions(peers: &[PeerSnapshot], board: &Board) -> SessionCounts {
         established: number(&|p| p.state == SessionState::Established),
         disabled: number(&|p| p.state != SessionState::Established && down(&p.name)),
     }
+}
+
+fn range(range: RangeSnapshot) -> RangeStatus {
+    let RangeSnapshot { name, peers, limit, refused } = range;
+    RangeStatus { name, peers: peers as u64, limit: limit as u64, refused }
 }
 
 fn config(board: &Board) -> ConfigStatus {

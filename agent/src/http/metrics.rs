@@ -121,6 +121,12 @@ impl Snapshot {
         gauges(e, "bgp_refused_routes", "Routes of a peer refused at import, by reason.", refused)?;
         let unsent = self.peers.iter().flat_map(|p| by_reason(p, &p.unsent));
         gauges(e, "bgp_unsent_prefixes", "Prefixes that cannot be sent to a peer, by reason.", unsent)?;
+        let ranges = || self.status.ranges.iter().map(|range| ([("range", range.name.as_str())], range));
+        let members = ranges().map(|(labels, range)| (labels, signed(range.peers)));
+        gauges(e, "bgp_range_peers", "Peers of a range at present.", members)?;
+        let refused = ranges().map(|(labels, range)| (labels, range.refused));
+        let help = "Connections refused because a range had as many peers as it may.";
+        counters(e, "bgp_range_refused", help, refused)?;
         let octets = self.peers.iter().map(|p| ([("peer", p.name.as_str())], signed(p.attribute_octets)));
         let help = "Memory that the path attributes a peer has sent take, every distinct set counted once.";
         gauges(e, "bgp_attribute_bytes", help, octets)?;

@@ -7,6 +7,7 @@ use std::{
 };
 
 mod capabilities;
+mod clash;
 mod decision;
 mod limit;
 mod monitoring;
@@ -18,6 +19,7 @@ mod transport;
 
 pub use self::{
     capabilities::{AddPath, AddPathDirections, CapabilityConfig, Offer},
+    clash::KeyClash,
     decision::{AsPathMatch, DecisionConfig, MedCompare, MedMissing, TieBreak},
     limit::{LimitAction, PrefixLimit},
     monitoring::{CollectorConfig, MonitoringConfig, MrtConfig, MrtFile},

@@ -15,7 +15,7 @@ use super::{
     collector::CollectorSnapshot,
     listener::{ListenState, ListenStates},
     mrt::MrtSnapshot,
-    snapshot::PeerSnapshot,
+    snapshot::{PeerSnapshot, RangeSnapshot},
 };
 use crate::{
     config::SpeakerConfig,
@@ -85,6 +85,7 @@ pub(super) enum Command {
     RestartBest,
     Forwarding(Families),
     Peers(oneshot::Sender<Vec<PeerSnapshot>>),
+    Ranges(oneshot::Sender<Vec<RangeSnapshot>>),
     Mrt(oneshot::Sender<MrtSnapshot>),
     Collectors(oneshot::Sender<Vec<CollectorSnapshot>>),
     Query(Query),
@@ -165,6 +166,15 @@ impl SpeakerHandle {
     /// [`SpeakerError::Ended`].
     pub async fn peers(&self) -> Result<Vec<PeerSnapshot>> {
         self.ask(Command::Peers).await
+    }
+
+    /// Every configured range, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::Stopped`] after the end of the speaker.
+    pub async fn ranges(&self) -> Result<Vec<RangeSnapshot>> {
+        self.ask(Command::Ranges).await
     }
 
     /// The addresses to accept connections on, and whether that works.

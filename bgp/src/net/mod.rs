@@ -44,5 +44,5 @@ pub use handle::{Clear, ShutdownMode, SpeakerError, SpeakerHandle};
 pub use incidents::Incident;
 pub use listener::ListenState;
 pub use mrt::{DumpError, MrtSnapshot, TableReader};
-pub use snapshot::{MessageCounts, MessageTally, PeerSnapshot, SessionSnapshot};
+pub use snapshot::{MessageCounts, MessageTally, PeerSnapshot, RangeSnapshot, SessionSnapshot};
 pub use speaker::{Outputs, SpeakerEvent, SpeakerOptions, start};

@@ -69,6 +69,19 @@ pub struct PeerSnapshot {
     pub attribute_octets: u64,
 }
 
+/// A range of addresses as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangeSnapshot {
+    /// Its name.
+    pub name: String,
+    /// Its peers at present.
+    pub peers: usize,
+    /// How many there may be.
+    pub limit: usize,
+    /// Connections refused because there were as many, since the last change of the configuration.
+    pub refused: u64,
+}
+
 /// An established session.
 #[derive(Clone, Debug)]
 pub struct SessionSnapshot {

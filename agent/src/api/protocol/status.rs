@@ -38,6 +38,9 @@ pub struct Status {
     pub tunnel: TunnelStatus,
     /// Graceful restart of this daemon.
     pub graceful_restart: RestartStatus,
+    /// Ranges of peers, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<RangeStatus>,
     /// BMP collectors, sorted by address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bmp: Vec<CollectorStatus>,
@@ -46,6 +49,19 @@ pub struct Status {
     pub mrt: Option<MrtStatus>,
     /// What needs attention, gravest first.
     pub problems: Vec<Problem>,
+}
+
+/// A range from which peers connect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeStatus {
+    /// Its name.
+    pub name: String,
+    /// Its peers at present.
+    pub peers: u64,
+    /// How many there may be.
+    pub limit: u64,
+    /// Connections refused because there were as many, since the last change of the configuration.
+    pub refused: u64,
 }
 
 /// A BMP collector.

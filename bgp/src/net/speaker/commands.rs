@@ -33,6 +33,7 @@ impl Speaker {
             }
             // The asker may have gone away meanwhile.
             Command::Peers(answer) => drop(answer.send(self.snapshots())),
+            Command::Ranges(answer) => drop(answer.send(self.roster.ranges())),
             Command::Mrt(answer) => drop(answer.send(self.tap.snapshot())),
             Command::Collectors(answer) => drop(answer.send(self.monitors.snapshots(&self.core))),
             Command::Query(query) => query(&self.core, now),

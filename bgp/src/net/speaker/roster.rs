@@ -8,6 +8,7 @@ use std::{
 use crate::{
     config::{AdminState, Auth, PeerConfig, RangeConfig, SpeakerConfig},
     ndp::Advertising,
+    net::snapshot::RangeSnapshot,
     types::Now,
 };
 
@@ -25,6 +26,8 @@ pub(super) struct Roster {
     neighbours: BTreeMap<String, (Ipv6Addr, Now)>,
     /// Ranges that have turned somebody away since they last had room.
     full: BTreeSet<String>,
+    /// Whom each range has turned away.
+    refused: BTreeMap<String, u64>,
 }
 
 /// Whether the kernel has the TCP Authentication Option.
@@ -91,6 +94,7 @@ impl Roster {
             down: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             full: BTreeSet::new(),
+            refused: BTreeMap::new(),
         }
     }
 
@@ -110,6 +114,7 @@ impl Roster {
         self.down.retain(|name, _| names.contains(name));
         self.neighbours.retain(|name, _| names.contains(name));
         self.full.clear();
+        self.refused.clear();
     }
 
     /// What is in force.
@@ -147,7 +152,9 @@ impl Roster {
         if self.guests.contains_key(&name) {
             return Admitted::As(name);
         }
-        if self.guests.values().filter(|guest| guest.range == range).count() >= limit {
+        if self.members(range) >= limit {
+            let refused = self.refused.entry(range.to_owned()).or_default();
+            *refused = refused.saturating_add(1);
             let first = self.full.insert(range.to_owned());
             return Admitted::Full(if first { News::First } else { News::Known });
         }
@@ -161,6 +168,22 @@ impl Roster {
             self.full.remove(&guest.range);
             self.down.remove(name);
         }
+    }
+
+    /// The ranges as they are now, by name.
+    pub(super) fn ranges(&self) -> Vec<RangeSnapshot> {
+        let snapshot = |range: &RangeConfig| {
+            let name = range.template.name.clone();
+            let refused = self.refused.get(&name).copied().unwrap_or_default();
+            RangeSnapshot { peers: self.members(&name), limit: range.limit, refused, name }
+        };
+        let mut ranges: Vec<_> = self.configured.ranges.iter().map(snapshot).collect();
+        ranges.sort_by(|a, b| a.name.cmp(&b.name));
+        ranges
+    }
+
+    fn members(&self, range: &str) -> usize {
+        self.guests.values().filter(|guest| guest.range == range).count()
     }
 
     /// The names of all guests.
@@ -274,6 +297,8 @@ mod tests {
         roster.admit("rack", host(2));
         assert_eq!(roster.admit("rack", host(3)), Admitted::Full(News::First));
         assert_eq!(roster.admit("rack", host(3)), Admitted::Full(News::Known));
+        let full = RangeSnapshot { name: "rack".into(), peers: 2, limit: 2, refused: 2 };
+        assert_eq!(roster.ranges(), [full]);
         roster.dismiss("rack/10.1.0.1");
         assert_eq!(roster.admit("rack", host(3)), Admitted::As("rack/10.1.0.3".into()));
         assert_eq!(names(&roster), ["tor", "rack/10.1.0.2", "rack/10.1.0.3"]);

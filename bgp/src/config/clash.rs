@@ -1,0 +1,118 @@
+//! Keys that cannot be in force beside one another: the kernel finds the key of a segment by the address it comes from.
+
+use ipnet::IpNet;
+
+use super::{AdminState, Auth, PeerConfig, SpeakerConfig};
+
+/// A peer or a range that can have no session, because another one's key counts for its addresses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyClash {
+    /// Its name.
+    pub name: String,
+    /// The name of the one whose key counts.
+    pub other: String,
+}
+
+/// Whose segments must be signed with what.
+struct Signed<'a> {
+    name: &'a str,
+    from: IpNet,
+    auth: &'a Auth,
+}
+
+impl SpeakerConfig {
+    /// The peers and ranges that are refused because of another one's key, sorted. A key holds for an address and every
+    /// listening socket; where several cover an address, the one with the longest prefix counts, and of equal ones the
+    /// first, peers before ranges.
+    pub fn key_clashes(&self) -> Vec<KeyClash> {
+        let signed = self.signed();
+        let mut clashes: Vec<_> = signed.iter().filter_map(|entry| clash(entry, &signed)).collect();
+        clashes.sort();
+        clashes.dedup();
+        clashes
+    }
+
+    fn signed(&self) -> Vec<Signed<'_>> {
+        let may_connect = |peer: &PeerConfig| {
+            peer.admin == AdminState::Up && !matches!(peer.transport.auth, Auth::Unavailable(_))
+        };
+        let known = |peer: &&PeerConfig| may_connect(peer) && !peer.address.is_unspecified();
+        let peers = self.peers.iter().filter(known).map(|peer| Signed {
+            name: &peer.name,
+            from: peer.address.into(),
+            auth: &peer.transport.auth,
+        });
+        let mut ranges: Vec<_> = self.ranges.iter().filter(|range| may_connect(&range.template)).collect();
+        ranges.sort_by_key(|range| &range.template.name);
+        let ranges = ranges.into_iter().map(|range| Signed {
+            name: &range.template.name,
+            from: range.range,
+            auth: &range.template.transport.auth,
+        });
+        peers.chain(ranges).collect()
+    }
+}
+
+fn clash(entry: &Signed<'_>, all: &[Signed<'_>]) -> Option<KeyClash> {
+    let covers = |other: &&Signed<'_>| *other.auth != Auth::None && other.from.contains(&entry.from);
+    // Of equal prefixes `max_by_key` would take the last.
+    let counts = all.iter().rev().filter(covers).max_by_key(|other| other.from.prefix_len())?;
+    let differs = counts.auth != entry.auth;
+    differs.then(|| KeyClash { name: entry.name.to_owned(), other: counts.name.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::RangeConfig,
+        types::{Asn, RouterId},
+    };
+
+    fn key(text: &str) -> Auth {
+        match text {
+            "" => Auth::None,
+            text => Auth::Md5(text.as_bytes().into()),
+        }
+    }
+
+    fn peer(name: &str, address: &str, auth: &str) -> PeerConfig {
+        let mut peer = PeerConfig::new(name, address.parse().unwrap(), Asn(64513));
+        peer.transport.auth = key(auth);
+        peer
+    }
+
+    fn range(name: &str, range: &str, auth: &str) -> RangeConfig {
+        RangeConfig { range: range.parse().unwrap(), limit: 9, template: peer(name, "0.0.0.0", auth) }
+    }
+
+    fn clashes(peers: Vec<PeerConfig>, ranges: Vec<RangeConfig>) -> Vec<String> {
+        let new = SpeakerConfig::new(Asn(64512), RouterId([10, 0, 0, 1].into()));
+        let found = SpeakerConfig { peers, ranges, ..new }.key_clashes();
+        found.into_iter().map(|clash| format!("{} by {}", clash.name, clash.other)).collect()
+    }
+
+    #[test]
+    fn of_two_ranges_of_equal_addresses_with_different_keys_the_second_is_refused() {
+        let ranges = |second| vec![range("b", "10.1.0.0/16", second), range("a", "10.1.0.0/16", "one")];
+        assert_eq!(clashes(vec![], ranges("two")), ["b by a"]);
+        assert_eq!(clashes(vec![], ranges("")), ["b by a"]);
+        assert!(clashes(vec![], ranges("one")).is_empty());
+    }
+
+    #[test]
+    fn a_longer_range_with_a_key_of_its_own_is_fine_and_one_without_is_not() {
+        let ranges = |inner| vec![range("outer", "10.1.0.0/16", "one"), range("inner", "10.1.2.0/24", inner)];
+        assert!(clashes(vec![], ranges("two")).is_empty());
+        assert_eq!(clashes(vec![], ranges("")), ["inner by outer"]);
+    }
+
+    #[test]
+    fn a_peer_without_a_key_in_a_range_with_one_is_refused_and_one_that_is_down_is_no_matter() {
+        let ranges = vec![range("rack", "10.1.0.0/16", "one")];
+        assert_eq!(clashes(vec![peer("tor", "10.1.0.9", "")], ranges.clone()), ["tor by rack"]);
+        assert!(clashes(vec![peer("tor", "10.1.0.9", "two")], ranges.clone()).is_empty());
+        let down = PeerConfig { admin: AdminState::Down, ..peer("tor", "10.1.0.9", "") };
+        assert!(clashes(vec![down], ranges).is_empty());
+    }
+}
