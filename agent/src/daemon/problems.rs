@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bgp::{
-    config::{KeyClash, SpeakerConfig},
     bfd::{MULTI_HOP_PORT, Path, SINGLE_HOP_PORT, SessionView, State as PathState},
+    config::{KeyClash, SpeakerConfig},
     net::BfdReport,
 };
 use fib::{
@@ -63,7 +63,8 @@ pub(super) fn of_ranges(ranges: &[RangeStatus]) -> Vec<Problem> {
     let full = ranges.iter().filter(|range| range.refused > 0 && range.peers >= range.limit);
     full.map(|range| {
         let RangeStatus { name, limit, refused, .. } = range;
-        let message = format!("{name} has {limit} peers, as many as it may: {refused} connections were refused");
+        let message =
+            format!("{name} has {limit} peers, as many as it may: {refused} connections were refused");
         warning("range_full", message, "raise its range_limit, or see who connects (`siskin peers`)")
     })
     .collect()
@@ -73,7 +74,9 @@ pub(super) fn of_ranges(ranges: &[RangeStatus]) -> Vec<Problem> {
 #[must_use]
 pub(super) fn of_keys(speaker: &SpeakerConfig) -> Vec<Problem> {
     let told = |KeyClash { name, other }| {
-        let message = format!("{name} cannot connect: the kernel has one key for an address, and that of {other} counts");
+        let message = format!(
+            "{name} cannot connect: the kernel has one key for an address, and that of {other} counts"
+        );
         warning("key_clash", message, "give both the same password, or addresses that do not overlap")
     };
     speaker.key_clashes().into_iter().map(told).collect()

@@ -24,8 +24,9 @@ use crate::{
     api::protocol::{
         ApiError,
         status::{
-            ConfigStatus, FibCounts, GuardDrops, KernelStatus, Problem, RangeStatus, RestartState, RestartStatus,
-            RibCounts, RouteCounts, RunMode, SessionCounts, Severity, Status, TunnelStatus as TunnelView,
+            ConfigStatus, FibCounts, GuardDrops, KernelStatus, Problem, RangeStatus, RestartState,
+            RestartStatus, RibCounts, RouteCounts, RunMode, SessionCounts, Severity, Status,
+            TunnelStatus as TunnelView,
         },
     },
     http::metrics::FibRoutes,
@@ -49,8 +50,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         .await
         .map_err(internal)?;
     let fib = daemon.fib.status().await.ok();
-    let ranges: Vec<_> =
-        daemon.speaker.ranges().await.map_err(internal)?.into_iter().map(range).collect();
+    let ranges: Vec<_> = daemon.speaker.ranges().await.map_err(internal)?.into_iter().map(range).collect();
     let bfd = daemon.speaker.bfd().await;
     let bmp = monitoring::collectors(daemon).await?;
     let mrt = monitoring::mrt(daemon).await?;
