@@ -186,9 +186,13 @@ impl ExportSettings {
     ) -> Option<PathAttributes> {
         let mut attributes = (**shared.attributes.get(id)?).clone();
         let (learned_med, own) = (attributes.med, path.peer == LOCAL);
+        let learned_next_hop = attributes.next_hop;
         let long_lived = is_long_lived_stale(&attributes);
         self.policy.modify(modifying, &mut attributes, &self.session::<P>());
-        let change = self.next_hop_change(modifying);
+        let change = self.next_hop_change::<P>(modifying);
+        if change.is_none() || change == Some(NextHopChange::Keep) {
+            attributes.next_hop = learned_next_hop;
+        }
         attributes.next_hop = self.next_hop(shared, path, attributes.next_hop, change)?;
         match self.kind {
             PeerType::External => {
@@ -237,10 +241,10 @@ impl ExportSettings {
         self.policy.changes(modifying).any(|change| matches!(change, Modification::Med(_)))
     }
 
-    /// The policy's last word about the next hop.
-    fn next_hop_change(&self, modifying: &[u32]) -> Option<NextHopChange> {
+    /// The policy's last word about the next hop, as far as it concerns the family.
+    fn next_hop_change<P: Net>(&self, modifying: &[u32]) -> Option<NextHopChange> {
         self.policy.changes(modifying).rev().find_map(|change| match change {
-            Modification::NextHop(change) => Some(*change),
+            Modification::NextHop(change) if change.concerns(&self.session::<P>()) => Some(*change),
             _ => None,
         })
     }

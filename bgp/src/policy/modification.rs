@@ -102,6 +102,14 @@ impl MedChange {
 }
 
 impl NextHopChange {
+    /// Whether it says something about routes of the session's family.
+    pub(crate) fn concerns(self, session: &SessionContext<'_>) -> bool {
+        match self {
+            Self::Address(_) | Self::Peer => self.of(session).is_some(),
+            Self::Own | Self::Keep => true,
+        }
+    }
+
     /// The next hop it means on a session; `None`: none of the family, or the one there is.
     fn of(self, session: &SessionContext<'_>) -> Option<NextHop> {
         let address = match self {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::harness::*;
 use crate::{
     policy::{
-        Condition, Modification, NeighborSet, Policy, PrefixSet, RejectReason, Section, Term, Then, Verdict,
+        Condition, Modification, NeighborSet, NextHopChange, Policy, PrefixSet, RejectReason, Section, Term,
+        Then, Verdict,
     },
     types::Asn,
 };
@@ -110,4 +111,36 @@ fn each_route_counts_for_the_terms_that_judged_it_once_for_all_peers_that_are_se
     assert_eq!(numbers(&exports), [1, before + 1]);
     assert!(Arc::ptr_eq(&lab.core.config().peers[0].import, &imports));
     assert!(Arc::ptr_eq(&lab.core.peer(crate::types::PeerId(2)).unwrap().export, &exports));
+}
+
+/// What peer 1 is told about a route of ours and about a learned one by such an export policy.
+fn next_hops_after(changes: &[NextHopChange]) -> [String; 2] {
+    let terms = changes.iter().map(|c| term("t", vec![], vec![Modification::NextHop(*c)], Then::Continue));
+    let export = Policy::of("out", terms.collect(), Verdict::Accept);
+    let mut config = config(vec![peer(0, Asn(65000)), peer(1, Asn(65001))]);
+    config.peers[1].export = Arc::new(export);
+    let mut lab = Lab::new(config);
+    (0..2).for_each(|index| lab.up(index));
+    lab.originate(&["10.1.0.0/16"]);
+    lab.announce(0, &attributes(address(9), &[65000]), &["10.2.0.0/16"]);
+    lab.settle();
+    ["10.1.0.0/16", "10.2.0.0/16"].map(|p| lab.learned(1, p).unwrap().next_hop.address().to_string())
+}
+
+#[test]
+fn an_address_of_the_other_family_leaves_the_next_hop_to_the_rules_also_on_the_way_out() {
+    let own = [OWN.to_string(), OWN.to_string()];
+    let other = NextHopChange::Address("fd00::1".parse().unwrap());
+    assert_eq!(next_hops_after(&[]), own);
+    assert_eq!(next_hops_after(&[other]), own);
+    let there = NextHopChange::Address("192.0.2.77".parse().unwrap());
+    assert_eq!(next_hops_after(&[there, other]), ["192.0.2.77", "192.0.2.77"]);
+}
+
+#[test]
+fn what_is_kept_is_the_next_hop_as_learned_whatever_an_earlier_term_put_there() {
+    let there = NextHopChange::Address("192.0.2.77".parse().unwrap());
+    let expected = [OWN.to_string(), address(9).to_string()];
+    assert_eq!(next_hops_after(&[NextHopChange::Keep]), expected);
+    assert_eq!(next_hops_after(&[there, NextHopChange::Keep]), expected);
 }
