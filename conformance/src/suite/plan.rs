@@ -34,7 +34,7 @@ pub(crate) enum Stage {
 /// The default set ends within this.
 const LIMIT: Duration = Duration::from_secs(38 * 60);
 /// All targets share it in the default set.
-const FUZZING: Duration = Duration::from_secs(120);
+const FUZZING: Duration = Duration::from_secs(70);
 /// Each target has it in the full set.
 const FULL_FUZZING: Duration = Duration::from_secs(60 * 60);
 /// At the end of the time no lab is begun that could not be ended properly.
@@ -115,9 +115,9 @@ mod tests {
 
     #[test]
     fn two_minutes_of_fuzzing_are_shared() {
-        assert_eq!(Mode::Default.fuzzing(1), Duration::from_secs(120));
-        assert_eq!(Mode::Default.fuzzing(3), Duration::from_secs(40));
-        assert_eq!(Mode::Default.fuzzing(0), Duration::from_secs(120));
+        assert_eq!(Mode::Default.fuzzing(1), Duration::from_secs(70));
+        assert_eq!(Mode::Default.fuzzing(7), Duration::from_secs(10));
+        assert_eq!(Mode::Default.fuzzing(0), Duration::from_secs(70));
         assert_eq!(Mode::Full.fuzzing(3), Duration::from_secs(3600));
     }
 
