@@ -328,10 +328,14 @@ fn ten_thousand_routes_are_installed_and_flushed_beside_foreign_ones() {
         }
         handle.settle().await.unwrap();
         assert_eq!(routes(179).len(), 10_001);
-        // Our own notifications are not heard: nothing was taken for a repair, nothing compared again.
+        // Our own notifications are not heard: nothing was taken for a repair, and only a link of the test that is late
+        // to come up may have had a next hop asked for, or everything compared, once more.
         let metrics = handle.metrics().snapshot();
-        assert_eq!((metrics.created, metrics.repaired, metrics.lookups), (10_001, 0, 1));
-        assert_eq!(metrics.resyncs, [(ResyncReason::Start, 1)].into());
+        assert_eq!((metrics.created, metrics.repaired), (10_001, 0));
+        assert!((1..10).contains(&metrics.lookups), "{metrics:?}");
+        for reason in [ResyncReason::ForeignChange, ResyncReason::Overrun] {
+            assert!(!metrics.resyncs.contains_key(&reason), "{metrics:?}");
+        }
         let page = handle.routes(Some("10.105.0.0/26".parse().unwrap()), 2).await.unwrap();
         let prefixes: Vec<_> = page.routes.iter().map(|route| route.prefix.to_string()).collect();
         assert_eq!(prefixes, ["10.105.0.0/26", "10.105.0.64/26"]);
