@@ -1,5 +1,5 @@
 //! Every BGP session of siskin in every lab is captured, and judged by tshark: nothing may be malformed, and what
-//! `bgp::wire` reads in the messages must be what tshark reads ([`comparison`]).
+//! `bgp::wire` reads in the messages must be what tshark reads (`comparison`).
 
 mod comparison;
 mod pcap;
