@@ -376,7 +376,8 @@ pub struct RouteCounts {
     pub no_next_hop: u32,
     /// Prefixes beyond the limit that were not taken (see [`LimitAction::Block`]).
     pub refused_prefixes: u32,
-    /// Prefixes not taken because there was no room for their attributes ([`PrefixLimit::octets`]).
+    /// Prefixes not taken because there was no room for their attributes
+    /// ([`PrefixLimit::octets`](crate::config::PrefixLimit::octets)).
     pub refused_attributes: u32,
     /// Prefixes in Adj-RIB-Out; paths, where several may be sent (RFC 7911).
     pub advertised: u32,

@@ -172,7 +172,7 @@ impl SpeakerHandle {
     ///
     /// # Errors
     ///
-    /// [`SpeakerError::Stopped`] after the end of the speaker.
+    /// [`SpeakerError::Ended`].
     pub async fn ranges(&self) -> Result<Vec<RangeSnapshot>> {
         self.ask(Command::Ranges).await
     }
