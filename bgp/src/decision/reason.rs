@@ -247,4 +247,16 @@ mod tests {
         let names: BTreeSet<_> = every_reason().into_iter().map(Reason::name).collect();
         assert_eq!(names.len(), every_reason().len());
     }
+
+    #[test]
+    fn only_what_is_refused_or_leads_nowhere_takes_no_part_in_the_decision() {
+        let refused = |reason: &Reason| {
+            matches!(reason, Reason::Rejected(_) | Reason::OnlyForPeers) || Reason::CHECKS.contains(reason)
+        };
+        let nowhere = [Reason::NextHopPending, Reason::NextHopUnreachable, Reason::NextHopOwn];
+        for reason in every_reason() {
+            assert_eq!(reason.is_rejected(), refused(&reason), "{reason:?}");
+            assert_eq!(reason.is_eligible(), !refused(&reason) && !nowhere.contains(&reason), "{reason:?}");
+        }
+    }
 }

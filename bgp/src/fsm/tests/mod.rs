@@ -4,6 +4,7 @@ mod collision;
 mod fallback;
 mod pair;
 mod path;
+mod progress;
 mod report;
 mod restart;
 mod table;
