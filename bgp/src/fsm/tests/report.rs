@@ -89,6 +89,14 @@ fn a_peer_that_has_not_come_yet_is_waited_for() {
 }
 
 #[test]
+fn the_first_attempt_is_the_start_until_it_has_a_connection() {
+    for (state, start) in [(State::Connect, "starting"), (State::OpenSent, "exchanging OPEN messages")] {
+        let (fsm, _) = machine_in(state, ours());
+        assert!(sentence(&fsm, at(0)).starts_with(start), "{}", sentence(&fsm, at(0)));
+    }
+}
+
+#[test]
 fn a_stopped_peer_says_it_was_stopped() {
     let (mut fsm, _) = machine_in(State::Established, ours());
     fsm.handle_stop(at(1), Stop::Shutdown);
