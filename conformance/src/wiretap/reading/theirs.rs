@@ -1,5 +1,7 @@
 //! What tshark reads.
 
+use std::net::Ipv6Addr;
+
 use bgp::{
     types::Family,
     wire::{
@@ -216,9 +218,18 @@ impl Reader<'_> {
             return;
         };
         let of = |kind: &str| node.show_of(&format!("{name}.next_hop.{kind}")).map(str::to_owned);
-        let hops = [of("ipv4"), of("ipv6"), of("ipv6.link_local")].into_iter().flatten();
+        let link_local = of("ipv6.link_local");
+        // RFC 2545 section 3: what stands in the global address's place beside a lone link-local one says nothing.
+        let beside = |first: &String| link_local.is_none() || is_global(first);
+        let hops = [of("ipv4"), of("ipv6").filter(beside), link_local.clone()].into_iter().flatten();
         fields.append(format!("{HOP}{family}"), &hops.collect::<Vec<_>>().join("+"));
     }
+}
+
+fn is_global(address: &str) -> bool {
+    address
+        .parse::<Ipv6Addr>()
+        .is_ok_and(|address| !address.is_unspecified() && !address.is_unicast_link_local())
 }
 
 fn attribute_in(node: &Node) -> Attribute<'_> {
