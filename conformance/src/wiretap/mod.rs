@@ -10,7 +10,7 @@ mod streams;
 pub mod tshark;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -71,9 +71,17 @@ pub fn keep(lab: &Lab, title: &str) -> Result<()> {
     for node in lab.nodes.values().filter(|node| listens(node)) {
         node.kill(SERVICE, "INT")?;
         let target = folder.join(format!("{}.pcap", node.config.name));
-        fs::copy(file_of(node), &target).with_context(|| format!("cannot write {}", target.display()))?;
+        copy(&file_of(node), &target).with_context(|| format!("cannot write {}", target.display()))?;
     }
     Ok(())
+}
+
+/// Copies a file through to the disk: a guest of which this is the last act is gone a moment later, and what it has
+/// not written back with it.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut copy = fs::File::create(to)?;
+    io::copy(&mut fs::File::open(from)?, &mut copy)?;
+    copy.sync_all()
 }
 
 /// Lets tshark judge the captures that were kept of a run; an error is its complaint, or the first difference between
