@@ -240,8 +240,7 @@ protocol bgp others {{
 }}
 "
     );
-    let arguments = ["-f", "-c", "{}/conf", "-s", "{}/ctl", "-P", "{}/pid", "-D", "{}/log"];
-    Daemon::start("bird", &arguments, &configuration)
+    Daemon::bird(&configuration)
 }
 
 fn frr() -> Option<Daemon> {

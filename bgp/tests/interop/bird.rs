@@ -48,8 +48,7 @@ protocol bgp peer {{
 }}
 "
     );
-    let arguments = ["-f", "-c", "{}/conf", "-s", "{}/ctl", "-P", "{}/pid", "-D", "{}/log"];
-    Daemon::start("bird", &arguments, &configuration)
+    Daemon::bird(&configuration)
 }
 
 pub(crate) fn lab(options: &str, change: impl FnOnce(&mut PeerConfig)) -> Option<Lab> {

@@ -40,6 +40,12 @@ impl Daemon {
         Some(Self { child, directory })
     }
 
+    /// Starts BIRD; its control socket is `ctl` in its directory, its log `log`.
+    pub(crate) fn bird(configuration: &str) -> Option<Self> {
+        let arguments = ["-f", "-c", "{}/conf", "-s", "{}/ctl", "-P", "{}/pid", "-D", "{}/log"];
+        Self::start("bird", &arguments, configuration)
+    }
+
     /// Runs a client of the daemon and returns what it prints.
     pub(crate) fn ask<S: AsRef<OsStr>>(&self, program: &str, arguments: &[S]) -> String {
         let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap();

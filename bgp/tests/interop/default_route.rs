@@ -35,8 +35,7 @@ protocol bgp peer {{
 }}
 "
     );
-    let arguments = ["-f", "-c", "{}/conf", "-s", "{}/ctl", "-P", "{}/pid"];
-    Daemon::start("bird", &arguments, &configuration)
+    Daemon::bird(&configuration)
 }
 
 /// FRR, which takes routes of external peers without a policy.

@@ -34,7 +34,7 @@ protocol bgp peer {{
 }}
 "
     );
-    Daemon::start("bird", &["-f", "-c", "{}/conf", "-s", "{}/ctl", "-P", "{}/pid"], &configuration)
+    Daemon::bird(&configuration)
 }
 
 fn long_lived(peer: PeerConfig) -> PeerConfig {

@@ -113,7 +113,7 @@ protocol bgp peer {{
 }}
 "
     );
-    Daemon::start("bird", &["-f", "-c", "{}/conf", "-s", "{}/ctl", "-P", "{}/pid"], &configuration)
+    Daemon::bird(&configuration)
 }
 
 #[tokio::test]

@@ -262,8 +262,7 @@ async fn bird_accepts_and_changes_the_same_routes_and_both_follow_changes_of_pol
     let status = Command::new("ip").args(["addr", "add", "10.83.0.3/24", "dev", "lo"]).status().unwrap();
     assert!(status.success());
     let pairs = pairs();
-    let arguments = ["-f", "-c", "{}/conf", "-s", "{}/ctl", "-P", "{}/pid"];
-    let Some(bird) = Daemon::start("bird", &arguments, &configuration(pairs[0].filter)) else { return };
+    let Some(bird) = Daemon::bird(&configuration(pairs[0].filter)) else { return };
     let (ours, _events) = start(config(host(1), PLAIN, pairs[0].policy.clone()));
     let (theirs, _their_events) = start(config(host(3), FILTERED, Policy::default()));
     wait_for(&ours, State::Established, SOON).await;

@@ -41,7 +41,7 @@ protocol bgp peer {{
 }}
 "
     );
-    Daemon::start("bird", &["-f", "-c", "{}/conf", "-s", "{}/ctl", "-P", "{}/pid"], &configuration)
+    Daemon::bird(&configuration)
 }
 
 fn ours(role: Role) -> SpeakerHandle {
