@@ -152,7 +152,6 @@ impl<K: Kernel> Engine<K> {
         // An unanswered batch blinds us.
         if self.pace.sight() == Sight::Clear {
             self.program(now);
-            self.sweep_objects(now);
         }
         if self.pace.take_second_look(now) {
             self.doubt_all(now);
@@ -160,6 +159,9 @@ impl<K: Kernel> Engine<K> {
         }
         if let Some(reason) = self.pace.due(now) {
             self.resync(now, reason).await;
+        }
+        if self.pace.sight() == Sight::Clear {
+            self.sweep_objects(now);
         }
         if self.resolver.len() > self.sweep_at {
             self.sweep();

@@ -91,9 +91,10 @@ impl Table {
         outcome
     }
 
-    /// Another attempt at what was refused.
+    /// Another attempt at what was refused, removals included.
     pub fn retry_objects(&mut self) {
         self.objects.enqueue_all();
+        self.objects.loosen();
     }
 
     /// Whether objects may be there that no route needs any more, and nothing else is to be done first.

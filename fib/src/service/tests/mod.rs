@@ -2,6 +2,7 @@
 
 mod history;
 mod links;
+mod objects;
 
 use std::{
     net::IpAddr,

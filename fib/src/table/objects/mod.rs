@@ -181,6 +181,8 @@ impl Objects {
             }
         }
         self.enqueue_all();
+        // Routes may have left objects unseen, and removals may have been refused or lost.
+        self.loosen();
         differences
     }
 
@@ -288,7 +290,6 @@ impl Objects {
         let known = self.by_id.entry(object.id).or_default();
         let news = known.actual.as_ref() != Some(&object.shape);
         known.actual = Some(object.shape.clone());
-        self.loose |= news;
         news
     }
 
