@@ -56,7 +56,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
     let mrt = monitoring::mrt(daemon).await?;
     let tunnel = daemon.tunnel.as_ref().map(ipip::TunnelHandle::status);
     let board = daemon.board();
-    let sessions = sessions(&peers, &board);
+    let sessions = sessions(&peers);
     let mut problems = all_problems(daemon, &board, fib.as_ref(), tunnel.as_deref());
     let established =
         |name: &str| peers.iter().any(|p| p.name == name && p.state == SessionState::Established);
@@ -99,13 +99,13 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
     })
 }
 
-fn sessions(peers: &[PeerSnapshot], board: &Board) -> SessionCounts {
-    let down = |name: &str| board.speaker.peers.iter().any(|c| c.name == name && c.admin == AdminState::Down);
+/// A peer counts as disabled whoever said so, the configuration or an operator.
+fn sessions(peers: &[PeerSnapshot]) -> SessionCounts {
     let number = |wanted: &dyn Fn(&&PeerSnapshot) -> bool| peers.iter().filter(wanted).count() as u64;
     SessionCounts {
         configured: peers.len() as u64,
         established: number(&|p| p.state == SessionState::Established),
-        disabled: number(&|p| p.state != SessionState::Established && down(&p.name)),
+        disabled: number(&|p| p.state != SessionState::Established && p.admin == AdminState::Down),
     }
 }
 

@@ -169,11 +169,16 @@ impl Host {
 
     /// Starts BIRD with this configuration.
     pub(crate) fn bird(&self, config: &str) -> Process {
-        let file = self.dir.join("bird.conf");
-        fs::write(&file, config).expect("writes");
+        self.bird_named("bird", config)
+    }
+
+    /// The same with files of this name, for a second one beside it.
+    pub(crate) fn bird_named(&self, name: &str, config: &str) -> Process {
+        let file = |suffix: &str| self.dir.join(format!("{name}.{suffix}"));
+        fs::write(file("conf"), config).expect("writes");
         let mut command = self.ns.command("bird");
-        command.arg("-f").arg("-c").arg(file).arg("-s").arg(self.dir.join("bird.ctl"));
-        command.arg("-P").arg(self.dir.join("bird.pid")).stderr(Stdio::null());
+        command.arg("-f").arg("-c").arg(file("conf")).arg("-s").arg(file("ctl"));
+        command.arg("-P").arg(file("pid")).stderr(Stdio::null());
         Process(command.spawn().expect("starts"))
     }
 
