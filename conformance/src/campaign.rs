@@ -9,9 +9,11 @@ use std::{
 use anyhow::{Result, bail, ensure};
 
 use crate::{
+    debian,
     expect::Set,
     features::Feature,
-    guest, install, interop,
+    guest::{self, Build},
+    install, interop,
     launch::Router,
     run::{Job, LabResult, Outcome, find},
     topology::Topology,
@@ -71,8 +73,13 @@ impl Selection {
                 let reason = format!("Debian's kernel has no {}", feature.name());
                 results.extend(elsewhere.iter().map(|job| told(job.skipped(&reason))));
             }
-            Some(feature) => {
-                results.extend(in_guest(&elsewhere, feature, self.until)?.into_iter().map(remembered))
+            Some(_) => {
+                for build in [Build::Stock, Build::Newest] {
+                    let jobs: Vec<_> =
+                        elsewhere.iter().copied().filter(|job| Build::with(&job.needs) == build).collect();
+                    let Some(feature) = jobs.first().and_then(|job| lacks(job)) else { continue };
+                    results.extend(in_guest(&jobs, build, feature, self.until)?.into_iter().map(remembered));
+                }
             }
         }
         Ok(results)
@@ -142,7 +149,7 @@ fn judge_guest(results: &[LabResult]) -> Option<LabResult> {
     })
 }
 
-fn in_guest(jobs: &[&Job], lacking: Feature, until: Option<Instant>) -> Result<Vec<LabResult>> {
+fn in_guest(jobs: &[&Job], build: Build, lacking: Feature, until: Option<Instant>) -> Result<Vec<LabResult>> {
     let mut arguments: Vec<OsString> = vec!["test".into()];
     if let Some(until) = until {
         let left = until.saturating_duration_since(Instant::now());
@@ -152,7 +159,7 @@ fn in_guest(jobs: &[&Job], lacking: Feature, until: Option<Instant>) -> Result<V
         arguments.extend(["--run".into(), job.title.clone().into(), job.file.clone().into()]);
     }
     let why = format!("this kernel has no {}", lacking.name());
-    let mut results = guest::run(&arguments, &why)?;
+    let mut results = guest::run(&arguments, build, &why)?;
     results.extend(judge_guest(&results).map(told));
     for job in jobs {
         if !results.iter().any(|result| result.name == job.title) {
@@ -168,7 +175,14 @@ fn install_for(jobs: &[Job]) -> Result<()> {
     for job in jobs {
         programs.extend(programs_of(&job.file)?);
     }
-    install::ensure_programs(&programs)
+    install::ensure_programs(&programs)?;
+    for job in jobs {
+        let nodes = Topology::read(&job.file)?.nodes;
+        if !guest::inside() && nodes.values().any(|node| debian::is_newer(&node.image)) {
+            debian::fetch_bird(&guest::cache()?)?;
+        }
+    }
+    Ok(())
 }
 
 /// The programs a topology's routers come with.

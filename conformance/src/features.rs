@@ -15,6 +15,8 @@ pub enum Feature {
     Dummy,
     /// VRF devices.
     Vrf,
+    /// The TCP Authentication Option (RFC 5925).
+    TcpAo,
 }
 
 impl Feature {
@@ -25,7 +27,8 @@ impl Feature {
             "netem" => Self::Netem,
             "dummy" => Self::Dummy,
             "vrf" => Self::Vrf,
-            _ => bail!("`needs` knows ipip, netem, dummy and vrf, no `{word}`"),
+            "tcp-ao" => Self::TcpAo,
+            _ => bail!("`needs` knows ipip, netem, dummy, vrf and tcp-ao, no `{word}`"),
         })
     }
 
@@ -36,6 +39,7 @@ impl Feature {
             Self::Netem => "netem",
             Self::Dummy => "dummy",
             Self::Vrf => "vrf",
+            Self::TcpAo => "tcp-ao",
         }
     }
 
@@ -46,6 +50,7 @@ impl Feature {
             Self::Netem => &["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"],
             Self::Dummy => &["ip", "link", "add", "probe", "type", "dummy"],
             Self::Vrf => &["ip", "link", "add", "probe", "type", "vrf", "table", "10"],
+            Self::TcpAo => return bgp::net::sys::ao_is_supported().is_ok(),
         };
         let mut command = Command::new("unshare");
         command.args(["--net", "--"]).args(attempt).stdout(Stdio::null()).stderr(Stdio::null());

@@ -9,6 +9,7 @@ pub mod binary;
 pub mod campaign;
 pub mod cli;
 pub mod command;
+mod debian;
 pub mod demo;
 pub mod expect;
 pub mod features;

@@ -1,4 +1,4 @@
-//! Debian's kernel package, unpacked into the cache.
+//! Debian's kernel packages, unpacked into the cache.
 
 use std::{
     fs,
@@ -10,8 +10,38 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     command::{command, output},
+    debian::{Archive, COMPLETE},
+    features::Feature,
     install, ui,
 };
+
+/// Which of Debian's kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// That of the host's release.
+    Stock,
+    /// The newest of the backports to the release after: Debian builds its 6.18 with TCP-AO, its 6.12 without.
+    Newest,
+}
+
+impl Build {
+    /// The kernel that has all these features.
+    pub(crate) fn with(needs: &[Feature]) -> Self {
+        if needs.contains(&Feature::TcpAo) { Self::Newest } else { Self::Stock }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Stock => "kernel",
+            Self::Newest => "kernel-newest",
+        }
+    }
+}
+
+/// The suite of the newest kernels.
+const BACKPORTS: &str = "trixie-backports";
+/// The meta package that depends on the current kernel.
+const META: &str = "linux-image-amd64";
 
 /// An unpacked kernel with its modules.
 #[derive(Clone, Debug)]
@@ -22,17 +52,20 @@ pub(super) struct Kernel {
     pub(super) root: PathBuf,
 }
 
-/// Written last: without it the folder is half unpacked.
-const COMPLETE: &str = "complete";
-
 impl Kernel {
     /// Finds the kernel in the cache, or fetches it. One process at a time.
-    pub(super) fn fetch(cache: &Path) -> Result<Self> {
+    pub(super) fn fetch(cache: &Path, build: Build) -> Result<Self> {
         let lock = fs::File::create(cache.join("kernel.lock"))?;
         lock.lock()?;
-        let root = cache.join("kernel");
+        let root = cache.join(build.folder());
         if !root.join(COMPLETE).exists() {
-            unpack(&root)?;
+            fs::remove_dir_all(&root).ok();
+            fs::create_dir_all(&root)?;
+            match build {
+                Build::Stock => unpack_stock(&root)?,
+                Build::Newest => unpack_newest(&cache.join("backports-lists"), &root)?,
+            }
+            complete(&root)?;
         }
         let release = fs::read_to_string(root.join(COMPLETE))?.trim().to_owned();
         Ok(Self { release, root })
@@ -62,28 +95,47 @@ impl Kernel {
     }
 }
 
-fn unpack(root: &Path) -> Result<()> {
+fn unpack_stock(root: &Path) -> Result<()> {
     let package = install::kernel_package()?;
     ui::note(&format!("fetching Debian's package {package}"));
-    fs::remove_dir_all(root).ok();
-    fs::create_dir_all(root)?;
     let mut download = Command::new("apt-get");
     download.args(["-qq", "-o", "APT::Sandbox::User=root", "download", &package]).current_dir(root);
     output(&mut download)?;
     let file = find(root, |name| name.ends_with(".deb"))?.context("apt-get brought no package")?;
     output(&mut command("dpkg", ["-x".as_ref(), file.as_os_str(), root.as_os_str()]))?;
-    fs::remove_file(file)?;
-    let image = find(&root.join("boot"), |name| name.starts_with("vmlinuz-"))?;
-    let image = image.context("the package holds no kernel")?;
-    let name = image.file_name().unwrap_or_default().to_string_lossy();
-    let release = name.trim_start_matches("vmlinuz-");
+    Ok(fs::remove_file(file)?)
+}
+
+/// The image, its modules and the list of what is built in, which are packages of their own in newer kernels.
+fn unpack_newest(lists: &Path, root: &Path) -> Result<()> {
+    ui::note(&format!("fetching the kernel of Debian's {BACKPORTS}"));
+    let archive = Archive::open(lists, BACKPORTS)?;
+    let mut packages = archive.dependencies(META)?;
+    packages.retain(|name| name.starts_with("linux-image-"));
+    let image = packages.first().context("the archive has no kernel")?;
+    let parts = archive.dependencies(image)?;
+    let ours = ["linux-base-", "linux-binary-", "linux-modules-"];
+    packages.extend(parts.into_iter().filter(|name| ours.iter().any(|part| name.starts_with(part))));
+    archive.unpack(&packages, root)
+}
+
+/// Brings what the packages hold into the form [`Kernel`] promises.
+fn complete(root: &Path) -> Result<()> {
     // Newer packages keep modules below /usr; kmod looks for them in /lib.
     if !root.join("lib").exists() {
         std::os::unix::fs::symlink("usr/lib", root.join("lib"))?;
     }
+    let modules = root.join("lib/modules");
+    let release = find(&modules, |_| true)?.context("the package holds no modules")?;
+    let release = release.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let image = root.join("boot").join(format!("vmlinuz-{release}"));
+    if !image.exists() {
+        // The newest keep the image beside its modules.
+        fs::create_dir_all(root.join("boot"))?;
+        fs::rename(modules.join(&release).join("vmlinuz"), image).context("the package holds no kernel")?;
+    }
     output(&mut command("depmod", ["-b".as_ref(), root.as_os_str(), release.as_ref()]))?;
-    fs::write(root.join(COMPLETE), release)?;
-    Ok(())
+    Ok(fs::write(root.join(COMPLETE), release)?)
 }
 
 fn find(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Option<PathBuf>> {

@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
+pub(crate) use self::kernel::Build;
 use self::{kernel::Kernel, qemu::Machine};
 use crate::{install, interrupt::OnInterrupt, run::LabResult, ui};
 
@@ -49,10 +50,10 @@ pub fn report(result: &LabResult) -> Result<()> {
 
 /// Boots the guest and runs this same program in it with other arguments. What it prints is printed; the results it
 /// reports are returned.
-pub fn run(arguments: &[OsString], why: &str) -> Result<Vec<LabResult>> {
+pub(crate) fn run(arguments: &[OsString], build: Build, why: &str) -> Result<Vec<LabResult>> {
     crate::lab::require_root()?;
     install::ensure_programs(install::GUEST)?;
-    let kernel = Kernel::fetch(&cache()?)?;
+    let kernel = Kernel::fetch(&cache()?, build)?;
     let accelerator = qemu::accelerator(&kernel)?;
     ui::note(&format!(
         "{why}; running on Debian's kernel {} in QEMU ({})",

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
     command::{command, output, run_within},
+    debian, guest,
     launch::{Router, Service},
     topology::{self, Topology},
 };
@@ -54,6 +55,9 @@ impl Node {
         if router == Router::Siskin {
             let binary = crate::binary::siskin()?;
             std::os::unix::fs::symlink(binary, state.join("bin/siskin"))?;
+        }
+        if debian::is_newer(&config.image) {
+            debian::link_bird(&guest::cache()?, &state.join("bin"))?;
         }
         std::os::unix::fs::symlink(std::env::current_exe()?, state.join("bin/siskin-lab"))?;
         let spec = init::Spec {
