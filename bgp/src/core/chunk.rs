@@ -1,7 +1,7 @@
 //! A stretch of the table or of the change log, encoded once for a whole export group.
 //!
-//! Members differ in two things only: a route never goes back to the peer it came from, and a withdrawal goes
-//! to those who have the route. The first is a rule at each run of messages, the second is asked of the
+//! Members differ in two things only: a route has an audience, and a withdrawal goes to those who have the
+//! route. The first is a rule at each run of messages, the second is asked of the
 //! member's own bits; only a member that has fewer of the withdrawn routes than the others is encoded for.
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
 use super::{
+    audience::{Audience, Receiver},
     export::{Counted, ExportSettings},
     family::FamilyRib,
     shared::Shared,
@@ -36,7 +37,7 @@ pub(super) struct Chunk<P> {
     pub(super) until: u64,
     /// The newest change it can have seen.
     pub(super) as_of: u64,
-    announced: Vec<(RouteId, PeerId, P)>,
+    announced: Vec<(RouteId, Audience, P)>,
     withdrawn: Vec<(RouteId, P)>,
     /// Of the withdrawn, those that cannot be sent.
     unsent: Vec<(RouteId, P, Unsent)>,
@@ -45,11 +46,11 @@ pub(super) struct Chunk<P> {
     withdrawals: Bytes,
 }
 
-/// Messages up to `end`, which everybody gets but `except`.
+/// Messages up to `end`, and who gets them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     pub(super) end: usize,
-    pub(super) except: Option<PeerId>,
+    pub(super) audience: Audience,
 }
 
 /// Routes collected for one chunk, by outgoing attributes.
@@ -201,15 +202,15 @@ impl<P: Net> Gathered<P> {
         let mut unsent = Vec::new();
         for routes in self.routes.chunk_by(|a, b| a.0 == b.0) {
             let Some(set) = routes.first().and_then(|(set, ..)| self.sets.get(*set)) else { continue };
-            let source = set.path.peer;
             let nlri = routes.iter().map(|(.., prefix)| Nlri::from(*prefix));
             if let Err(why) = set.encode(shared, settings, nlri, &mut messages) {
                 self.withdrawn.extend(routes.iter().map(|(_, route, prefix)| (*route, *prefix)));
                 unsent.extend(routes.iter().map(|(_, route, prefix)| (*route, *prefix, why)));
                 continue;
             }
-            announced.extend(routes.iter().map(|(_, route, prefix)| (*route, source, *prefix)));
-            extend(&mut runs, messages.len(), source);
+            let audience = set.audience::<P>(shared, settings);
+            announced.extend(routes.iter().map(|(_, route, prefix)| (*route, audience, *prefix)));
+            extend(&mut runs, messages.len(), audience);
         }
         let withdrawals = withdraw(settings, self.withdrawn.iter().map(|(_, prefix)| *prefix));
         let withdrawn = self.withdrawn;
@@ -227,6 +228,11 @@ pub(super) enum Unsent {
 }
 
 impl Set {
+    /// Who is sent these routes.
+    pub(super) fn audience<P: Net>(&self, shared: &Shared, settings: &ExportSettings) -> Audience {
+        settings.audience::<P>(shared, &self.path, self.attributes, &self.modifying)
+    }
+
     /// Appends the UPDATEs for these routes.
     ///
     /// # Errors
@@ -249,10 +255,10 @@ impl Set {
 }
 
 /// Says who gets the messages up to `end`.
-pub(super) fn extend(runs: &mut Vec<Run>, end: usize, source: PeerId) {
+pub(super) fn extend(runs: &mut Vec<Run>, end: usize, audience: Audience) {
     match runs.last_mut() {
-        Some(run) if run.except == Some(source) => run.end = end,
-        _ => runs.push(Run { end, except: Some(source) }),
+        Some(run) if run.audience == audience => run.end = end,
+        _ => runs.push(Run { end, audience }),
     }
 }
 
@@ -267,7 +273,7 @@ impl<P: Net> Chunk<P> {
     pub(super) fn deliver(
         self: &Arc<Self>,
         settings: &ExportSettings,
-        to: PeerId,
+        to: Receiver,
         sent: &mut Bits,
         messages: &mut Vec<Bytes>,
     ) -> usize {
@@ -276,10 +282,10 @@ impl<P: Net> Chunk<P> {
         let mut pending: Option<(usize, usize)> = None;
         let mut start = 0;
         for run in &self.runs {
-            if run.except == Some(to) {
-                messages.extend(pending.take().map(|(from, end)| self.messages.slice(from..end)));
-            } else {
+            if run.audience.includes(to) {
                 pending = Some((pending.map_or(start, |(from, _)| from), run.end));
+            } else {
+                messages.extend(pending.take().map(|(from, end)| self.messages.slice(from..end)));
             }
             start = run.end;
         }
@@ -290,13 +296,13 @@ impl<P: Net> Chunk<P> {
     fn deliver_withdrawals(
         &self,
         settings: &ExportSettings,
-        to: PeerId,
+        to: Receiver,
         sent: &mut Bits,
         messages: &mut Vec<Bytes>,
     ) {
         let mut returned = Vec::new();
-        for (route, source, prefix) in &self.announced {
-            if *source != to {
+        for (route, audience, prefix) in &self.announced {
+            if audience.includes(to) {
                 sent.insert(*route);
             } else if sent.remove(*route) {
                 returned.push(*prefix);
@@ -328,7 +334,7 @@ impl<P: Net> Chunk<P> {
 
     /// Octets held.
     pub(super) fn size(&self) -> usize {
-        let ids = self.announced.len() * size_of::<(RouteId, PeerId, P)>();
+        let ids = self.announced.len() * size_of::<(RouteId, Audience, P)>();
         self.messages.len() + self.withdrawals.len() + ids
     }
 }

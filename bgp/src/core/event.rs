@@ -255,6 +255,8 @@ pub enum Withheld {
     SelectionDeferred,
     /// It came from this very peer.
     SplitHorizon,
+    /// Its next hop is this very peer (RFC 4271 section 5.1.3).
+    NextHopIsReceiver,
     /// Learned over iBGP, and neither its sender nor this peer is a client of ours (RFC 4456).
     NotReflected,
     /// It is long-lived stale, and the peer does not know what that means (RFC 9494 section 4.3).
@@ -281,6 +283,7 @@ impl Withheld {
         match self {
             Self::SelectionDeferred => "selection_deferred",
             Self::SplitHorizon => "split_horizon",
+            Self::NextHopIsReceiver => "next_hop_is_receiver",
             Self::NotReflected => "not_reflected",
             Self::LongLivedStale => "long_lived_stale",
             Self::NoAdvertise => "no_advertise",

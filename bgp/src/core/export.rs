@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
+    audience::Audience,
     egress::{LongLived, Rewrite, is_long_lived_stale, keep_transitive},
     event::Withheld,
     shared::Shared,
@@ -186,14 +187,10 @@ impl ExportSettings {
     ) -> Option<PathAttributes> {
         let mut attributes = (**shared.attributes.get(id)?).clone();
         let (learned_med, own) = (attributes.med, path.peer == LOCAL);
-        let learned_next_hop = attributes.next_hop;
+        let next_hop = self.next_hop::<P>(shared, path, attributes.next_hop, modifying)?;
         let long_lived = is_long_lived_stale(&attributes);
         self.policy.modify(modifying, &mut attributes, &self.session::<P>());
-        let change = self.next_hop_change::<P>(modifying);
-        if change.is_none() || change == Some(NextHopChange::Keep) {
-            attributes.next_hop = learned_next_hop;
-        }
-        attributes.next_hop = self.next_hop(shared, path, attributes.next_hop, change)?;
+        attributes.next_hop = next_hop;
         match self.kind {
             PeerType::External => {
                 self.rewrite.external_path(shared, &mut attributes);
@@ -249,14 +246,33 @@ impl ExportSettings {
         })
     }
 
-    /// RFC 4271 section 5.1.3, unless the policy has said something; `next_hop` is what it has made of the learned one.
-    fn next_hop(
+    /// Who of the group is sent a path with these attributes.
+    pub(super) fn audience<P: Net>(
         &self,
         shared: &Shared,
         path: &Path,
-        next_hop: NextHop,
-        change: Option<NextHopChange>,
+        id: AttributesId,
+        modifying: &[u32],
+    ) -> Audience {
+        let learned = shared.attributes.get(id).map(|attributes| attributes.next_hop);
+        let sent = learned.and_then(|learned| self.next_hop::<P>(shared, path, learned, modifying));
+        let source = shared.peer(path.peer).and_then(|peer| peer.session.as_ref());
+        let (ours, theirs) = (self.own.map(|own| own.address()), source.map(|s| s.addresses.peer));
+        let foreign = |hop: &IpAddr| Some(*hop) != ours && Some(*hop) != theirs;
+        Audience { source: path.peer, next_hop: sent.map(|hop| hop.address()).filter(foreign) }
+    }
+
+    /// The next hop as it is sent: by RFC 4271 section 5.1.3, unless the policy has said something. `None`: it is to be
+    /// ours, and we have none.
+    fn next_hop<P: Net>(
+        &self,
+        shared: &Shared,
+        path: &Path,
+        learned: NextHop,
+        modifying: &[u32],
     ) -> Option<NextHop> {
+        let change = self.next_hop_change::<P>(modifying);
+        let next_hop = change.and_then(|change| change.of(&self.session::<P>())).unwrap_or(learned);
         let own = path.peer == LOCAL;
         let ours = match (change, self.next_hop) {
             (Some(NextHopChange::Address(_) | NextHopChange::Peer), _) => false,

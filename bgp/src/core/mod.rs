@@ -10,6 +10,7 @@
 //! [`Work::Done`], drain [`Core::poll_action`], and come back at [`Core::poll_timeout`]. Whatever can be large
 //! is pulled: best routes by [`Core::poll_best`], messages by [`Core::poll_transmit`] while a socket is writable.
 
+mod audience;
 mod best;
 mod chunk;
 mod egress;

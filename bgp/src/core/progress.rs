@@ -2,11 +2,15 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::event::Work;
 use crate::{
     rib::RouteId,
     types::Family,
     wire::{RouteRefresh, encode, packer},
 };
+
+/// Stretches without output gone through in one call.
+const BARREN: usize = 8;
 
 /// One peer's place.
 #[derive(Debug)]
@@ -54,6 +58,41 @@ pub(super) struct Surroundings {
     pub(super) deferring: bool,
 }
 
+/// A part of the table or of the log that a peer has been told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    /// Where it ends.
+    pub(super) until: u64,
+    /// What it took; zero: it meant nothing to the peer.
+    pub(super) octets: usize,
+}
+
+/// Tells a peer what is new to it, until there are `budget` octets or no more: the markers that stand at its place, and
+/// what `tell` appends of the stretch there; `None`: there is none.
+pub(super) fn advance<M: AsMut<Progress>>(
+    member: &mut M,
+    around: Surroundings,
+    budget: usize,
+    messages: &mut Vec<Bytes>,
+    mut tell: impl FnMut(&mut M, &mut Vec<Bytes>) -> Option<Stretch>,
+) -> Work {
+    let (mut octets, mut barren) = (0, 0);
+    while octets < budget && barren < BARREN {
+        if let Some(length) = member.as_mut().mark(around, messages) {
+            octets += length;
+            continue;
+        }
+        if member.as_mut().is_done(around.head) {
+            return Work::Done;
+        }
+        let Some(told) = tell(member, messages) else { return Work::Done };
+        octets += told.octets;
+        barren += usize::from(told.octets == 0);
+        member.as_mut().pass(told.until);
+    }
+    Work::Pending
+}
+
 impl Progress {
     /// The place of a new session: the whole table, End-of-RIB, then what changes from `cursor` on.
     pub(super) fn new(cursor: u64) -> Self {
@@ -88,7 +127,7 @@ impl Progress {
     }
 
     /// Appends the marker that stands here, if one does; its octets.
-    pub(super) fn mark(&mut self, around: Surroundings, messages: &mut Vec<Bytes>) -> Option<usize> {
+    fn mark(&mut self, around: Surroundings, messages: &mut Vec<Bytes>) -> Option<usize> {
         let mut out = BytesMut::new();
         if self.walk.is_some_and(|next| next >= around.bound) {
             self.walk = None;
@@ -114,12 +153,12 @@ impl Progress {
     }
 
     /// Whether nothing is left but what will change.
-    pub(super) fn is_done(&self, head: u64) -> bool {
+    fn is_done(&self, head: u64) -> bool {
         self.walk.is_none() && self.cursor >= head
     }
 
     /// Goes on behind a stretch that ends at `until`.
-    pub(super) fn pass(&mut self, until: u64) {
+    fn pass(&mut self, until: u64) {
         match &mut self.walk {
             Some(next) => *next = until.try_into().unwrap_or(RouteId::MAX),
             None => self.cursor = until,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::{
+    audience::Receiver,
     event::{
         AdjRibIn, AdvertisedRoute, Delivery, ExplainedExport, ExplainedStep, Explanation, ExportSubject,
         Freshness, Page, PathView, RouteView, Withheld,
@@ -95,8 +96,11 @@ impl<P: Net> FamilyRib<P> {
     fn advertisement(&self, shared: &Shared, peer: PeerId, entry: &Entry<P>) -> Option<AdvertisedRoute> {
         let (settings, member) = self.member(peer)?;
         let route = self.table.find(entry.prefix)?;
+        let to = Receiver::new(shared, peer);
         let outgoing =
-            self.outgoing(shared, settings, route, Counted::None).filter(|(path, ..)| path.peer != peer);
+            self.outgoing(shared, settings, route, Counted::None).filter(|(path, id, modifying)| {
+                settings.audience::<P>(shared, path, *id, modifying).includes(to)
+            });
         let attributes = outgoing.and_then(|(path, id, modifying)| {
             settings.outgoing::<P>(shared, &path, id, &modifying).map(Arc::new)
         });
@@ -182,7 +186,11 @@ impl<P: Net> FamilyRib<P> {
         let asked = permitted.is_ok() && !settings.policy.accepts_all();
         let policy =
             asked.then(|| settings.policy.trace(&settings.evaluate(shared, entry.prefix, best, attributes)));
-        let sendable = |modifying: Modifying| settings.sendable::<P>(shared, best, id, &modifying);
+        let to = Receiver::new(shared, peer);
+        let sendable = |modifying: Modifying| match settings.audience::<P>(shared, best, id, &modifying) {
+            audience if audience.names(to) => Err(Withheld::NextHopIsReceiver),
+            _ => settings.sendable::<P>(shared, best, id, &modifying),
+        };
         let outcome = modifying.and_then(sendable).map(Arc::new);
         Some(ExplainedExport { peer, subject: ExportSubject::Best, outcome, policy })
     }

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use ipnet::IpNet;
 
 use super::{
+    audience::Receiver,
     chunk::{Chunk, Unsent},
     egress::Rewrite,
     event::{Action, Warning, Work},
     export::ExportSettings,
     family::FamilyRib,
-    progress::{Markers, Progress, Surroundings},
+    progress::{Markers, Progress, Stretch, Surroundings, advance},
     shared::Shared,
 };
 use crate::{
@@ -22,8 +23,6 @@ use crate::{
 
 /// Octets of encoded chunks a group keeps for members that are behind; beyond it they are encoded for anew.
 const CACHE: usize = 1 << 20;
-/// Chunks without output gone through in one call.
-const BARREN: usize = 8;
 
 /// All groups and members of a family.
 #[derive(Debug)]
@@ -197,37 +196,16 @@ impl<P: Net> FamilyRib<P> {
         let Some(mut member) = self.exports.members.remove(&peer) else {
             return self.transmit_paths(shared, peer, budget, messages);
         };
-        let work = self.advance(shared, peer, &mut member, budget, messages);
+        let to = Receiver::new(shared, peer);
+        let around = self.surroundings(shared, self.table.head());
+        let work = advance(&mut member, around, budget, messages, |member, messages| {
+            let chunk = self.next_chunk(shared, member)?;
+            let group = self.exports.groups.get(member.group)?;
+            let octets = chunk.deliver(&group.settings, to, &mut member.sent, messages);
+            Some(Stretch { until: chunk.until, octets })
+        });
         self.exports.members.insert(peer, member);
         work
-    }
-
-    fn advance(
-        &mut self,
-        shared: &mut Shared,
-        peer: PeerId,
-        member: &mut Member,
-        budget: usize,
-        messages: &mut Vec<Bytes>,
-    ) -> Work {
-        let (mut octets, mut barren) = (0, 0);
-        while octets < budget && barren < BARREN {
-            let around = self.surroundings(shared, self.table.head());
-            if let Some(length) = member.progress.mark(around, messages) {
-                octets += length;
-                continue;
-            }
-            if member.progress.is_done(around.head) {
-                return Work::Done;
-            }
-            let Some(chunk) = self.next_chunk(shared, member) else { return Work::Done };
-            let Some(group) = self.exports.groups.get(member.group) else { return Work::Done };
-            let appended = chunk.deliver(&group.settings, peer, &mut member.sent, messages);
-            octets += appended;
-            barren += usize::from(appended == 0);
-            member.progress.pass(chunk.until);
-        }
-        Work::Pending
     }
 
     /// What the progress of a member depends on; `head` is that of its log.
@@ -354,6 +332,12 @@ impl<P: Net> FamilyRib<P> {
     pub(super) fn member(&self, peer: PeerId) -> Option<(&ExportSettings, &Member)> {
         let member = self.exports.members.get(&peer)?;
         Some((&self.exports.groups.get(member.group)?.settings, member))
+    }
+}
+
+impl AsMut<Progress> for Member {
+    fn as_mut(&mut self) -> &mut Progress {
+        &mut self.progress
     }
 }
 

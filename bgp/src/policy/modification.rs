@@ -111,7 +111,7 @@ impl NextHopChange {
     }
 
     /// The next hop it means on a session; `None`: none of the family, or the one there is.
-    fn of(self, session: &SessionContext<'_>) -> Option<NextHop> {
+    pub(crate) fn of(self, session: &SessionContext<'_>) -> Option<NextHop> {
         let address = match self {
             Self::Address(address) => address,
             Self::Peer => session.peer.address,

@@ -124,6 +124,7 @@ pub(crate) fn withheld(why: Withheld) -> &'static str {
     match why {
         Withheld::SelectionDeferred => "we have restarted and wait for the peers' routes",
         Withheld::SplitHorizon => "it was learned from there",
+        Withheld::NextHopIsReceiver => "its next hop is the peer itself",
         Withheld::NotReflected => "learned over iBGP, and neither end is our route reflector client",
         Withheld::OnlyToCustomers => "it may only go to customers (RFC 9234), which the peer is not",
         Withheld::LongLivedStale => {

@@ -1,17 +1,20 @@
 //! A stretch of the table or of the log, encoded for members that have been sent the same.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use hashbrown::HashMap;
 use ipnet::IpNet;
 use rustc_hash::FxBuildHasher;
 
-use super::{Member, PathSettings, Sent, SentPaths, select::OutgoingPath, unsent::UnsentPrefixes};
+use super::{
+    Member, PathSettings, Sent, SentPaths, Standing, seen, select::OutgoingPath, unsent::UnsentPrefixes,
+};
 use crate::{
     core::{
+        audience::Receiver,
         chunk::{Run, Set, extend},
-        export::{Counted, ExportSettings},
+        export::Counted,
         family::FamilyRib,
         shared::Shared,
     },
@@ -39,6 +42,8 @@ pub(super) struct PathChunk<P> {
     unsent: UnsentPrefixes<P>,
     messages: Bytes,
     runs: Vec<Run>,
+    /// The message with each path that not its whole audience gets.
+    spares: BTreeMap<(P, u32), Bytes>,
 }
 
 /// Whether a chunk says everything about its prefixes.
@@ -58,11 +63,20 @@ struct Change<P> {
     now: Option<SentPaths>,
 }
 
+/// What becomes of a member's paths.
+struct Noted<P> {
+    /// Those it is to forget.
+    gone: Vec<Nlri<P>>,
+    /// The messages with those that not everybody gets.
+    spares: Vec<Bytes>,
+}
+
 /// Paths collected for one chunk, by outgoing attributes.
 struct Gathered<P> {
     sets: Vec<Set>,
     index: HashMap<(AttributesId, PeerId, Modifying), usize, FxBuildHasher>,
     announced: Vec<(usize, Nlri<P>)>,
+    spares: Vec<(usize, Nlri<P>)>,
     prefixes: Vec<(P, Option<SentPaths>, Vec<Sent>)>,
 }
 
@@ -110,7 +124,7 @@ impl<P: Net> FamilyRib<P> {
                 let before = member.and_then(|m| m.sent.get(&prefix)).cloned();
                 self.gather_paths(shared, settings, prefix, before, gathered);
             }
-            if scanned >= MAX_SCAN || gathered.announced.len() >= MAX_PATHS {
+            if scanned >= MAX_SCAN || gathered.is_full() {
                 return Some(position);
             }
         }
@@ -126,42 +140,57 @@ impl<P: Net> FamilyRib<P> {
         gathered: &mut Gathered<P>,
     ) {
         let route = self.table.find(prefix);
-        let outgoing =
-            route.map(|route| self.outgoing_paths(shared, settings, route, Counted::All)).unwrap_or_default();
         let mut now = self.undecided(route, before.as_deref().unwrap_or_default());
-        for path in outgoing {
-            let serial = shared.attributes.serial(path.attributes);
-            let sent = Sent { id: self.names.id(&path.path), source: path.path.peer, serial };
+        let outgoing = route.map(|route| self.outgoing_paths(shared, settings, route, &now, Counted::All));
+        for (sent, path) in outgoing.unwrap_or_default() {
             now.push(sent);
-            if before.as_ref().is_none_or(|before| !before.contains(&sent)) {
-                gathered.announce(path, Nlri { prefix, path_id: sent.id });
+            let nlri = Nlri { prefix, path_id: sent.id };
+            if sent.standing != Standing::Regular {
+                gathered.spare(path, nlri);
+            } else if before.as_ref().is_none_or(|before| !before.contains(&sent)) {
+                gathered.announce(path, nlri);
             }
         }
         now.sort_unstable_by_key(|sent| sent.id);
         gathered.prefixes.push((prefix, before, now));
     }
 
-    /// Paths sent before that cannot be decided over now: they stay as they were sent.
+    /// Paths sent to everybody before that cannot be decided over now: they stay as they were sent.
     fn undecided(&self, route: Option<RouteId>, before: &[Sent]) -> Vec<Sent> {
         use crate::decision::Reason::NextHopPending;
         let paths = route.and_then(|route| self.table.get(route)).map_or(&[][..], |e| e.paths());
         let pending = paths.iter().filter(|p| p.reason() == NextHopPending).map(|p| self.names.id(p));
-        pending.filter_map(|id| before.iter().find(|sent| sent.id == id)).copied().collect()
+        let regular = |id| before.iter().find(|sent| sent.id == id && sent.standing == Standing::Regular);
+        pending.filter_map(regular).copied().collect()
     }
 }
 
 impl<P: Net> Gathered<P> {
     fn new() -> Self {
-        Self { sets: Vec::new(), index: HashMap::default(), announced: Vec::new(), prefixes: Vec::new() }
+        let (sets, index) = (Vec::new(), HashMap::default());
+        Self { sets, index, announced: Vec::new(), spares: Vec::new(), prefixes: Vec::new() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.announced.len() + self.spares.len() >= MAX_PATHS
     }
 
     fn announce(&mut self, path: OutgoingPath, nlri: Nlri<P>) {
+        let set = self.set(path);
+        self.announced.push((set, nlri));
+    }
+
+    fn spare(&mut self, path: OutgoingPath, nlri: Nlri<P>) {
+        let set = self.set(path);
+        self.spares.push((set, nlri));
+    }
+
+    fn set(&mut self, path: OutgoingPath) -> usize {
         let OutgoingPath { path, attributes, modifying } = path;
-        let set = *self.index.entry((attributes, path.peer, modifying.clone())).or_insert_with(|| {
+        *self.index.entry((attributes, path.peer, modifying.clone())).or_insert_with(|| {
             self.sets.push(Set { path, attributes, modifying });
             self.sets.len() - 1
-        });
-        self.announced.push((set, nlri));
+        })
     }
 
     fn encode(
@@ -179,10 +208,22 @@ impl<P: Net> Gathered<P> {
             let Some(set) = paths.first().and_then(|(set, _)| self.sets.get(*set)) else { continue };
             let nlri = paths.iter().map(|(_, nlri)| *nlri);
             match set.encode(shared, &settings.export, nlri.clone(), &mut messages) {
-                Ok(()) => extend(&mut runs, messages.len(), set.path.peer),
+                Ok(()) => extend(&mut runs, messages.len(), set.audience::<P>(shared, &settings.export)),
                 Err(why) => {
                     unsent.of_mut(why).extend(nlri.clone().map(|n| n.prefix));
                     withheld.extend(nlri.map(|n| (n.prefix, n.path_id)));
+                }
+            }
+        }
+        let mut spares = BTreeMap::new();
+        for (set, nlri) in &self.spares {
+            let Some(set) = self.sets.get(*set) else { continue };
+            let mut message = BytesMut::new();
+            match set.encode(shared, &settings.export, std::iter::once(*nlri), &mut message) {
+                Ok(()) => _ = spares.insert((nlri.prefix, nlri.path_id), message.freeze()),
+                Err(why) => {
+                    unsent.of_mut(why).insert(nlri.prefix);
+                    withheld.push((nlri.prefix, nlri.path_id));
                 }
             }
         }
@@ -194,7 +235,7 @@ impl<P: Net> Gathered<P> {
             Change { prefix, now: same(&before, now), before }
         };
         let prefixes = self.prefixes.into_iter().map(change).collect();
-        PathChunk { until, as_of, extent, prefixes, unsent, messages: messages.freeze(), runs }
+        PathChunk { until, as_of, extent, prefixes, unsent, messages: messages.freeze(), runs, spares }
     }
 }
 
@@ -221,46 +262,48 @@ impl<P: Net> PathChunk<P> {
     /// Appends what this member gets, and notes what it then has. Returns the octets appended.
     pub(super) fn deliver(
         &self,
-        settings: &ExportSettings,
-        to: PeerId,
+        settings: &PathSettings,
+        to: Receiver,
         member: &mut Member<P>,
         messages: &mut Vec<Bytes>,
     ) -> usize {
         let before = messages.len();
-        let gone = self.note(to, member);
+        let Noted { gone, spares } = self.note(to, member);
         let mut withdrawals = BytesMut::new();
-        packer::unreach(gone, &settings.encode, &mut withdrawals);
+        packer::unreach(gone, &settings.export.encode, &mut withdrawals);
         messages.extend(Some(withdrawals.freeze()).filter(|w| !w.is_empty()));
         let mut start = 0;
         for run in &self.runs {
-            if run.except != Some(to) {
+            if run.audience.includes(to) {
                 messages.push(self.messages.slice(start..run.end));
             }
             start = run.end;
         }
+        messages.extend(spares);
         messages.iter().skip(before).map(Bytes::len).sum()
     }
 
-    /// Notes what the member will have; the paths it is to forget.
-    fn note(&self, to: PeerId, member: &mut Member<P>) -> Vec<Nlri<P>> {
-        let mut gone = Vec::new();
+    /// Notes what the member will have.
+    fn note(&self, to: Receiver, member: &mut Member<P>) -> Noted<P> {
+        let mut noted = Noted { gone: Vec::new(), spares: Vec::new() };
         for Change { prefix, now, .. } in &self.prefixes {
-            let visible = |sent: &&Sent| sent.source != to;
             let had = match now {
                 Some(now) => member.sent.insert(*prefix, now.clone()),
                 None => member.sent.remove(prefix),
             };
-            let had = had.as_deref().unwrap_or_default().iter().filter(visible);
+            let had = had.as_deref().unwrap_or_default();
+            let had = || seen(had, to);
             let now = now.as_deref().unwrap_or_default();
-            member.paths += now.iter().filter(visible).count() as u32;
-            for old in had {
-                member.paths -= 1;
-                if !now.iter().filter(visible).any(|sent| sent.id == old.id) {
-                    gone.push(Nlri { prefix: *prefix, path_id: old.id });
-                }
-            }
+            let now = || seen(now, to);
+            member.paths = member.paths + now().count() as u32 - had().count() as u32;
+            let left = had().filter(|old| !now().any(|sent| sent.id == old.id));
+            noted.gone.extend(left.map(|old| Nlri { prefix: *prefix, path_id: old.id }));
+            let known = |sent: &Sent| had().any(|old| old.id == sent.id && old.serial == sent.serial);
+            let spares = now().filter(|sent| sent.standing != Standing::Regular);
+            let fresh = spares.filter(|sent| self.extent == Extent::Whole || !known(sent));
+            noted.spares.extend(fresh.filter_map(|sent| self.spares.get(&(*prefix, sent.id)).cloned()));
         }
-        gone
+        noted
     }
 
     /// Keeps account of prefixes with a path that cannot be sent; the first with one that is too long when there was none
@@ -278,6 +321,6 @@ impl<P: Net> PathChunk<P> {
     pub(super) fn size(&self) -> usize {
         let paths = self.prefixes.iter().map(|c| c.now.as_ref().map_or(0, |now| now.len()));
         let kept = self.prefixes.len() * size_of::<Change<P>>() + paths.sum::<usize>() * size_of::<Sent>();
-        self.messages.len() + kept
+        self.messages.len() + self.spares.values().map(Bytes::len).sum::<usize>() + kept
     }
 }

@@ -21,11 +21,12 @@ use rustc_hash::FxBuildHasher;
 pub(super) use self::names::PathNames;
 use self::{chunk::PathChunk, log::PrefixLog, unsent::UnsentPrefixes};
 use super::{
+    audience::{Audience, Receiver},
     chunk::Unsent,
     event::{Action, Warning, Work},
     export::ExportSettings,
     family::FamilyRib,
-    progress::{Markers, Progress},
+    progress::{Markers, Progress, Stretch, advance},
     shared::Shared,
 };
 use crate::{
@@ -35,22 +36,44 @@ use crate::{
 
 /// Octets of encoded chunks a group keeps for members that are behind.
 const CACHE: usize = 1 << 20;
-/// Chunks without output gone through in one call.
-const BARREN: usize = 8;
 
 /// A path as it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sent {
     /// The path identifier we gave it.
     id: u32,
-    /// Who sent it to us; it does not go back there.
-    source: PeerId,
+    audience: Audience,
     /// The serial number of its attributes.
     serial: u32,
+    standing: Standing,
 }
 
-/// The paths of one prefix that are sent, ascending by identifier; those from the receiver itself included.
+/// Whether a path is among as many as the group takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// It is: its whole audience gets it.
+    Regular,
+    /// So many others are beyond these and better: it goes to members that do not get more than that of the better ones.
+    Spare(u16),
+}
+
+/// The paths of one prefix that are sent, ascending by identifier; those that some member does not get included.
 type SentPaths = Arc<[Sent]>;
+
+/// Of these paths, those that a member has.
+fn seen(paths: &[Sent], to: Receiver) -> impl Iterator<Item = &Sent> {
+    let lacks = move |spare: &Sent| {
+        let better = paths.iter().filter(|sent| sent.standing < spare.standing);
+        better.filter(|sent| !sent.audience.includes(to)).count()
+    };
+    paths.iter().filter(move |sent| {
+        sent.audience.includes(to)
+            && match sent.standing {
+                Standing::Regular => true,
+                Standing::Spare(others) => usize::from(others) < lacks(sent),
+            }
+    })
+}
 
 /// What the members of a group have in common.
 #[derive(Debug, PartialEq)]
@@ -83,8 +106,14 @@ struct Member<P> {
     group: u32,
     progress: Progress,
     sent: HashMap<P, SentPaths, FxBuildHasher>,
-    /// Paths it has: of those in `sent`, the ones that are not its own.
+    /// Paths it has: of those in `sent`, the ones that are meant for it.
     paths: u32,
+}
+
+impl<P> AsMut<Progress> for Member<P> {
+    fn as_mut(&mut self) -> &mut Progress {
+        &mut self.progress
+    }
 }
 
 impl<P> Member<P> {
@@ -246,37 +275,16 @@ impl<P: Net> FamilyRib<P> {
         messages: &mut Vec<Bytes>,
     ) -> Work {
         let Some(mut member) = self.paths.members.remove(&peer) else { return Work::Done };
-        let work = self.advance_paths(shared, peer, &mut member, budget, messages);
+        let to = Receiver::new(shared, peer);
+        let around = self.surroundings(shared, self.paths.log.head());
+        let work = advance(&mut member, around, budget, messages, |member, messages| {
+            let chunk = self.next_path_chunk(shared, member)?;
+            let group = self.paths.groups.get(&member.group)?;
+            let octets = chunk.deliver(&group.settings, to, member, messages);
+            Some(Stretch { until: chunk.until, octets })
+        });
         self.paths.members.insert(peer, member);
         work
-    }
-
-    fn advance_paths(
-        &mut self,
-        shared: &mut Shared,
-        peer: PeerId,
-        member: &mut Member<P>,
-        budget: usize,
-        messages: &mut Vec<Bytes>,
-    ) -> Work {
-        let (mut octets, mut barren) = (0, 0);
-        while octets < budget && barren < BARREN {
-            let around = self.surroundings(shared, self.paths.log.head());
-            if let Some(length) = member.progress.mark(around, messages) {
-                octets += length;
-                continue;
-            }
-            if member.progress.is_done(around.head) {
-                return Work::Done;
-            }
-            let Some(chunk) = self.next_path_chunk(shared, member) else { return Work::Done };
-            let Some(group) = self.paths.groups.get(&member.group) else { return Work::Done };
-            let appended = chunk.deliver(&group.settings.export, peer, member, messages);
-            octets += appended;
-            barren += usize::from(appended == 0);
-            member.progress.pass(chunk.until);
-        }
-        Work::Pending
     }
 
     /// The chunk at a member's place: kept, or encoded now.

@@ -1,10 +1,11 @@
 //! What a peer that takes several paths has been sent, as others read it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Member, Sent};
+use super::{Sent, seen};
 use crate::{
     core::{
+        audience::Receiver,
         event::{AdvertisedRoute, Delivery},
         export::Counted,
         family::FamilyRib,
@@ -26,16 +27,19 @@ impl<P: Net> FamilyRib<P> {
         let Some((member, route)) = member.zip(self.table.find(entry.prefix)) else { return Vec::new() };
         let Some(group) = self.paths.groups.get(&member.group) else { return Vec::new() };
         let awaited = member.progress.awaits(route, self.paths.log.position(entry.prefix));
-        let sent = visible(member, entry.prefix, peer);
+        let to = Receiver::new(shared, peer);
+        let sent = member.sent.get(&entry.prefix).map_or(&[][..], |sent| sent);
+        let sent: Vec<_> = seen(sent, to).copied().collect();
         let (prefix, mut list) = (entry.prefix.into(), Vec::new());
-        for outgoing in self.outgoing_paths(shared, &group.settings, route, Counted::None) {
-            let id = self.names.id(&outgoing.path);
+        let outgoing = self.outgoing_paths(shared, &group.settings, route, &[], Counted::None);
+        let paths: Vec<_> = outgoing.iter().map(|(sent, _)| *sent).collect();
+        let meant: BTreeSet<u32> = seen(&paths, to).map(|sent| sent.id).collect();
+        for (Sent { id, serial, .. }, outgoing) in outgoing {
             let settings = &group.settings.export;
             let attributes =
                 settings.outgoing::<P>(shared, &outgoing.path, outgoing.attributes, &outgoing.modifying);
             let has = sent.iter().any(|sent| sent.id == id);
-            if outgoing.path.peer != peer && attributes.is_some() && (has || awaited) {
-                let serial = shared.attributes.serial(outgoing.attributes);
+            if meant.contains(&id) && attributes.is_some() && (has || awaited) {
                 let is_latest = sent.iter().any(|sent| sent.id == id && sent.serial == serial);
                 let delivery = if is_latest { Delivery::Sent } else { Delivery::Pending };
                 list.push(AdvertisedRoute {
@@ -58,9 +62,4 @@ impl<P: Net> FamilyRib<P> {
         list.sort_unstable_by_key(|route| route.path_id);
         list
     }
-}
-
-fn visible<P: Net>(member: &Member<P>, prefix: P, peer: PeerId) -> Vec<Sent> {
-    let sent = member.sent.get(&prefix).map_or(&[][..], |sent| sent);
-    sent.iter().filter(|sent| sent.source != peer).copied().collect()
 }

@@ -1,13 +1,16 @@
 //! Which paths of a prefix are sent: the best ones, as many as the peer takes.
 
+use std::num::NonZeroU16;
+
 use smallvec::SmallVec;
 
-use super::PathSettings;
+use super::{PathSettings, Sent, Standing};
 use crate::{
     core::{export::Counted, family::FamilyRib, shared::Shared},
     decision::{self, Candidate, Reason, Unrecorded},
     policy::Modifying,
-    rib::{AttributesId, Entry, Net, Path, RouteId},
+    rib::{AttributesId, Net, Path, RouteId},
+    types::PeerId,
 };
 
 /// A path to be sent.
@@ -19,24 +22,33 @@ pub(in crate::core) struct OutgoingPath {
 }
 
 impl<P: Net> FamilyRib<P> {
-    /// The paths of a route that go to a group, the best first where the group takes fewer than there are.
+    /// The paths of a route that go to a group, beside those of `held`, which stay. Where there are more than the group
+    /// takes, they are the best, and as many more as make up for those that some member does not get.
     pub(super) fn outgoing_paths(
         &self,
         shared: &Shared,
         settings: &PathSettings,
         route: RouteId,
+        held: &[Sent],
         counted: Counted,
-    ) -> SmallVec<[OutgoingPath; 4]> {
-        let Some(entry) = self.table.get(route) else { return SmallVec::new() };
+    ) -> Vec<(Sent, OutgoingPath)> {
+        let Some(entry) = self.table.get(route) else { return Vec::new() };
+        let mut chosen = Chosen::new(settings.limit, held);
         if let Some(path) = self.promised_to(&settings.export, entry) {
             let outgoing = OutgoingPath { path, attributes: path.attributes, modifying: Modifying::new() };
-            return SmallVec::from_iter([outgoing]);
+            chosen.add(self.sent(shared, settings, &outgoing), outgoing);
+            return chosen.paths;
         }
-        let paths = self.best_paths(shared, route, entry, settings.limit.get().into());
-        paths
-            .into_iter()
-            .filter_map(|path| self.outgoing_path(shared, settings, route, path, counted))
-            .collect()
+        let mut left: SmallVec<[Path; 4]> =
+            entry.paths().iter().filter(|p| p.reason().is_eligible()).copied().collect();
+        while !left.is_empty() && !suffices::<P>(shared, &chosen) {
+            let next = if chosen.has_room_for(left.len()) { 0 } else { self.best_of(shared, route, &left) };
+            let path = left.remove(next);
+            if let Some(outgoing) = self.outgoing_path(shared, settings, route, path, counted) {
+                chosen.add(self.sent(shared, settings, &outgoing), outgoing);
+            }
+        }
+        chosen.paths
     }
 
     fn outgoing_path(
@@ -54,27 +66,68 @@ impl<P: Net> FamilyRib<P> {
         Some(OutgoingPath { path, attributes, modifying })
     }
 
-    /// The eligible paths, or the best `limit` of them.
-    fn best_paths(
-        &self,
-        shared: &Shared,
-        route: RouteId,
-        entry: &Entry<P>,
-        limit: usize,
-    ) -> SmallVec<[Path; 4]> {
-        let mut left: SmallVec<[Path; 4]> =
-            entry.paths().iter().filter(|p| p.reason().is_eligible()).copied().collect();
-        if left.len() <= limit {
-            return left;
+    fn sent(&self, shared: &Shared, settings: &PathSettings, outgoing: &OutgoingPath) -> Sent {
+        let OutgoingPath { path, attributes, modifying } = outgoing;
+        Sent {
+            id: self.names.id(path),
+            audience: settings.export.audience::<P>(shared, path, *attributes, modifying),
+            serial: shared.attributes.serial(*attributes),
+            standing: Standing::Regular,
         }
-        let mut best = SmallVec::new();
-        while best.len() < limit {
-            let candidates: SmallVec<[Candidate<'_>; 4]> =
-                left.iter().filter_map(|p| shared.candidate(p, self.effective(route, p))).collect();
-            let reasons = decision::decide(&candidates, &shared.decision, &mut Unrecorded);
-            let Some(first) = reasons.iter().position(|r| *r == Reason::Best) else { break };
-            best.push(left.remove(first));
-        }
-        best
+    }
+
+    /// Which of these is best.
+    fn best_of(&self, shared: &Shared, route: RouteId, paths: &[Path]) -> usize {
+        let candidates: SmallVec<[Candidate<'_>; 4]> =
+            paths.iter().filter_map(|p| shared.candidate(p, self.effective(route, p))).collect();
+        let reasons = decision::decide(&candidates, &shared.decision, &mut Unrecorded);
+        reasons.iter().position(|r| *r == Reason::Best).unwrap_or(0)
+    }
+}
+
+/// Whether every member has as many paths as it takes.
+fn suffices<P: Net>(shared: &Shared, chosen: &Chosen) -> bool {
+    let Some(beyond) = chosen.total.checked_sub(chosen.limit) else { return false };
+    let mut sources = chosen.sources.iter().filter(|source| takes_several::<P>(shared, **source));
+    sources.all(|source| chosen.from(*source) <= beyond)
+}
+
+fn takes_several<P: Net>(shared: &Shared, peer: PeerId) -> bool {
+    let session = shared.peer(peer).and_then(|p| p.session.as_ref());
+    session.is_some_and(|s| s.negotiated.extensions.paths_sent.get(P::FAMILY).is_some())
+}
+
+/// Paths chosen so far, the best first where that matters.
+struct Chosen {
+    limit: usize,
+    paths: Vec<(Sent, OutgoingPath)>,
+    sources: SmallVec<[PeerId; 4]>,
+    total: usize,
+}
+
+impl Chosen {
+    fn new(limit: NonZeroU16, held: &[Sent]) -> Self {
+        let sources = held.iter().map(|sent| sent.audience.source).collect();
+        Self { limit: limit.get().into(), paths: Vec::new(), sources, total: held.len() }
+    }
+
+    /// Whether that many more are no more than anybody takes, so that their order is no matter.
+    fn has_room_for(&self, more: usize) -> bool {
+        self.total + more <= self.limit
+    }
+
+    fn add(&mut self, sent: Sent, outgoing: OutgoingPath) {
+        let standing = match self.total.checked_sub(self.limit) {
+            None => Standing::Regular,
+            Some(others) => Standing::Spare(others.try_into().unwrap_or(u16::MAX)),
+        };
+        self.total += 1;
+        self.sources.push(sent.audience.source);
+        self.paths.push((Sent { standing, ..sent }, outgoing));
+    }
+
+    /// How many of them came from this peer.
+    fn from(&self, source: PeerId) -> usize {
+        self.sources.iter().filter(|s| **s == source).count()
     }
 }

@@ -5,8 +5,8 @@ use std::{net::IpAddr, sync::Arc};
 use super::{super::*, harness::*};
 use crate::{
     config::{
-        Blackhole, CommunityKind, FirstAs, GracefulShutdown, LocalAs, LocalAsPath, NextHopMode, OwnAs,
-        PrivateAs, RouteSwitches, TtlPolicy,
+        AddPathDirections, Blackhole, CommunityKind, FirstAs, GracefulShutdown, LocalAs, LocalAsPath,
+        NextHopMode, OwnAs, PrivateAs, RouteSwitches, TtlPolicy,
     },
     decision::Reason,
     policy::{Modification, Policy, RejectReason, Term, Then, Verdict},
@@ -314,6 +314,39 @@ fn a_next_hop_on_the_link_shared_by_three_is_passed_on() {
     lab.originate(&["10.2.0.0/16"]);
     lab.settle();
     assert_eq!(lab.learned(1, "10.2.0.0/16").unwrap().next_hop.address(), IpAddr::from(OWN));
+}
+
+#[test]
+fn nobody_is_sent_a_route_whose_next_hop_is_its_own_address() {
+    let direct = |index, asn| {
+        let mut peer = peer(index, asn);
+        peer.transport.ttl = TtlPolicy::Direct;
+        peer
+    };
+    let several = |mut peer: PeerConfig| {
+        peer.capabilities.add_path.directions = AddPathDirections::Send;
+        peer
+    };
+    let others = [direct(2, Asn(65003)), several(direct(3, Asn(65003))), client(4), several(client(5))];
+    let peers = [direct(0, SENDER), direct(1, RECEIVER)].into_iter().chain(others).collect();
+    let mut lab = Lab::new(SpeakerConfig { on_link: vec![net("192.0.2.0/24")], ..config(peers) });
+    (0..6).for_each(|index| lab.up(index));
+    let mut have = |next_hop: u32| {
+        lab.announce(0, &attributes(address(next_hop), &[SENDER.0]), &[NET]);
+        lab.settle();
+        (1..6).filter(|index| lab.learned(*index, NET).is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(have(7), [1, 2, 3, 4, 5]);
+    for owner in 1..6 {
+        let rest: Vec<_> = (1..6).filter(|index| *index != owner).collect();
+        assert_eq!(have(owner), rest, "it is withdrawn from its next hop alone");
+    }
+    assert_eq!(have(0), [1, 2, 3, 4, 5]);
+    have(1);
+    let told = lab.core.explain_export(PeerId(1), net(NET));
+    assert_eq!(told, Some(Err(Withheld::NextHopIsReceiver)));
+    let shown = |peer| lab.core.adj_rib_out(PeerId(peer), Family::Ipv4Unicast, None, 9).items.len();
+    assert_eq!((shown(1), shown(2)), (0, 1));
 }
 
 fn role(role: Role) -> RouteSwitches {
