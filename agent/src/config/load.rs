@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    build,
+    build, clash,
     diff::Pending,
     error::{ConfigError, Fault, Problem},
     host::Host,
@@ -87,9 +87,10 @@ pub fn load(inputs: &Inputs, host: &dyn Host) -> Result<Loaded, ConfigError> {
     files.extend(inputs.file.clone());
     files.sort();
     files.dedup();
-    reader.warnings.sort();
     let settings = reader.sorted_settings();
-    let warnings = reader.warnings;
+    let mut warnings = reader.warnings;
+    warnings.extend(clash::warnings(&intent, &settings));
+    warnings.sort();
     Ok(Loaded { intent, settings, warnings, files, pending: Vec::new() })
 }
 

@@ -5,6 +5,7 @@
 //! again.
 
 mod build;
+mod clash;
 mod diff;
 mod error;
 mod facts;

@@ -332,6 +332,11 @@ impl<P: Net> Chunk<P> {
         self.announced.iter().map(|(route, ..)| *route)
     }
 
+    /// The prefixes announced to somebody.
+    pub(super) fn sendable(&self) -> impl Iterator<Item = P> + '_ {
+        self.announced.iter().map(|(.., prefix)| *prefix)
+    }
+
     /// Octets held.
     pub(super) fn size(&self) -> usize {
         let ids = self.announced.len() * size_of::<(RouteId, Audience, P)>();

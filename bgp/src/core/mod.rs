@@ -30,6 +30,7 @@ mod refusals;
 mod restart;
 mod sessions;
 mod shared;
+mod told;
 mod transmit;
 mod watch;
 mod ways;

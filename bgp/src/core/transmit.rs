@@ -14,6 +14,7 @@ use super::{
     family::FamilyRib,
     progress::{Markers, Progress, Stretch, Surroundings, advance},
     shared::Shared,
+    told::Told,
 };
 use crate::{
     rib::{Bits, Net, RouteId},
@@ -46,6 +47,7 @@ struct Group<P> {
     known: Bits,
     /// Routes that no member has because they cannot be sent to it.
     unsent: UnsentRoutes,
+    told: Told<P>,
     cache: Cache<P>,
     /// How far the log has been looked through for output.
     scanned: u64,
@@ -363,6 +365,7 @@ impl<P> Exports<P> {
                     members: 0,
                     known: Bits::default(),
                     unsent: UnsentRoutes::default(),
+                    told: Told::default(),
                     cache: Cache::default(),
                     scanned,
                 };
@@ -390,15 +393,16 @@ impl<P> Exports<P> {
         if let Some(group) = self.groups.get_mut(index) {
             group.members -= 1;
             if group.members == 0 {
-                (group.known, group.unsent, group.cache) = Default::default();
+                (group.known, group.unsent, group.told, group.cache) = Default::default();
             }
         }
     }
 }
 
 impl<P: Net> Group<P> {
-    /// Keeps account of routes that cannot be sent; the first that is too long when there was none before.
+    /// Keeps account of routes that cannot be sent; the first that is too long when there was none before, if that is news.
     fn note_unsent(&mut self, chunk: &Chunk<P>) -> Option<IpNet> {
+        self.told.sent(chunk.sendable());
         if self.unsent.is_empty() && chunk.unsent().is_empty() {
             return None;
         }
@@ -406,7 +410,8 @@ impl<P: Net> Group<P> {
         chunk.announced().chain(chunk.withdrawn()).for_each(|route| self.unsent.remove(route));
         chunk.unsent().iter().for_each(|(route, _, why)| self.unsent.insert(*route, *why));
         let mut too_long = chunk.unsent().iter().filter(|(.., why)| *why == Unsent::TooLong);
-        too_long.next().filter(|_| was_empty).map(|(_, prefix, _)| (*prefix).into())
+        let (_, prefix, _) = too_long.next().filter(|_| was_empty)?;
+        self.told.is_news(*prefix).then_some((*prefix).into())
     }
 }
 

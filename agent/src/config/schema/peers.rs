@@ -268,7 +268,8 @@ pub(super) const PEERS: &[Key] = &[
         Kind::TextList,
         Derived("all"),
         Live,
-        "kinds of communities that are sent: `standard`, `extended`, `large`",
+        "kinds of communities that are sent: `standard`, `extended`, `large`; without `standard` none is, \
+         whoever attached it: not NO_EXPORT, not GRACEFUL_SHUTDOWN (LLGR_STALE alone always is, RFC 9494)",
     ),
     key(
         "long_lived_to_all",

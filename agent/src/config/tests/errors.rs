@@ -257,3 +257,29 @@ fn a_node_without_address_is_blamed_once() {
          node.address = \"ADDRESS/LENGTH\", or another method by node.autodetect"
     );
 }
+
+#[test]
+fn keys_that_keep_a_peer_out_are_warned_of_where_it_is_written() {
+    let text = "[node]\nasn = 64512\n\n[[peers]]\nname = \"rack\"\nrange = \"10.1.0.0/16\"\nasn = 64513\n\
+        password = \"one\"\n\n[[peers]]\nname = \"tor\"\naddress = \"10.1.0.9\"\nasn = 64513\n";
+    assert_eq!(
+        warnings(text).iter().filter(|w| w.contains("key")).collect::<Vec<_>>(),
+        [
+            "siskin.toml:11:8: peers[1].name: tor cannot connect: the kernel has one key for an address, and that of rack \
+          counts; give both the same password, or addresses that do not overlap"
+        ]
+    );
+    assert_eq!(
+        warnings(&format!("{text}password = \"one\"\n")),
+        warnings(&format!("{text}password = \"two\"\n"))
+    );
+}
+
+#[test]
+fn a_mark_that_a_peer_would_not_be_sent_is_warned_of() {
+    let peer = "[node]\nasn = 64512\n\n[bgp]\ngraceful_shutdown = true\n\n[[peers]]\naddress = \"10.1.0.9\"\nasn = 64513\n";
+    let lost = |text: String| warnings(&text).iter().filter(|w| w.contains("RFC 8326")).count();
+    assert_eq!(lost(format!("{peer}send_communities = [\"large\"]\n")), 1);
+    assert_eq!(lost(format!("{peer}send_communities = [\"large\"]\ngraceful_shutdown = false\n")), 0);
+    assert_eq!(lost(format!("{peer}send_communities = [\"standard\"]\n")), 0);
+}

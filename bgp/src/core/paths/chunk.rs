@@ -17,6 +17,7 @@ use crate::{
         export::Counted,
         family::FamilyRib,
         shared::Shared,
+        told::Told,
     },
     policy::Modifying,
     rib::{AttributesId, Net, RouteId},
@@ -307,14 +308,17 @@ impl<P: Net> PathChunk<P> {
     }
 
     /// Keeps account of prefixes with a path that cannot be sent; the first with one that is too long when there was none
-    /// before.
-    pub(super) fn note_unsent(&self, known: &mut UnsentPrefixes<P>) -> Option<IpNet> {
+    /// before, if that is news.
+    pub(super) fn note_unsent(&self, known: &mut UnsentPrefixes<P>, told: &mut Told<P>) -> Option<IpNet> {
+        let whole = self.prefixes.iter().filter(|change| change.now.is_some());
+        told.sent(whole.map(|change| change.prefix).filter(|prefix| !self.unsent.too_long.contains(prefix)));
         let was_empty = known.too_long.is_empty();
         if !known.is_empty() {
             self.prefixes.iter().for_each(|change| known.remove(&change.prefix));
         }
         known.extend(&self.unsent);
-        self.unsent.too_long.first().filter(|_| was_empty).map(|prefix| (*prefix).into())
+        let prefix = self.unsent.too_long.first().filter(|_| was_empty)?;
+        told.is_news(*prefix).then_some((*prefix).into())
     }
 
     /// Octets held.

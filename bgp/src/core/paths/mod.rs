@@ -28,6 +28,7 @@ use super::{
     family::FamilyRib,
     progress::{Markers, Progress, Stretch, advance},
     shared::Shared,
+    told::Told,
 };
 use crate::{
     rib::{Net, RouteId},
@@ -92,6 +93,7 @@ struct Group<P> {
     size: usize,
     /// Prefixes some path of which cannot be sent to the members.
     unsent: UnsentPrefixes<P>,
+    told: Told<P>,
 }
 
 /// Where a chunk starts.
@@ -235,6 +237,7 @@ impl<P: Net> PathExports<P> {
                 cache: BTreeMap::new(),
                 size: 0,
                 unsent: UnsentPrefixes::default(),
+                told: Told::default(),
             },
         );
         index
@@ -296,7 +299,7 @@ impl<P: Net> FamilyRib<P> {
         }
         let chunk = Arc::new(self.encode_paths(shared, &group.settings, member));
         let group = self.paths.groups.get_mut(&member.group)?;
-        if let Some(prefix) = chunk.note_unsent(&mut group.unsent) {
+        if let Some(prefix) = chunk.note_unsent(&mut group.unsent, &mut group.told) {
             shared.actions.push_back(Action::Warn(Warning::AttributesTooLong { prefix }));
         }
         if group.members > 1 {

@@ -74,6 +74,15 @@ fn what_does_not_fit_a_short_message_is_withdrawn_from_its_peer_alone_and_said()
     lab.withdraw(0, &["10.0.0.0/16"]);
     lab.settle();
     assert_eq!(too_long(&lab), [0, 0], "gone altogether");
+    let said = |lab: &Lab| lab.actions.iter().filter(|a| **a == warning).count();
+    assert_eq!(said(&lab), 2, "it could be sent between");
+    for _ in 0..3 {
+        lab.announce(0, &with_communities(3000), &["10.0.0.0/16"]);
+        lab.settle();
+        lab.withdraw(0, &["10.0.0.0/16"]);
+        lab.settle();
+    }
+    assert_eq!(said(&lab), 2, "coming and going is no news");
 }
 
 /// Peer 0 is external on an IPv6 session and IPv6 next hops of IPv4 were agreed on with it; peer 1 is a plain one.

@@ -26,6 +26,8 @@ impl PeerReader<'_> {
                 Fault::new("there is no role to insist on", "set role, or drop the key"),
             );
         }
+        let (communities, graceful_shutdown) = (self.communities(), self.graceful_shutdown(bgp));
+        self.warn_of_lost_mark(communities, graceful_shutdown);
         RouteSwitches {
             local_as: self.local_as(),
             role,
@@ -45,8 +47,8 @@ impl PeerReader<'_> {
             weight: self
                 .get("weight", |text| values::number(text, 0..=65535).and_then(values::narrow))
                 .unwrap_or(default.weight),
-            communities: self.communities(),
-            graceful_shutdown: self.graceful_shutdown(bgp),
+            communities,
+            graceful_shutdown,
             long_lived: self.long_lived(bgp),
             blackhole: if self.switch("blackhole") { Blackhole::Accept } else { Blackhole::Ignore },
             default_route: match self.switch("default_originate") {
@@ -100,6 +102,16 @@ impl PeerReader<'_> {
         ];
         let kinds = self.reader.list(self.entry, "send_communities", |text| values::word(text, &words));
         kinds.into_iter().map(|s| s.value).collect()
+    }
+
+    /// RFC 8326 works by a standard community.
+    fn warn_of_lost_mark(&mut self, communities: SentCommunities, going: GracefulShutdown) {
+        if going == GracefulShutdown::On && !communities.contains(CommunityKind::Standard) {
+            let what = "without `standard` the peer does not see that we are about to go (RFC 8326)";
+            let fault = Fault::new(what, "add `standard`, or set graceful_shutdown = false for this peer");
+            let (place, key) = (self.entry.place("send_communities"), self.entry.path("send_communities"));
+            self.reader.warning(&place, key, fault);
+        }
     }
 
     fn long_lived(&mut self, bgp: &Bgp) -> LongLivedRoutes {
