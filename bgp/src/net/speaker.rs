@@ -322,8 +322,9 @@ impl Speaker {
         self.review_guests();
         let work = self.core.run(self.clock.now(), WORK_PER_TURN);
         self.perform();
-        let sent = self.transmit();
+        // Routes go to whoever installs them before peers hear of them: that takes longer, and others do it meanwhile.
         self.hand_out();
+        let sent = self.transmit();
         let fed = self.monitors.feed(&mut self.core, self.clock.now());
         let works = [work, sent, fed];
         if works.contains(&Work::Pending) { Work::Pending } else { Work::Done }
