@@ -1,4 +1,5 @@
-//! Measures how fast routes get into the kernel, beside a raw batch of the same messages and `ip -batch`.
+//! Measures how fast routes get into the kernel, are all replaced, and go, beside raw batches of the same messages and
+//! `ip -batch`.
 //!
 //! `cargo run --release -p siskin-fib --example install -- 100000`, as root; everything happens in a network namespace
 //! of its own. All the while the kernel is asked how many routes it holds: during a change of mode never fewer and never
@@ -13,13 +14,13 @@
 
 #[path = "../../tests/netns/mod.rs"]
 mod netns;
+mod process;
+mod raw;
 mod sampler;
 
 use std::{
-    io::Write,
     net::{IpAddr, Ipv4Addr},
-    process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use fib::{
@@ -28,109 +29,119 @@ use fib::{
     service::{FibHandle, start},
 };
 use ipnet::Ipv4Net;
-use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage};
-use netlink_packet_route::{RouteNetlinkMessage, route::RouteProtocol};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-use rtnetlink::RouteMessageBuilder;
+use raw::{Batches, Step, Way};
 use sampler::{Sampler, Seen};
+
+/// Changes in one hand-over.
+const BATCH: usize = 256;
 
 fn main() {
     let count = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(100_000);
-    println!("{count} routes           seconds  µs/route");
     for _ in 0..3 {
         netns::run(|| measure(count));
     }
 }
 
-fn report(what: &str, count: u32, took: Duration) {
-    println!("{what:22} {:8.3}  {:8.2}", took.as_secs_f64(), took.as_secs_f64() * 1e6 / f64::from(count));
-}
-
 async fn measure(count: u32) {
+    println!("{count:>9} routes             seconds   CPU s  µs/route   routes in the table (samples)");
     let prefixes: Vec<_> = (0..count).map(prefix).collect();
-    let took = raw(&prefixes);
-    assert_eq!(held(), count as usize);
-    report("raw batch", count, took);
-    netns::ip("route flush proto 179");
-    let took = ip_batch(&prefixes);
-    report("ip -batch", count, took);
-    netns::ip("route flush proto 179");
+    raw(&prefixes, "raw batch", [Way::Device("tunl9"), Way::Device("eth0")]);
+    netns::ip("nexthop add id 7 via 192.168.92.129 dev tunl9 onlink");
+    netns::ip("nexthop add id 8 via 192.168.92.129 dev eth0 onlink");
+    raw(&prefixes, "raw batch, objects", [Way::Object(7), Way::Object(8)]);
+    ip_batch(&prefixes);
     for objects in [ObjectUse::Off, ObjectUse::On] {
-        println!("{}", if objects == ObjectUse::On { "with next-hop objects" } else { "plain" });
-        program(&prefixes, count, objects).await;
+        program(&prefixes, objects).await;
     }
 }
 
-async fn program(prefixes: &[Ipv4Net], count: u32, objects: ObjectUse) {
-    let config = |mode| FibConfig {
+/// Times a step while the table is watched.
+async fn timed(what: &str, count: usize, step: impl Future<Output = ()>) -> Seen {
+    let sampler = Sampler::start();
+    let (began, busy) = (Instant::now(), process::busy());
+    step.await;
+    let (took, busy) = (began.elapsed().as_secs_f64(), (process::busy() - busy).as_secs_f64());
+    let seen = sampler.end();
+    let (each, Seen { samples, least, most }) = (busy * 1e6 / count as f64, seen);
+    println!("{what:28} {took:8.3} {busy:7.3}  {each:8.2}   {least} to {most} ({samples})");
+    seen
+}
+
+fn raw(prefixes: &[Ipv4Net], what: &str, [first, second]: [Way; 2]) {
+    for (step, way) in [(Step::Add, first), (Step::Replace, second), (Step::Delete, first)] {
+        let batches = Batches::new(prefixes, step, way);
+        now(&format!("{what}, {step:?}"), prefixes.len(), || batches.send());
+    }
+    assert_eq!(held(), 0);
+}
+
+fn ip_batch(prefixes: &[Ipv4Net]) {
+    for (step, device) in [(Step::Add, "tunl9"), (Step::Replace, "eth0"), (Step::Delete, "eth0")] {
+        let lines = raw::lines(prefixes, step, device);
+        now(&format!("ip -batch, {step:?}"), prefixes.len(), || raw::ip_batch(&lines));
+    }
+    assert_eq!(held(), 0);
+}
+
+fn now(what: &str, count: usize, step: impl FnOnce()) {
+    let done = timed(what, count, async { step() });
+    futures_util::FutureExt::now_or_never(done).unwrap();
+}
+
+async fn program(prefixes: &[Ipv4Net], objects: ObjectUse) {
+    let before = process::resident_kilobytes();
+    let (fib, _events) = start().unwrap();
+    fib.configure(config(PoolMode::Always, objects)).await.unwrap();
+    fib.end_restart().await.unwrap();
+    let (count, next_hop) = (prefixes.len(), IpAddr::V4(Ipv4Addr::new(192, 168, 92, 129)));
+    let form = if objects == ObjectUse::On { "objects" } else { "plain" };
+    let wanted = |prefix: &Ipv4Net| RouteChange::via((*prefix).into(), next_hop);
+    let gone = |prefix: &Ipv4Net| RouteChange::withdraw((*prefix).into());
+    let installed = timed(&format!("{form}, install"), count, apply(&fib, prefixes, wanted)).await;
+    assert_eq!(held(), count);
+    let mode = async {
+        fib.configure(config(PoolMode::Never, objects)).await.unwrap();
+        fib.settle().await.unwrap();
+    };
+    let changed = timed(&format!("{form}, mode change"), count, mode).await;
+    assert_eq!((changed.least, changed.most), (installed.most, installed.most), "each is replaced in place");
+    timed(&format!("{form}, the same again"), count, apply(&fib, prefixes, wanted)).await;
+    let with_routes = process::resident_kilobytes();
+    let bytes = fib.status().await.unwrap().bytes as f64 / count as f64;
+    let removed = timed(&format!("{form}, remove"), count, apply(&fib, prefixes, gone)).await;
+    assert!(removed.most <= installed.most);
+    assert_eq!(held(), 0);
+    let after = process::resident_kilobytes();
+    println!(
+        "{form}: {bytes:.1} bytes/route; resident {before} kB, with routes {with_routes} kB, after {after} kB"
+    );
+    let singly = async {
+        for _ in 0..1000 {
+            apply(&fib, &prefixes[..1], wanted).await;
+            apply(&fib, &prefixes[..1], gone).await;
+        }
+    };
+    timed(&format!("{form}, one at a time"), 2000, singly).await;
+    fib.flush().await.unwrap();
+    fib.stop().await.unwrap();
+}
+
+fn config(mode: PoolMode, objects: ObjectUse) -> FibConfig {
+    FibConfig {
         objects,
         node_network: "192.168.92.0/24".parse().ok(),
         pools: vec![Pool { cidr: "10.0.0.0/8".parse().unwrap(), mode }],
         tunnel: Tunnel { device: "tunl9".into(), ..Tunnel::default() },
         ..FibConfig::default()
-    };
-    let (fib, _events) = start().unwrap();
-    fib.configure(config(PoolMode::Always)).await.unwrap();
-    fib.end_restart().await.unwrap();
-    let next_hop = IpAddr::V4(Ipv4Addr::new(192, 168, 92, 129));
-    let changes: Vec<_> =
-        prefixes.iter().map(|prefix| RouteChange::via((*prefix).into(), next_hop)).collect();
-    let sampler = Sampler::start();
-    report("install", count, timed(&fib, changes.clone()).await);
-    let installed = tell(sampler.end());
-    assert_eq!(held(), count as usize);
-    let (sampler, began) = (Sampler::start(), Instant::now());
-    fib.configure(config(PoolMode::Never)).await.unwrap();
-    fib.settle().await.unwrap();
-    report("mode change", count, began.elapsed());
-    let changed = tell(sampler.end());
-    assert_eq!((changed.least, changed.most), (installed.most, installed.most), "each is replaced in place");
-    report("the same again", count, timed(&fib, changes).await);
-    println!(
-        "{:22} {:8.1} bytes/route",
-        "table",
-        fib.status().await.unwrap().bytes as f64 / f64::from(count)
-    );
-    if let Some(kilobytes) = resident() {
-        println!("{:22} {kilobytes:8} kB resident", "process");
     }
-    let gone = prefixes.iter().map(|prefix| RouteChange::withdraw((*prefix).into())).collect();
-    let sampler = Sampler::start();
-    report("withdraw", count, timed(&fib, gone).await);
-    assert!(tell(sampler.end()).most <= installed.most);
-    assert_eq!(held(), 0);
-    let began = Instant::now();
-    for _ in 0..1000 {
-        fib.apply(vec![RouteChange::via(prefixes[0].into(), next_hop)]).await.unwrap();
-        fib.settle().await.unwrap();
-        fib.apply(vec![RouteChange::withdraw(prefixes[0].into())]).await.unwrap();
-        fib.settle().await.unwrap();
-    }
-    report("one at a time", 2000, began.elapsed());
-    fib.flush().await.unwrap();
-    fib.stop().await.unwrap();
 }
 
-fn tell(seen: Seen) -> Seen {
-    let Seen { samples, least, most } = seen;
-    println!("{:22} {least} to {most} routes in the table, {samples} samples", "  meanwhile");
-    seen
-}
-
-fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
-
-async fn timed(fib: &FibHandle, changes: Vec<RouteChange>) -> Duration {
-    let batches: Vec<_> = changes.chunks(256).map(<[_]>::to_vec).collect();
-    let began = Instant::now();
-    for batch in batches {
-        fib.apply(batch).await.unwrap();
+/// Hands changes over as the speaker does, and waits until the kernel has answered all of them.
+async fn apply(fib: &FibHandle, prefixes: &[Ipv4Net], change: impl Fn(&Ipv4Net) -> RouteChange) {
+    for batch in prefixes.chunks(BATCH) {
+        fib.apply(batch.iter().map(&change).collect()).await.unwrap();
     }
     fib.settle().await.unwrap();
-    began.elapsed()
 }
 
 fn prefix(index: u32) -> Ipv4Net {
@@ -139,52 +150,4 @@ fn prefix(index: u32) -> Ipv4Net {
 
 fn held() -> usize {
     netns::ip("route show proto 179").lines().count()
-}
-
-fn raw(prefixes: &[Ipv4Net]) -> Duration {
-    let device = netns::ip("-o link show tunl9").split(':').next().unwrap().parse().unwrap();
-    let mut socket = Socket::new(NETLINK_ROUTE).unwrap();
-    socket.bind_auto().unwrap();
-    socket.connect(&SocketAddr::new(0, 0)).unwrap();
-    let batches: Vec<_> = prefixes.chunks(256).map(|batch| messages(batch, device)).collect();
-    let mut answer = vec![0u8; 4096];
-    let began = Instant::now();
-    for batch in &batches {
-        socket.send(batch, 0).unwrap();
-        socket.recv(&mut answer.as_mut_slice(), 0).unwrap();
-    }
-    began.elapsed()
-}
-
-fn messages(prefixes: &[Ipv4Net], device: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (index, prefix) in prefixes.iter().enumerate() {
-        let route = RouteMessageBuilder::<Ipv4Addr>::new()
-            .destination_prefix(prefix.addr(), prefix.prefix_len())
-            .gateway(Ipv4Addr::new(192, 168, 92, 129))
-            .output_interface(device)
-            .onlink()
-            .protocol(RouteProtocol::Other(179))
-            .build();
-        let mut message = NetlinkMessage::from(RouteNetlinkMessage::NewRoute(route));
-        let acknowledge = if index + 1 == prefixes.len() { NLM_F_ACK } else { 0 };
-        message.header.flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | acknowledge;
-        message.finalize();
-        let start = bytes.len();
-        bytes.resize(start + message.buffer_len(), 0);
-        message.serialize(&mut bytes[start..]);
-    }
-    bytes
-}
-
-fn ip_batch(prefixes: &[Ipv4Net]) -> Duration {
-    let lines: String = prefixes
-        .iter()
-        .map(|prefix| format!("route add {prefix} via 192.168.92.129 dev tunl9 proto 179 onlink\n"))
-        .collect();
-    let began = Instant::now();
-    let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
-    ip.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    assert!(ip.wait().unwrap().success());
-    began.elapsed()
 }

@@ -10,6 +10,12 @@ use std::{
     time::Duration,
 };
 
+/// The name of its thread.
+pub(crate) const NAME: &str = "sampler";
+
+/// How often the kernel is asked: each time it walks through the whole table.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// What was seen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
@@ -21,7 +27,7 @@ pub(crate) struct Seen {
     pub(crate) most: usize,
 }
 
-/// A thread that asks every few milliseconds, in the network namespace of the one that started it.
+/// A thread that asks again and again, in the network namespace of the one that started it.
 pub(crate) struct Sampler {
     over: Arc<AtomicBool>,
     thread: JoinHandle<Seen>,
@@ -31,7 +37,7 @@ impl Sampler {
     pub(crate) fn start() -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let asked = over.clone();
-        let thread = thread::spawn(move || {
+        let ask = move || {
             let mut seen = Seen { samples: 0, least: usize::MAX, most: 0 };
             loop {
                 // The last sample is taken after the end.
@@ -45,9 +51,10 @@ impl Sampler {
                 if is_last {
                     return seen;
                 }
-                thread::sleep(Duration::from_millis(5));
+                thread::sleep(PAUSE);
             }
-        });
+        };
+        let thread = thread::Builder::new().name(NAME.into()).spawn(ask).unwrap();
         Self { over, thread }
     }
 
