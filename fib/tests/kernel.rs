@@ -12,10 +12,10 @@ mod netns;
 use std::{thread::sleep, time::Duration};
 
 use fib::{
-    config::{FibConfig, Pool, PoolMode, Programming, Tunnel, TunnelPermission},
+    config::{DiscardRule, FibConfig, Pool, PoolMode, Programming, Tunnel, TunnelPermission},
     event::{FibEvent, Reachability},
     metrics::ResyncReason,
-    route::{NextHop, RouteChange},
+    route::{NextHop, RouteChange, Treatment},
     service::{FibHandle, start},
     view::{Cause, DiffAction, State},
 };
@@ -84,6 +84,34 @@ fn a_mode_change_is_one_replacement_per_route_and_no_deletion() {
         assert_eq!(monitor.lines("172.16."), [direct, tunnelled, direct]);
         apply(&handle, &[withdraw(BLOCK)]).await;
         assert_eq!(routes(179), [OWN]);
+    });
+}
+
+#[test]
+fn a_route_becomes_a_blackhole_and_a_route_again_in_one_replacement_each() {
+    netns::run(|| async {
+        let honouring = FibConfig { discard: DiscardRule::Honour, ..config(PoolMode::Never) };
+        let (handle, _events) = running(honouring).await;
+        apply(&handle, &[via(BLOCK, "192.168.92.129")]).await;
+        let monitor = RouteMonitor::start();
+        let dropped = RouteChange { treatment: Treatment::Discard, ..via(BLOCK, "192.168.92.129") };
+        apply(&handle, &[dropped]).await;
+        assert_eq!(routes(179), [format!("blackhole {BLOCK}"), OWN.to_string()]);
+        apply(&handle, &[via(BLOCK, "192.168.92.129")]).await;
+        assert_eq!(routes(179), [DIRECT, OWN]);
+        let blackhole = format!("blackhole {BLOCK} proto 179");
+        assert_eq!(monitor.lines("172.16.196."), [blackhole, format!("{DIRECT} proto 179")]);
+    });
+}
+
+#[test]
+fn a_table_that_has_never_had_a_route_is_empty() {
+    netns::run(|| async {
+        let (handle, _events) = running(FibConfig { table: 4711, ..config(PoolMode::Never) }).await;
+        apply(&handle, &[via(BLOCK, "192.168.92.129")]).await;
+        assert!(ip("route show table 4711").contains(BLOCK));
+        assert_eq!(handle.diff(None, 10).await.unwrap().entries, []);
+        assert_eq!(routes(179), Vec::<String>::new(), "the main table is none of ours");
     });
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) faults: VecDeque<Fault>,
     /// Every request carried out.
     pub(crate) done: Vec<(Action, IpNet)>,
+    /// The prefix that the next dump leaves out, as one does that is interrupted by a change of the table.
+    pub(crate) overlooked: Option<IpNet>,
     /// How often routes were read.
     pub(crate) dumps: usize,
 }
@@ -227,7 +229,8 @@ impl Kernel for Simulated {
     async fn dump(&mut self) -> io::Result<Vec<KernelRoute>> {
         let mut world = self.world.borrow_mut();
         world.dumps += 1;
-        Ok(world.routes())
+        let overlooked = world.overlooked.take();
+        Ok(world.routes().into_iter().filter(|route| Some(route.prefix) != overlooked).collect())
     }
 
     async fn links(&mut self) -> io::Result<Vec<Link>> {

@@ -291,6 +291,19 @@ fn an_unanswered_batch_is_compared_before_anything_else_is_sent() {
 }
 
 #[test]
+fn a_route_that_a_dump_left_out_is_neither_deleted_nor_taken_for_somebody_elses() {
+    let mut bench = Bench::over(PoolMode::Never);
+    bench.apply(BLOCK, Some(NEAR));
+    bench.done();
+    bench.kernel.world.borrow_mut().overlooked = BLOCK.parse().ok();
+    bench.engine.notice(bench.now, Notice::Overrun);
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(bench.kernel.world.borrow().overlooked, None);
+    assert_eq!((bench.done(), bench.state(BLOCK)), (vec![], (State::Installed, None)));
+    assert_eq!(bench.held(BLOCK), [kernel_route(BLOCK, 179, direct(NEAR))]);
+}
+
+#[test]
 fn a_storm_of_unrelated_routes_costs_neither_lookups_nor_comparisons() {
     let mut bench = Bench::over(PoolMode::Never);
     bench.apply(BLOCK, Some(NEAR));
