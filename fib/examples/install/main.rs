@@ -57,12 +57,12 @@ async fn measure(count: u32) {
 
 /// Times a step while the table is watched.
 async fn timed(what: &str, count: usize, step: impl Future<Output = ()>) -> Seen {
-    let sampler = Sampler::start();
-    let (began, busy) = (Instant::now(), process::busy());
+    let (busy, sampler, began) = (process::busy(), Sampler::start(), Instant::now());
     step.await;
-    let (took, busy) = (began.elapsed().as_secs_f64(), (process::busy() - busy).as_secs_f64());
-    let seen = sampler.end();
-    let (each, Seen { samples, least, most }) = (busy * 1e6 / count as f64, seen);
+    let took = began.elapsed().as_secs_f64();
+    let seen @ Seen { samples, least, most, .. } = sampler.end();
+    let busy = (process::busy() - busy).saturating_sub(seen.busy).as_secs_f64();
+    let each = busy * 1e6 / count as f64;
     println!("{what:28} {took:8.3} {busy:7.3}  {each:8.2}   {least} to {most} ({samples})");
     seen
 }

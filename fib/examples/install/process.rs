@@ -2,9 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use crate::sampler;
-
-/// Nanoseconds in a tick of the clock by which the kernel counts the time of children.
+/// Nanoseconds in a tick, by which the kernel counts the time of processes.
 const TICK: u64 = 10_000_000;
 
 /// The memory it has.
@@ -14,22 +12,17 @@ pub(crate) fn resident_kilobytes() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// The processor's time of all threads but the sampler's, and of children that have ended. Other processes lengthen the
-/// time by the clock, but hardly this one.
+/// The processor's time of all threads, also those that have ended, and of children that have. Other processes lengthen
+/// the time by the clock, but hardly this one.
 pub(crate) fn busy() -> Duration {
-    let threads = fs::read_dir("/proc/self/task").unwrap().map(|thread| thread.unwrap().path());
-    let ours = threads.filter(|path| fs::read_to_string(path.join("comm")).unwrap().trim() != sampler::NAME);
-    let spent = |path: std::path::PathBuf| number(&fs::read_to_string(path.join("schedstat")).unwrap(), 0);
-    Duration::from_nanos(ours.map(spent).sum::<u64>() + children())
-}
-
-fn children() -> u64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    // After the name come the state and 12 other fields, then user and system time.
-    let fields = stat.rsplit(')').next().unwrap();
-    TICK * (number(fields, 13) + number(fields, 14))
+    // After the name come the state, ten other fields, and user and system time: ours, then that of children.
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(4);
+    Duration::from_nanos(TICK * fields.map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>())
 }
 
-fn number(text: &str, field: usize) -> u64 {
-    text.split_whitespace().nth(field).unwrap().parse().unwrap()
+/// The processor's time of the calling thread.
+pub(crate) fn thread_busy() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split_whitespace().next().unwrap().parse().unwrap())
 }

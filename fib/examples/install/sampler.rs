@@ -10,8 +10,7 @@ use std::{
     time::Duration,
 };
 
-/// The name of its thread.
-pub(crate) const NAME: &str = "sampler";
+use crate::process;
 
 /// How often the kernel is asked: each time it walks through the whole table.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -25,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) least: usize,
     /// The most.
     pub(crate) most: usize,
+    /// The processor's time it took to see it.
+    pub(crate) busy: Duration,
 }
 
 /// A thread that asks again and again, in the network namespace of the one that started it.
@@ -37,8 +38,8 @@ impl Sampler {
     pub(crate) fn start() -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let asked = over.clone();
-        let ask = move || {
-            let mut seen = Seen { samples: 0, least: usize::MAX, most: 0 };
+        let thread = thread::spawn(move || {
+            let mut seen = Seen { samples: 0, least: usize::MAX, most: 0, busy: Duration::ZERO };
             loop {
                 // The last sample is taken after the end.
                 let is_last = asked.load(Ordering::Relaxed);
@@ -47,14 +48,14 @@ impl Sampler {
                     samples: seen.samples + 1,
                     least: seen.least.min(routes),
                     most: seen.most.max(routes),
+                    busy: process::thread_busy(),
                 };
                 if is_last {
                     return seen;
                 }
                 thread::sleep(PAUSE);
             }
-        };
-        let thread = thread::Builder::new().name(NAME.into()).spawn(ask).unwrap();
+        });
         Self { over, thread }
     }
 
