@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, fmt::Display};
 
 use bgp::{
     config::{
-        AdminState, AsnRule, Auth, CapabilityConfig, ConnectMode, DecisionConfig, Install, NextHopMode,
-        Reflection, TtlPolicy,
+        AdminState, AsnRule, Auth, CapabilityConfig, ConnectMode, DecisionConfig, Fallover, Install,
+        NextHopMode, Reflection, TtlPolicy,
     },
     policy::Verdict,
 };
@@ -154,6 +154,7 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     switches::peer(facts, &key, &peer.switches);
     facts.add(&key("install"), peer.install == Install::Forward);
     limit::peer(facts, &key, &peer.limit);
+    facts.add(&key("fast_fallover"), peer.fallover == Fallover::Fast);
     bfd::of_peer(facts, &key, peer.bfd);
 }
 

@@ -14,7 +14,7 @@ use std::{
 use bgp::{
     bfd::{BfdConfig, Parameters},
     config::{
-        AdminState, AsnRule, Auth, CapabilityConfig, DecisionConfig, GracefulShutdown, Install,
+        AdminState, AsnRule, Auth, CapabilityConfig, DecisionConfig, Fallover, GracefulShutdown, Install,
         LongLivedRoutes, MonitoringConfig, NextHopMode, PrefixLimit, Reflection, RouteSwitches, TimerConfig,
         TransportConfig,
     },
@@ -197,6 +197,8 @@ pub struct Peer {
     pub limit: PrefixLimit,
     /// Whether and how the path is watched.
     pub bfd: Option<BfdConfig>,
+    /// What becomes of the session when its link goes down.
+    pub fallover: Fallover,
 }
 
 /// One of the names in a peer's `import` or `export`.

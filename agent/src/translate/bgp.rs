@@ -7,7 +7,7 @@ use std::{
 
 use bgp::{
     config::{
-        AdminState, AsnRule, Blackhole, ConnectMode, Install, NextHopMode, PeerConfig, PrefixLimit,
+        AdminState, AsnRule, Blackhole, ConnectMode, Fallover, Install, NextHopMode, PeerConfig, PrefixLimit,
         RangeConfig, Reflection, RouteSwitches, SpeakerConfig, TimerConfig, TransportConfig, TtlPolicy,
     },
     ndp::Advertising,
@@ -131,6 +131,8 @@ fn mesh_peer(intent: &Intent, address: IpAddr, policies: &mut Policies<'_>) -> P
         install: Install::Forward,
         limit: PrefixLimit { most: Some(MESH_MAX_PREFIXES), ..PrefixLimit::default() },
         bfd: intent.bfd.mesh,
+        // Nodes need not share a link, and the underlay may find another way.
+        fallover: Fallover::Timed,
     }
 }
 
@@ -164,5 +166,6 @@ fn other_peer(intent: &Intent, name: &str, peer: &Peer, policies: &mut Policies<
         install: peer.install,
         limit: peer.limit,
         bfd: peer.bfd,
+        fallover: peer.fallover,
     }
 }

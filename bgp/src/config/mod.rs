@@ -30,7 +30,7 @@ pub use self::{
         LongLivedRoutes, OwnAs, PrivateAs, RoleDemand, RouteSwitches, SentCommunities,
     },
     timers::TimerConfig,
-    transport::{AoAlgorithm, AoKey, Auth, ConnectMode, TransportConfig, TtlPolicy},
+    transport::{AoAlgorithm, AoKey, Auth, ConnectMode, Fallover, TransportConfig, TtlPolicy},
 };
 use ipnet::IpNet;
 
@@ -111,6 +111,8 @@ pub struct PeerConfig {
     pub limit: PrefixLimit,
     /// Watch the path to the peer with BFD, and end the session when it fails; `None`: do not.
     pub bfd: Option<BfdConfig>,
+    /// What becomes of the session when its link goes down.
+    pub fallover: Fallover,
 }
 
 impl SpeakerConfig {
@@ -156,6 +158,7 @@ impl PeerConfig {
             install: Install::Forward,
             limit: PrefixLimit::default(),
             bfd: None,
+            fallover: Fallover::Timed,
         }
     }
 }

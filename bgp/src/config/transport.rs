@@ -38,6 +38,17 @@ impl Default for TransportConfig {
     }
 }
 
+/// What becomes of a session whose link goes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallover {
+    /// It ends at once, as if the connection had broken: when no route leads to the peer any more, and, where the peer is
+    /// one hop away or the connection is bound to an interface, when the way goes over another link. It takes
+    /// [answers](crate::net::SpeakerEvent::WatchNextHop) about the way to the peer's address.
+    Fast,
+    /// It lives until the HoldTimer or BFD ends it.
+    Timed,
+}
+
 /// Who opens the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectMode {

@@ -63,7 +63,7 @@ impl LongLived {
 }
 
 /// Whether a session goes over one link.
-fn is_direct(ttl: TtlPolicy) -> bool {
+pub(super) fn is_direct(ttl: TtlPolicy) -> bool {
     matches!(ttl, TtlPolicy::Direct | TtlPolicy::Multihop(1) | TtlPolicy::Security(1))
 }
 

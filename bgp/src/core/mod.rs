@@ -16,6 +16,7 @@ mod chunk;
 mod egress;
 mod event;
 mod export;
+mod fallover;
 mod family;
 mod holding;
 mod ingress;

@@ -19,6 +19,7 @@ pub(super) fn same_session(a: &PeerConfig, b: &PeerConfig) -> bool {
         install: a.install,
         limit: a.limit,
         bfd: a.bfd,
+        fallover: a.fallover,
         shutdown_text: a.shutdown_text.clone(),
         transport: TransportConfig { advertising: a.transport.advertising, ..c.transport.clone() },
         timers: TimerConfig {

@@ -49,6 +49,7 @@ impl Core {
             self.finish_sweeps();
         }
         self.own_addresses_changed();
+        self.shared.follow_session(id);
     }
 
     /// A session has left Established.
@@ -76,6 +77,7 @@ impl Core {
         if wrapped {
             self.finish_sweeps();
         }
+        self.shared.follow_session(id);
         self.shared.forget_closing(id);
         self.own_addresses_changed();
     }
@@ -187,6 +189,9 @@ impl Core {
                 limit::reconsider(&mut self.shared, id, family);
             }
             holding::changed(&mut self.shared, id);
+        }
+        if old.fallover != new.fallover {
+            self.shared.follow_session(id);
         }
         if old.install != new.install || old.switches.blackhole != new.switches.blackhole {
             self.restart_best();

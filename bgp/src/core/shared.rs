@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv6Net};
 
 use super::{
     event::{Action, Presence},
+    fallover::SessionWay,
     holding::Holding,
     input::{Input, Tally},
     ways::PeerWay,
@@ -62,6 +63,8 @@ pub(super) struct Peer {
     /// It passed its limit: what still comes over the session is ignored.
     pub(super) closing: bool,
     pub(super) way: PeerWay,
+    /// The way its session runs over, where that ends with it.
+    pub(super) session_way: Option<SessionWay>,
     inputs: [Input; 2],
 }
 
@@ -90,6 +93,7 @@ impl Peer {
             holding: Holding::default(),
             closing: false,
             way: PeerWay::default(),
+            session_way: None,
             inputs: Default::default(),
         }
     }
@@ -351,7 +355,10 @@ impl Shared {
 
     /// Takes back that a session, which is gone, is to be closed.
     pub(super) fn forget_closing(&mut self, id: PeerId) {
-        self.actions.retain(|a| !matches!(a, Action::CloseSession { peer, .. } if *peer == id));
+        self.actions.retain(|action| match action {
+            Action::CloseSession { peer, .. } | Action::LinkLost(peer) => *peer != id,
+            _ => true,
+        });
     }
 
     /// The next small thing to tell.

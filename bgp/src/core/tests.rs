@@ -1,3 +1,4 @@
+mod fallover;
 mod harness;
 mod holding;
 mod interfaces;

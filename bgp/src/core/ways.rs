@@ -71,6 +71,9 @@ impl Shared {
 impl Core {
     pub(super) fn take_report(&mut self, next_hop: NextHopAddress, report: NextHopReport) {
         let Some(Answered { routes, way }) = self.shared.next_hops.answer(next_hop, report) else { return };
+        if routes.is_some() || way != Way::Same {
+            self.way_changed(next_hop);
+        }
         if let Way::Found(id) | Way::Changed(id) = way
             && self.shared.judge_anew(id)
         {

@@ -187,6 +187,17 @@ impl PeerFsm {
         }
     }
 
+    /// The link of the session is down. That the connection breaks (event 18) would be noticed later: nothing can be said
+    /// over it, so nothing is.
+    pub fn handle_link_lost(&mut self, now: Now) {
+        let session = self.connections.iter().find(|c| c.stage == Stage::Established).map(|c| c.id);
+        if let Some(connection) = session.and_then(|id| self.remove(id)) {
+            let failure = Failure::Transport(TransportError::LinkLost);
+            let ending = Ending { failure, weight: Weight::Lost, last_word: None };
+            self.ended(now, connection, ending, Close::Ours);
+        }
+    }
+
     /// Octets have come: a sign of life for the HoldTimer, whoever has time to look into them.
     pub fn handle_bytes(&mut self, now: Now, id: ConnectionId) {
         if let Some(connection) = self.get_mut(id).filter(|c| c.stage == Stage::Established) {

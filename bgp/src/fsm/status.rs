@@ -56,6 +56,8 @@ pub enum TransportError {
     SourceUnavailable,
     /// The interface the connection is bound to does not exist.
     NoInterface,
+    /// The link the connection went over is down.
+    LinkLost,
     /// The peer closed the connection.
     Closed,
     /// The connection was reset.
@@ -276,6 +278,7 @@ impl DownReport {
                 write!(f, "the source address for {peer} is not on this host")
             }
             TransportError::NoInterface => write!(f, "the interface towards {peer} is not on this host"),
+            TransportError::LinkLost => write!(f, "the link to {peer} is down"),
             TransportError::Closed => write!(f, "connection closed by {peer}"),
             TransportError::Reset => write!(f, "connection reset by {peer}"),
             TransportError::Other => write!(f, "connection to {peer} failed"),
@@ -291,6 +294,7 @@ impl fmt::Display for TransportError {
             Self::NoAnswer => "no answer",
             Self::SourceUnavailable => "the source address is not on this host",
             Self::NoInterface => "the interface is not on this host",
+            Self::LinkLost => "the link to the peer is down",
             Self::Closed => "connection closed by the peer",
             Self::Reset => "connection reset",
             Self::Other => "connection failed",

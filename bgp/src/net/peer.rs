@@ -53,6 +53,8 @@ pub(super) enum Control {
     Stop(Stop),
     /// Close the session of this number, if it is still that one, for this reason.
     StopSession(u64, Stop),
+    /// The link of the session of this number is down.
+    LinkLost(u64),
     /// BFD has found the path to work.
     PathUp,
     /// Ask the peer for all its routes again (RFC 2918).
@@ -217,7 +219,8 @@ impl PeerTask {
                 self.fsm.handle_configure(now, self.config.clone(), change);
             }
             Control::Stop(stop) => self.fsm.handle_stop(now, stop),
-            Control::StopSession(number, _) if number != self.sessions => {}
+            Control::StopSession(number, _) | Control::LinkLost(number) if number != self.sessions => {}
+            Control::LinkLost(_) => self.fsm.handle_link_lost(now),
             Control::StopSession(_, stop) => self.fsm.handle_stop(now, stop),
             Control::PathUp => self.fsm.handle_path_up(now),
             Control::RequestRefresh => self.request_refresh(),

@@ -369,9 +369,12 @@ impl Speaker {
         while let Some(action) = self.core.poll_action() {
             let event = match action {
                 Action::CloseSession { peer, notification, retry_after } => {
-                    // A session that has come up meanwhile is none of the core's business yet.
-                    let session = self.peers.get(&peer).map_or(0, |p| p.session);
-                    self.tell(peer, Control::StopSession(session, Stop::Error { notification, retry_after }));
+                    let stop = Stop::Error { notification, retry_after };
+                    self.tell(peer, Control::StopSession(self.session_of(peer), stop));
+                    continue;
+                }
+                Action::LinkLost(peer) => {
+                    self.tell(peer, Control::LinkLost(self.session_of(peer)));
                     continue;
                 }
                 Action::RequestRoutes(peer) => {
@@ -392,6 +395,11 @@ impl Speaker {
             self.restart.restarting = self.restarting();
             self.tell_restart_state();
         }
+    }
+
+    /// The session the core means: one that has come up meanwhile is none of its business yet.
+    fn session_of(&self, peer: PeerId) -> u64 {
+        self.peers.get(&peer).map_or(0, |p| p.session)
     }
 
     fn restarting(&self) -> Restarting {

@@ -199,6 +199,11 @@ impl NextHops {
         (hop.answer.is_some() || hop.own).then_some(&hop.interfaces)
     }
 
+    /// A next hop in use.
+    pub(crate) fn find(&self, address: NextHopAddress) -> Option<NextHopId> {
+        self.index.get(&address).map(|key| NextHopId(*key))
+    }
+
     /// The interfaces that lead to an address, as far as it is a next hop in use.
     pub(crate) fn interfaces_to(&self, address: NextHopAddress) -> &[Arc<str>] {
         let key = self.index.get(&address);

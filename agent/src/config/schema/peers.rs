@@ -190,6 +190,14 @@ pub(super) const PEERS: &[Key] = &[
         "refuse packets from farther than this many hops (RFC 5082); 1 to 254; not together with `multihop`",
     ),
     key(
+        "fast_fallover",
+        Kind::Switch,
+        Derived("true for an external peer one hop away, or bound to an interface"),
+        Live,
+        "end the session at once when its link goes down, not after the hold time; a peer several hops away: when no \
+         route leads there",
+    ),
+    key(
         "import",
         Kind::Items,
         Derived("pools for internal peers, none for external ones"),

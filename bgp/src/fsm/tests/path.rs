@@ -72,3 +72,24 @@ fn a_failed_path_matters_only_to_an_established_session() {
     assert_eq!(fail(&mut fsm), (vec![], None));
     assert_eq!(fsm.state(), State::OpenConfirm);
 }
+
+#[test]
+fn a_lost_link_ends_the_session_without_a_word_and_its_routes_may_stay() {
+    let mut fsm = established_with(|config| config);
+    fsm.handle_link_lost(at(100));
+    let actions = drain(&mut fsm);
+    assert!(notifications(&actions).is_empty());
+    let kept = |a: &Action| matches!(a, Action::SessionDown { retention: Retention::MayRestart, .. });
+    assert!(actions.iter().any(kept), "{actions:?}");
+    assert!(actions.iter().any(|action| matches!(action, Action::Close(_))));
+    assert_eq!(fsm.last_failure().unwrap().to_string(), "the link to the peer is down");
+    assert_ne!(fsm.state(), State::Idle, "it is tried again");
+}
+
+#[test]
+fn a_lost_link_matters_only_to_an_established_session() {
+    let (mut fsm, _) = machine_in(State::OpenConfirm, ours());
+    fsm.handle_link_lost(at(10));
+    assert!(drain(&mut fsm).is_empty());
+    assert_eq!(fsm.state(), State::OpenConfirm);
+}

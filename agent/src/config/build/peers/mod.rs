@@ -113,6 +113,7 @@ impl PeerReader<'_> {
         let capabilities = self.capabilities(families, &defaults.bgp.capabilities);
         let switches = self.switches(defaults.bgp);
         let import = self.import();
+        let fallover = self.fallover(&transport);
         Peer {
             description,
             admin,
@@ -133,6 +134,7 @@ impl PeerReader<'_> {
             limit: self.limit(&import),
             import,
             bfd: self.bfd(defaults.bfd.parameters),
+            fallover,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use bgp::{
-    config::{AoAlgorithm, AoKey, Auth, ConnectMode, TimerConfig, TransportConfig, TtlPolicy},
+    config::{AoAlgorithm, AoKey, Auth, ConnectMode, Fallover, TimerConfig, TransportConfig, TtlPolicy},
     ndp::Advertising,
     types::{Families, Family},
 };
@@ -31,6 +31,21 @@ impl PeerReader<'_> {
             auth: self.auth(secrets),
             ttl: self.ttl(),
             advertising: self.advertising(),
+        }
+    }
+
+    /// Only a session that cannot go over any other link ends with its link unless told otherwise.
+    pub(super) fn fallover(&mut self, transport: &TransportConfig) -> Fallover {
+        let near = matches!(transport.ttl, TtlPolicy::Direct | TtlPolicy::Security(1));
+        let (default, why) = match (&transport.interface, near && !self.internal()) {
+            (Some(_), _) => (true, "bound to an interface"),
+            (None, true) => (true, "an external peer one hop away"),
+            (None, false) => (false, ""),
+        };
+        let shown = if default { "true" } else { "false" };
+        match self.or_derived("fast_fallover", values::switch, default, shown, why) {
+            true => Fallover::Fast,
+            false => Fallover::Timed,
         }
     }
 

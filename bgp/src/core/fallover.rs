@@ -1,0 +1,86 @@
+//! Sessions that end with the link they run over, long before their hold time does.
+
+use std::sync::Arc;
+
+use super::{Core, egress::is_direct, event::Action, shared::Shared};
+use crate::{
+    config::{Fallover, PeerConfig},
+    event::{Reachability, SessionAddresses},
+    rib::{NextHopId, NextHopState},
+    types::{NextHopAddress, PeerId},
+};
+
+/// The way to a peer with a session, followed as if it were that to a next hop.
+#[derive(Debug)]
+pub(super) struct SessionWay {
+    next_hop: NextHopId,
+    /// The interfaces it was found to lead over; `None`: not found yet.
+    interfaces: Option<Vec<Arc<str>>>,
+}
+
+impl Shared {
+    /// Has the way to a peer followed while it has a session and is configured so.
+    pub(super) fn follow_session(&mut self, id: PeerId) {
+        let way = self.peer(id).and_then(|peer| {
+            let session = peer.session.as_ref().filter(|_| peer.config.fallover == Fallover::Fast)?;
+            Some(peer_hop(session.addresses))
+        });
+        let way = way.map(|hop| SessionWay { next_hop: self.next_hops.acquire(hop), interfaces: None });
+        let next_hop = way.as_ref().map(|way| way.next_hop);
+        let before = self.peer_mut(id).and_then(|peer| std::mem::replace(&mut peer.session_way, way));
+        if let Some(before) = before {
+            self.next_hops.release(before.next_hop);
+        }
+        if let Some(next_hop) = next_hop {
+            self.look_after_sessions(next_hop);
+        }
+    }
+
+    /// Ends the sessions whose way this is, if it is lost.
+    pub(super) fn look_after_sessions(&mut self, next_hop: NextHopId) {
+        let NextHopState::Known(reachability) = self.next_hops.state(next_hop) else { return };
+        let leads_over = self.next_hops.interfaces(next_hop).unwrap_or_default().to_vec();
+        let followed =
+            self.peers().filter(|(_, p)| p.session_way.as_ref().is_some_and(|w| w.next_hop == next_hop));
+        let ids: Vec<_> = followed.map(|(id, _)| id).collect();
+        for id in ids {
+            let Some(peer) = self.peer_mut(id) else { continue };
+            let Some(way) = &mut peer.session_way else { continue };
+            let lost = match (&way.interfaces, reachability) {
+                (None, _) => false,
+                (Some(_), Reachability::Unreachable) => true,
+                (Some(before), Reachability::Reachable { .. }) => {
+                    runs_over_one_link(&peer.config)
+                        && !before.is_empty()
+                        && !leads_over.iter().any(|name| before.contains(name))
+                }
+            };
+            way.interfaces = match reachability {
+                Reachability::Reachable { .. } if !lost => Some(leads_over.clone()),
+                _ => None,
+            };
+            if lost {
+                self.actions.push_back(Action::LinkLost(id));
+            }
+        }
+    }
+}
+
+impl Core {
+    /// The way to this next hop may be another.
+    pub(super) fn way_changed(&mut self, next_hop: NextHopAddress) {
+        if let Some(id) = self.shared.next_hops.find(next_hop) {
+            self.shared.look_after_sessions(id);
+        }
+    }
+}
+
+/// Whether a session ends where the way goes over another link.
+fn runs_over_one_link(config: &PeerConfig) -> bool {
+    config.transport.interface.is_some() || is_direct(config.transport.ttl)
+}
+
+fn peer_hop(addresses: SessionAddresses) -> NextHopAddress {
+    let is_link_local = SessionAddresses { local: addresses.peer, ..addresses };
+    is_link_local.local_hop()
+}
