@@ -1,5 +1,7 @@
 //! What the FIB layer is told: plain data, validated by whoever builds it.
 
+use std::num::NonZeroU32;
+
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
@@ -111,13 +113,28 @@ pub enum DiscardRule {
 pub struct Tunnel {
     /// The device's name; its index and whether it is up are watched.
     pub device: String,
-    /// Whether routes may be sent through it while it is up.
-    pub permission: TunnelPermission,
+    /// What routes do with it.
+    pub usage: TunnelUse,
 }
 
 impl Default for Tunnel {
     fn default() -> Self {
-        Self { device: TUNNEL_DEVICE.into(), permission: TunnelPermission::Granted }
+        Self { device: TUNNEL_DEVICE.into(), usage: TunnelUse::default() }
+    }
+}
+
+/// What routes do with the tunnel device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TunnelUse {
+    /// Whether they may be sent through it while it is up.
+    pub permission: TunnelPermission,
+    /// The MTU in bytes that those through it carry themselves (`RTAX_MTU`); `None`: the device's counts.
+    pub route_mtu: Option<NonZeroU32>,
+}
+
+impl Default for TunnelUse {
+    fn default() -> Self {
+        Self { permission: TunnelPermission::Granted, route_mtu: None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Routes as they are asked for and as the kernel holds them.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU32};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -98,14 +98,40 @@ pub enum Path {
     Unicast(SmallVec<[Leg; 1]>),
     /// Send them on as this next-hop object says.
     Object(ObjectId),
+    /// Do as this path says, with no packet larger than so many bytes (`RTAX_MTU`).
+    Limited(NonZeroU32, Box<Self>),
     /// Something we never ask for: only ever found in the kernel.
     Other,
 }
 
 impl Path {
+    /// The path, limited to packets of so many bytes if that is asked.
+    pub fn limited(self, mtu: Option<NonZeroU32>) -> Self {
+        match mtu {
+            Some(mtu) => Self::Limited(mtu, Box::new(self)),
+            None => self,
+        }
+    }
+
+    /// The path without its limit.
+    pub fn way(&self) -> &Self {
+        match self {
+            Self::Limited(_, path) => path.way(),
+            path => path,
+        }
+    }
+
+    /// The route's own MTU in bytes, if it has one.
+    pub fn mtu(&self) -> Option<NonZeroU32> {
+        match self {
+            Self::Limited(mtu, _) => Some(*mtu),
+            _ => None,
+        }
+    }
+
     /// The object, if the route refers to one.
     pub fn object(&self) -> Option<ObjectId> {
-        match self {
+        match self.way() {
             Self::Object(id) => Some(*id),
             _ => None,
         }
@@ -113,9 +139,9 @@ impl Path {
 
     /// The legs of the route itself; none for one that leads nowhere or refers to an object.
     pub fn legs(&self) -> &[Leg] {
-        match self {
+        match self.way() {
             Self::Unicast(legs) => legs,
-            Self::Blackhole | Self::Unreachable | Self::Object(_) | Self::Other => &[],
+            _ => &[],
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What can be asked of the FIB layer: rows for tables, the difference, an explanation. All serialisable.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU32};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,9 @@ pub struct RouteView {
     /// The next-hop object it refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectId>,
+    /// The MTU of its own that it has, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<NonZeroU32>,
     /// Where it stands.
     pub state: State,
     /// Why it is not installed.
@@ -172,6 +175,9 @@ pub struct KernelRouteView {
     /// The next-hop object it refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectId>,
+    /// The MTU of its own that it has, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<NonZeroU32>,
     /// The legs.
     pub legs: Vec<LegView>,
 }

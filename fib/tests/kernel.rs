@@ -9,10 +9,10 @@
 
 mod netns;
 
-use std::{thread::sleep, time::Duration};
+use std::{num::NonZeroU32, thread::sleep, time::Duration};
 
 use fib::{
-    config::{DiscardRule, FibConfig, Pool, PoolMode, Programming, Tunnel, TunnelPermission},
+    config::{DiscardRule, FibConfig, Pool, PoolMode, Programming, Tunnel, TunnelPermission, TunnelUse},
     event::{FibEvent, Reachability},
     metrics::ResyncReason,
     route::{NextHop, RouteChange, Treatment},
@@ -34,7 +34,7 @@ fn config(mode: PoolMode) -> FibConfig {
         node_network: "192.168.92.0/24".parse().ok(),
         pools: vec![Pool { cidr: "172.16.0.0/16".parse().unwrap(), mode }],
         local_blocks: vec!["172.16.241.64/26".parse().unwrap()],
-        tunnel: Tunnel { device: "tunl9".into(), permission: TunnelPermission::Granted },
+        tunnel: Tunnel { device: "tunl9".into(), usage: TunnelUse::default() },
         ..FibConfig::default()
     }
 }
@@ -334,13 +334,32 @@ fn a_withheld_tunnel_leaves_adopted_routes_alone() {
         ip(&format!("route add {BLOCK} via 192.168.92.129 dev tunl9 proto 179 onlink"));
         let (handle, _events) = start().unwrap();
         let mut withheld = config(PoolMode::Always);
-        withheld.tunnel.permission = TunnelPermission::Withheld;
+        withheld.tunnel.usage.permission = TunnelPermission::Withheld;
         handle.configure(withheld).await.unwrap();
         handle.end_restart().await.unwrap();
         apply(&handle, &[via(BLOCK, "192.168.92.129"), via("172.16.5.0/26", "10.1.1.1")]).await;
         assert_eq!(state(&handle, "172.16.5.0/26").await, (State::Pending, Some(Cause::TunnelWithheld)));
-        handle.tunnel_permission(TunnelPermission::Granted).await.unwrap();
+        handle.tunnel_use(TunnelUse::default()).await.unwrap();
         eventually_routes(&["172.16.5.0/26 via 10.1.1.1 dev tunl9 onlink", TUNNELLED, OWN]);
+    });
+}
+
+#[test]
+fn tunnelled_routes_carry_an_mtu_of_their_own_where_that_is_asked() {
+    netns::run(|| async {
+        let (handle, _events) = running(config(PoolMode::CrossSubnet)).await;
+        apply(&handle, &[via(BLOCK, "10.1.1.1"), via("172.16.5.0/26", "192.168.92.129")]).await;
+        let direct = "172.16.5.0/26 via 192.168.92.129 dev eth0";
+        let tunnelled = format!("{BLOCK} via 10.1.1.1 dev tunl9 onlink");
+        eventually_routes(&[direct, &tunnelled, OWN]);
+        for mtu in [1480, 1400] {
+            let route_mtu = NonZeroU32::new(mtu);
+            handle.tunnel_use(TunnelUse { route_mtu, ..TunnelUse::default() }).await.unwrap();
+            eventually_routes(&[direct, &format!("{tunnelled} mtu {mtu}"), OWN]);
+            assert_eq!(handle.routes(BLOCK.parse().ok(), 1).await.unwrap().routes[0].mtu, route_mtu);
+        }
+        handle.tunnel_use(TunnelUse::default()).await.unwrap();
+        eventually_routes(&[direct, &tunnelled, OWN]);
     });
 }
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use fib::{
-    config::{FibConfig, ObjectUse, Pool, PoolMode, Tunnel, TunnelPermission},
+    config::{FibConfig, ObjectUse, Pool, PoolMode, Tunnel, TunnelUse},
     event::FibEvent,
     route::{NextHop, NextHopSet, RouteChange},
     service::{FibHandle, start},
@@ -35,7 +35,7 @@ fn config(mode: PoolMode, objects: ObjectUse) -> FibConfig {
         node_network: "192.168.92.0/24".parse().ok(),
         pools: vec![Pool { cidr: "172.16.0.0/16".parse().unwrap(), mode }],
         local_blocks: vec!["172.16.241.64/26".parse().unwrap()],
-        tunnel: Tunnel { device: "tunl9".into(), permission: TunnelPermission::Granted },
+        tunnel: Tunnel { device: "tunl9".into(), usage: TunnelUse::default() },
         objects,
         ..FibConfig::default()
     }

@@ -19,7 +19,7 @@ use std::{
 };
 
 use fib::{
-    config::{FibConfig, ObjectUse, Pool, PoolMode, Tunnel, TunnelPermission},
+    config::{FibConfig, ObjectUse, Pool, PoolMode, Tunnel, TunnelUse},
     route::{NextHop, NextHopSet, RouteChange},
     service::start,
 };
@@ -36,7 +36,7 @@ fn config(objects: ObjectUse) -> FibConfig {
         node_network: "192.168.92.0/24".parse().ok(),
         pools: vec![Pool { cidr: "172.16.0.0/16".parse().unwrap(), mode: PoolMode::CrossSubnet }],
         local_blocks: vec!["172.16.241.64/26".parse().unwrap()],
-        tunnel: Tunnel { device: "tunl9".into(), permission: TunnelPermission::Granted },
+        tunnel: Tunnel { device: "tunl9".into(), usage: TunnelUse::default() },
         objects,
         ..FibConfig::default()
     }
@@ -128,6 +128,16 @@ fn state() -> Vec<String> {
     lines
 }
 
+/// How long it takes until everything is as wanted.
+fn repaired(seed: u64, wanted: &[String]) -> Duration {
+    let began = Instant::now();
+    while state() != wanted {
+        assert!(began.elapsed() < REPAIR, "seed {seed}: have {:#?}, want {wanted:#?}", state());
+        sleep(Duration::from_millis(10));
+    }
+    began.elapsed()
+}
+
 fn endure(seed: u64, objects: ObjectUse) {
     let seconds = env::var("SISKIN_SABOTAGE_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(4);
     netns::run(move || async move {
@@ -151,15 +161,10 @@ fn endure(seed: u64, objects: ObjectUse) {
             sleep(Duration::from_millis(dice.below(60)));
         }
         restore();
-        let last = Instant::now();
-        while state() != wanted {
-            assert!(last.elapsed() < REPAIR, "seed {seed}: have {:#?}, want {wanted:#?}", state());
-            sleep(Duration::from_millis(10));
-        }
-        println!("seed {seed}: {acts} acts, right after {:?}", last.elapsed());
-        // And it stays so, with no object that nothing needs.
+        println!("seed {seed}: {acts} acts, right after {:?}", repaired(seed, &wanted));
+        // And it stays so once the links that came back have rested, with no object that nothing needs.
         sleep(Duration::from_millis(1500));
-        assert_eq!(state(), wanted, "seed {seed}");
+        repaired(seed, &wanted);
         if objects == ObjectUse::Off {
             assert_eq!(ip("nexthop show proto 179"), "", "seed {seed}");
         }

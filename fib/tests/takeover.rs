@@ -12,7 +12,7 @@ mod netns;
 use std::{thread::sleep, time::Duration};
 
 use fib::{
-    config::{FibConfig, ObjectUse, Pool, PoolMode, Tunnel, TunnelPermission},
+    config::{FibConfig, ObjectUse, Pool, PoolMode, Tunnel, TunnelUse},
     route::RouteChange,
     service::start,
 };
@@ -28,7 +28,7 @@ fn config() -> FibConfig {
         node_network: "192.168.92.0/24".parse().ok(),
         pools: vec![Pool { cidr: "172.16.0.0/16".parse().unwrap(), mode: PoolMode::CrossSubnet }],
         local_blocks: vec!["172.16.241.64/26".parse().unwrap()],
-        tunnel: Tunnel { device: "tunl9".into(), permission: TunnelPermission::Granted },
+        tunnel: Tunnel { device: "tunl9".into(), usage: TunnelUse::default() },
         adopt: vec![BIRD],
         ..FibConfig::default()
     }

@@ -82,6 +82,7 @@ mod tests {
                 index: 2,
                 kind: "ipip".into(),
                 mtu: tunnel,
+                dont_fragment: None,
                 admin: crate::plan::AdminState::Up,
                 addresses: [].into(),
                 origin: crate::plan::Origin::Adopted,

@@ -20,6 +20,10 @@ pub struct TunnelConfig {
     pub address: Option<Ipv4Addr>,
     /// The device's MTU.
     pub mtu: Mtu,
+    /// The DF bit of outer headers; `None`: the device stays as it is.
+    pub dont_fragment: Option<DontFragment>,
+    /// The source of outer headers.
+    pub outer_source: OuterSource,
     /// The address of the node itself. The link that carries it is the underlay, whose MTU [`Mtu::Auto`] follows.
     pub node_address: Option<Ipv4Addr>,
     /// Whether the kernel's settings that stand in the way are changed.
@@ -49,6 +53,8 @@ impl Default for TunnelConfig {
             need: Need::NotNeeded,
             address: None,
             mtu: Mtu::Auto,
+            dont_fragment: None,
+            outer_source: OuterSource::Route,
             node_address: None,
             sysctls: SysctlCare::Report,
             guard: GuardMode::On,
@@ -79,6 +85,29 @@ pub enum Mtu {
     Auto,
     /// This many bytes.
     Fixed(u32),
+}
+
+/// The DF bit of outer headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DontFragment {
+    /// That of the inner header (`nopmtudisc`), as on the kernel's own device: who allows his packets to be fragmented
+    /// has the outer ones fragmented.
+    Inherited,
+    /// Set (`pmtudisc`): the outer packet is never fragmented. The path's MTU is found out for every packet.
+    Always,
+}
+
+/// The source of outer headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OuterSource {
+    /// The kernel's choice for the route to the other node.
+    Route,
+    /// [`TunnelConfig::node_address`].
+    Node {
+        /// For packets whose inner destination lies here: the tunnel's, not those of other tunnels of this host.
+        inside: BTreeSet<Ipv4Net>,
+    },
 }
 
 /// What is done about settings of the kernel that keep packets from passing: `ip_forward`, and `rp_filter` of the device

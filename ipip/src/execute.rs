@@ -25,11 +25,12 @@ pub(crate) async fn execute(netlink: &Netlink, nft: &Nft, steps: &[Step]) -> Exe
 
 async fn take(netlink: &Netlink, nft: &Nft, step: &Step) -> Result<(), Error> {
     match step {
-        Step::ChangeGuard(change) | Step::ChangeMasquerade(change) => nft.apply(&change.document()).await,
+        Step::ChangeGuard(change) | Step::ChangeLeaving(change) => nft.apply(&change.document()).await,
         Step::RemoveTable => nft.apply(&change::removal()).await,
         Step::CreateDevice => netlink.create().await,
         Step::RenameDevice(index) => netlink.rename(*index).await,
         Step::SetMtu(mtu) => netlink.set_mtu(*mtu).await,
+        Step::SetDontFragment(bit) => netlink.set_dont_fragment(*bit),
         Step::AddAddress(address) => netlink.add_address(*address).await,
         Step::RemoveAddress(net) => netlink.remove_address(*net).await,
         Step::SetUp => netlink.set_up().await,

@@ -43,9 +43,9 @@ const INNER_DESTINATION: &str = "dropped_inner_destination";
 const UNBOUND_SOURCE: &str = "dropped_unbound_source";
 
 /// Priority `raw`: after defragmentation (-400 on hosts that track connections), before conntrack (-200).
-const PRIORITY: i64 = -300;
+pub(crate) const PRIORITY: i64 = -300;
 /// IP in IP (RFC 2003).
-const IPIP_PROTOCOL: u8 = 4;
+pub(crate) const IPIP_PROTOCOL: u8 = 4;
 
 const NODES: &str = "nodes";
 const BEHIND: &str = "behind";
@@ -262,11 +262,13 @@ fn masked(address: &str, length: u8) -> Value {
     }
 }
 
-fn field(name: &str) -> Value {
+/// A field of the header.
+pub(crate) fn field(name: &str) -> Value {
     json!({"payload": {"protocol": "ip", "field": name}})
 }
 
-fn test(op: &str, left: Value, right: Value) -> Value {
+/// A condition.
+pub(crate) fn test(op: &str, left: Value, right: Value) -> Value {
     json!({"match": {"op": op, "left": left, "right": right}})
 }
 

@@ -13,13 +13,15 @@ use tracing::debug;
 use crate::{
     admission::Admission,
     advice::advise,
-    config::{Environment, GuardMode, IPIP_OVERHEAD, KnownNodes, Mtu, Need, SysctlCare, TunnelConfig},
+    config::{
+        Environment, GuardMode, IPIP_OVERHEAD, KnownNodes, Mtu, Need, OuterSource, SysctlCare, TunnelConfig,
+    },
     error::Error,
     execute::{Executed, execute},
     guard, masquerade,
     netlink::Netlink,
     nft::Nft,
-    observe,
+    observe, outer_source,
     patience::{Leave, Patience},
     plan::{
         AddressGoal, AdminState, Desired, Device, Goal, Observed, Plan, Present, Refusal, Step, TableView,
@@ -162,7 +164,7 @@ impl Keeper {
             Responsibility::Taken => Goal::Removed(self.environment.kind),
             Responsibility::None => Goal::Untouched,
         };
-        let desired = Desired { tunnel, masquerade: Ruleset::default() };
+        let desired = Desired { tunnel, leaving: Ruleset::default() };
         let Plan { steps, .. } = plan(&desired, &self.observed, &self.printed);
         execute(&self.netlink, &self.nft, &steps).await.result?;
         if self.responsibility == Responsibility::Taken && self.guard_mode() == GuardMode::On {
@@ -240,7 +242,7 @@ impl Keeper {
     fn cares_for_the_table(&self) -> bool {
         self.responsibility == Responsibility::Taken
             || self.asks_for_masquerading()
-            || self.observed.table.masquerade().is_some()
+            || self.observed.table.leaving().is_some()
     }
 
     fn asks_for_masquerading(&self) -> bool {
@@ -291,7 +293,13 @@ impl Keeper {
             Some(_) => Ruleset::default(),
             None => masquerade::ruleset(&config.masquerade),
         };
-        Desired { tunnel: self.goal(config), masquerade }
+        let source = match (self.responsibility, &config.outer_source, config.node_address) {
+            (Responsibility::Taken, OuterSource::Node { inside }, Some(node)) => {
+                outer_source::ruleset(node, inside)
+            }
+            _ => Ruleset::default(),
+        };
+        Desired { tunnel: self.goal(config), leaving: masquerade.and(source) }
     }
 
     fn felix_masquerade(&self) -> Option<&FelixChain> {
@@ -315,6 +323,7 @@ impl Keeper {
                 Some(address) => AddressGoal::Only(address),
                 None => AddressGoal::Without(self.former_addresses.clone()),
             },
+            dont_fragment: config.dont_fragment,
             guard,
         })
     }
@@ -365,11 +374,11 @@ impl Keeper {
     }
 
     fn remember_rules<'a>(&mut self, taken: impl Iterator<Item = &'a Step>) {
-        let TableView::Present { guard, masquerade } = &self.observed.table else { return };
+        let TableView::Present { guard, leaving } = &self.observed.table else { return };
         for step in taken {
             match step {
                 Step::ChangeGuard(change) => self.printed.note(change, guard),
-                Step::ChangeMasquerade(change) => self.printed.note(change, masquerade),
+                Step::ChangeLeaving(change) => self.printed.note(change, leaving),
                 _ => {}
             }
         }
@@ -386,6 +395,8 @@ impl Keeper {
             problem: problem.map(Into::into),
             index: device.map(|device| device.index),
             mtu: device.map(|device| device.mtu),
+            dont_fragment: device.and_then(|device| device.dont_fragment),
+            outer_source: self.outer_source(config),
             addresses: device.map(|device| device.addresses.iter().copied().collect()).unwrap_or_default(),
             underlay: self.observed.underlay.clone(),
             guard: self.guard_status(config),
@@ -421,12 +432,18 @@ impl Keeper {
     }
 
     fn masquerade_state(&self) -> MasqueradeState {
-        match (self.asks_for_masquerading(), self.felix_masquerade(), self.observed.table.masquerade()) {
-            (false, ..) => MasqueradeState::Off,
-            (true, Some(_), _) => MasqueradeState::Felix,
-            (true, None, Some(_)) => MasqueradeState::InForce,
-            (true, None, None) => MasqueradeState::Absent,
+        let is_there = self.observed.table.leaving().is_some_and(masquerade::is_in);
+        match (self.asks_for_masquerading(), self.felix_masquerade()) {
+            (false, _) => MasqueradeState::Off,
+            (true, Some(_)) => MasqueradeState::Felix,
+            (true, None) if is_there => MasqueradeState::InForce,
+            (true, None) => MasqueradeState::Absent,
         }
+    }
+
+    fn outer_source(&self, config: &TunnelConfig) -> Option<Ipv4Addr> {
+        let is_there = self.observed.table.leaving().is_some_and(outer_source::is_in);
+        config.node_address.filter(|_| is_there)
     }
 
     fn guard_status(&self, config: &TunnelConfig) -> GuardStatus {

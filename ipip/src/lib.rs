@@ -20,10 +20,10 @@
 //! - [`status`]: what is there, and what an operator should know about it.
 //! - [`error`]: why it is not as asked.
 //! - `plan`, `patience`, `advice`: the pure part: steps, when to hold back, what to tell.
-//! - `guard`, `masquerade`, `table`, `admission`, `membership`: pure too: the parts of the nftables table, how it changes,
+//! - `guard`, `masquerade`, `outer_source`, `table`, `admission`, `membership`: pure too: the parts of the nftables table, how it changes,
 //!   and who is let in over time.
 //! - `sysctl`: pure as well: which of the kernel's settings stand in the way.
-//! - `netlink`, `nft`, `observe`, `settings`, `execute`, `watch`: the kernel.
+//! - `netlink`, `sys`, `nft`, `observe`, `settings`, `execute`, `watch`: the kernel.
 //! - `keeper`, `service`, `handle`: a round of care, the task that runs them, the way to it.
 
 mod admission;
@@ -34,23 +34,26 @@ mod execute;
 mod guard;
 mod handle;
 mod keeper;
+mod leaving;
 mod masquerade;
 mod membership;
 mod netlink;
 mod nft;
 mod observe;
+mod outer_source;
 mod patience;
 mod plan;
 mod service;
 mod settings;
 pub mod status;
+mod sys;
 mod sysctl;
 mod table;
 mod watch;
 
 pub use config::{
-    Binding, Completeness, DeviceKind, Environment, GuardMode, KnownNodes, Masquerade, Mtu, Need, NodePrefix,
-    SysctlCare, TunnelConfig,
+    Binding, Completeness, DeviceKind, DontFragment, Environment, GuardMode, IPIP_OVERHEAD, KnownNodes,
+    Masquerade, Mtu, Need, NodePrefix, OuterSource, SysctlCare, TunnelConfig,
 };
 pub use error::Error;
 pub use handle::{TunnelHandle, flush};

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     config::Masquerade,
     guard::{accept, by_length, within},
-    table::{Chain, Hook, Ruleset},
+    table::{Chain, Hook, Ruleset, Table},
 };
 
 const CHAIN: &str = "nat_outgoing";
@@ -22,6 +22,11 @@ const PRIORITY: i64 = 100;
 /// Whether an object of this name belongs to this part of the table.
 pub(crate) fn owns(name: &str) -> bool {
     name.starts_with("nat_")
+}
+
+/// Whether a table has it.
+pub(crate) fn is_in(table: &Table) -> bool {
+    table.chains.contains_key(CHAIN)
 }
 
 /// What this part of the table shall hold.

@@ -11,14 +11,15 @@ use ipnet::Ipv4Net;
 use netlink_packet_route::{
     AddressFamily,
     address::{AddressAttribute, AddressMessage},
-    link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
+    link::{InfoData, InfoIpTunnel, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
 };
 use rtnetlink::{AddressMessageBuilder, Handle, LinkBridge, LinkIpIp, LinkMessageBuilder, LinkUnspec};
 
 use crate::{
-    config::{DeviceKind, Environment},
+    config::{DeviceKind, DontFragment, Environment},
     error::Error,
     plan::{AdminState, Device, Origin},
+    sys,
 };
 
 /// The alias that marks a device as created by us (`ip link show` prints it).
@@ -36,6 +37,7 @@ pub(crate) struct Link {
     pub(crate) index: u32,
     pub(crate) name: String,
     pub(crate) mtu: u32,
+    dont_fragment: Option<DontFragment>,
     kind: String,
     admin: AdminState,
     origin: Origin,
@@ -125,6 +127,12 @@ impl Netlink {
         self.set("set the MTU", message).await
     }
 
+    /// Netlink changes nothing of the kernel's own device; the older interface does.
+    pub(crate) fn set_dont_fragment(&self, bit: DontFragment) -> Result<(), Error> {
+        let changed = sys::change_dont_fragment(&self.name, bit);
+        changed.map_err(|source| self.failure("set the outer DF bit", source))
+    }
+
     pub(crate) async fn set_up(&self) -> Result<(), Error> {
         let message = self.change().await?.up().build();
         self.set("set the device up", message).await
@@ -208,6 +216,7 @@ impl Link {
             index: self.index,
             kind: self.kind,
             mtu: self.mtu,
+            dont_fragment: self.dont_fragment,
             admin: self.admin,
             origin: self.origin,
         }
@@ -227,6 +236,7 @@ impl From<&LinkMessage> for Link {
             index: message.header.index,
             name: String::new(),
             mtu: 0,
+            dont_fragment: None,
             kind: String::new(),
             admin,
             origin: Origin::Adopted,
@@ -236,7 +246,9 @@ impl From<&LinkMessage> for Link {
                 LinkAttribute::IfName(name) => link.name.clone_from(name),
                 LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
                 LinkAttribute::IfAlias(alias) if alias == ALIAS => link.origin = Origin::Created,
-                LinkAttribute::LinkInfo(infos) => link.kind = kind_of(infos),
+                LinkAttribute::LinkInfo(infos) => {
+                    (link.kind, link.dont_fragment) = (kind_of(infos), dont_fragment(infos));
+                }
                 _ => {}
             }
         }
@@ -250,6 +262,18 @@ fn kind_of(infos: &[LinkInfo]) -> String {
         _ => None,
     });
     kind.unwrap_or_default()
+}
+
+fn dont_fragment(infos: &[LinkInfo]) -> Option<DontFragment> {
+    let data = infos.iter().find_map(|info| match info {
+        LinkInfo::Data(InfoData::IpTunnel(data)) => Some(data),
+        _ => None,
+    });
+    data?.iter().find_map(|attribute| match attribute {
+        InfoIpTunnel::PMtuDisc(true) => Some(DontFragment::Always),
+        InfoIpTunnel::PMtuDisc(false) => Some(DontFragment::Inherited),
+        _ => None,
+    })
 }
 
 impl LinkAddress {

@@ -8,8 +8,8 @@ use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use crate::{
-    config::DeviceKind,
-    masquerade,
+    config::{DeviceKind, DontFragment},
+    leaving,
     status::Underlay,
     table::{Printed, Ruleset, Table, change::Change},
 };
@@ -19,8 +19,8 @@ use crate::{
 pub(crate) struct Desired {
     /// The tunnel.
     pub(crate) tunnel: Goal,
-    /// What masquerades, if anything shall.
-    pub(crate) masquerade: Ruleset,
+    /// What packets that leave become, if anything shall.
+    pub(crate) leaving: Ruleset,
 }
 
 /// What is wanted of the tunnel.
@@ -35,13 +35,13 @@ pub(crate) enum Goal {
 }
 
 impl Desired {
-    /// What is wanted of the table: the guard, or `None` for none, and what masquerades.
+    /// What is wanted of the table: the guard, or `None` for none, and what packets that leave become.
     pub(crate) fn table(&self) -> (Option<&Ruleset>, &Ruleset) {
         let guard = match &self.tunnel {
             Goal::Present(present) => present.guard.as_ref(),
             Goal::Untouched | Goal::Removed(_) => None,
         };
-        (guard, &self.masquerade)
+        (guard, &self.leaving)
     }
 }
 
@@ -52,6 +52,8 @@ pub(crate) struct Present {
     pub(crate) kind: DeviceKind,
     /// Its MTU in bytes, or `None` for the one it has.
     pub(crate) mtu: Option<u32>,
+    /// The outer header's DF bit, or `None` for the way it is.
+    pub(crate) dont_fragment: Option<DontFragment>,
     /// Its addresses.
     pub(crate) addresses: AddressGoal,
     /// The guard, or `None`: anyone may send into it.
@@ -92,8 +94,8 @@ pub(crate) enum TableView {
     Present {
         /// The guard.
         guard: Table,
-        /// What masquerades.
-        masquerade: Table,
+        /// What packets that leave become.
+        leaving: Table,
     },
 }
 
@@ -101,8 +103,8 @@ impl TableView {
     /// The view of this table.
     pub(crate) fn new(table: Option<Table>) -> Self {
         let Some(table) = table else { return Self::Absent };
-        let (masquerade, guard) = table.split(masquerade::owns);
-        Self::Present { guard, masquerade }
+        let (leaving, guard) = table.split(leaving::owns);
+        Self::Present { guard, leaving }
     }
 
     /// The guard's part, if there is anything of it.
@@ -113,10 +115,10 @@ impl TableView {
         }
     }
 
-    /// The masquerading part, if there is anything of it.
-    pub(crate) fn masquerade(&self) -> Option<&Table> {
+    /// The part about packets that leave, if there is anything of it.
+    pub(crate) fn leaving(&self) -> Option<&Table> {
         match self {
-            Self::Present { masquerade, .. } if !masquerade.is_empty() => Some(masquerade),
+            Self::Present { leaving, .. } if !leaving.is_empty() => Some(leaving),
             _ => None,
         }
     }
@@ -129,6 +131,8 @@ pub(crate) struct Device {
     /// Its kind (`IFLA_INFO_KIND`), empty for hardware.
     pub(crate) kind: String,
     pub(crate) mtu: u32,
+    /// The outer header's DF bit, where it is a tunnel.
+    pub(crate) dont_fragment: Option<DontFragment>,
     pub(crate) admin: AdminState,
     pub(crate) addresses: BTreeSet<Ipv4Net>,
     pub(crate) origin: Origin,
@@ -158,12 +162,13 @@ pub(crate) enum Step {
     /// Gives the link of this index the device's name again.
     RenameDevice(u32),
     SetMtu(u32),
+    SetDontFragment(DontFragment),
     AddAddress(Ipv4Addr),
     RemoveAddress(Ipv4Net),
     SetUp,
     SetDown,
     DeleteDevice,
-    ChangeMasquerade(Change),
+    ChangeLeaving(Change),
     RemoveTable,
 }
 
@@ -192,7 +197,7 @@ pub(crate) fn plan(desired: &Desired, observed: &Observed, printed: &Printed) ->
         Goal::Present(present) => bring_up(present, observed, printed),
     };
     // Last, and apart from the guard: a kernel that cannot translate addresses can still be guarded.
-    plan.steps.extend(farewell_or_masquerade(desired, &observed.table, printed));
+    plan.steps.extend(farewell_or_leaving(desired, &observed.table, printed));
     plan
 }
 
@@ -225,15 +230,12 @@ fn bring_up(present: &Present, observed: &Observed, printed: &Printed) -> Plan {
     Plan { steps, refusal }
 }
 
-/// The table goes when nothing is wanted of it; else the parts that are not wanted do, and masquerading comes.
-fn farewell_or_masquerade(desired: &Desired, view: &TableView, printed: &Printed) -> Vec<Step> {
-    let TableView::Present { guard, masquerade } = view else {
-        let change = Change::between(&Table::default(), &desired.masquerade, printed);
+/// The table goes when nothing is wanted of it; else the parts that are not wanted do, and what packets that leave become is changed.
+fn farewell_or_leaving(desired: &Desired, view: &TableView, printed: &Printed) -> Vec<Step> {
+    let TableView::Present { guard, leaving } = view else {
+        let change = Change::between(&Table::default(), &desired.leaving, printed);
         let is_known = *view == TableView::Absent;
-        return (is_known && !change.is_empty())
-            .then_some(Step::ChangeMasquerade(change))
-            .into_iter()
-            .collect();
+        return (is_known && !change.is_empty()).then_some(Step::ChangeLeaving(change)).into_iter().collect();
     };
     let nothing = Ruleset::default();
     let (wanted_guard, wanted) = desired.table();
@@ -241,16 +243,16 @@ fn farewell_or_masquerade(desired: &Desired, view: &TableView, printed: &Printed
         return vec![Step::RemoveTable];
     }
     let open = wanted_guard.is_none().then(|| Change::between(guard, &nothing, printed));
-    let translate = Change::between(masquerade, wanted, printed);
+    let translate = Change::between(leaving, wanted, printed);
     let open = open.filter(|change| !change.is_empty()).map(Step::ChangeGuard);
-    open.into_iter().chain((!translate.is_empty()).then_some(Step::ChangeMasquerade(translate))).collect()
+    open.into_iter().chain((!translate.is_empty()).then_some(Step::ChangeLeaving(translate))).collect()
 }
 
 impl Step {
     /// The change of a part of the table.
     pub(crate) fn table_change(&self) -> Option<&Change> {
         match self {
-            Self::ChangeGuard(change) | Self::ChangeMasquerade(change) => Some(change),
+            Self::ChangeGuard(change) | Self::ChangeLeaving(change) => Some(change),
             _ => None,
         }
     }
@@ -265,10 +267,14 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ChangeGuard(change) => write!(f, "guard: {change}"),
-            Self::ChangeMasquerade(change) => write!(f, "masquerading: {change}"),
+            Self::ChangeLeaving(change) => write!(f, "packets that leave: {change}"),
             Self::CreateDevice => write!(f, "create the device"),
             Self::RenameDevice(index) => write!(f, "rename link {index} back"),
             Self::SetMtu(mtu) => write!(f, "set MTU {mtu}"),
+            Self::SetDontFragment(DontFragment::Always) => write!(f, "set the outer DF bit always"),
+            Self::SetDontFragment(DontFragment::Inherited) => {
+                write!(f, "let the inner DF bit be the outer one")
+            }
             Self::AddAddress(address) => write!(f, "add address {address}/32"),
             Self::RemoveAddress(net) => write!(f, "remove address {net}"),
             Self::SetUp => write!(f, "set up"),
@@ -286,7 +292,9 @@ fn equip(present: &Present) -> Vec<Step> {
         AddressGoal::Only(address) => Some(Step::AddAddress(address)),
         AddressGoal::Without(_) => None,
     };
-    mtu.into_iter().chain(address).chain([Step::SetUp]).collect()
+    let always = present.dont_fragment.filter(|bit| *bit == DontFragment::Always);
+    let always = always.map(Step::SetDontFragment);
+    mtu.into_iter().chain(always).chain(address).chain([Step::SetUp]).collect()
 }
 
 fn adjust(present: &Present, device: &Device) -> Vec<Step> {
@@ -294,6 +302,8 @@ fn adjust(present: &Present, device: &Device) -> Vec<Step> {
     if let Some(mtu) = present.mtu.filter(|mtu| *mtu != device.mtu) {
         steps.push(Step::SetMtu(mtu));
     }
+    let differs = |bit: &DontFragment| device.dont_fragment.is_some_and(|found| found != *bit);
+    steps.extend(present.dont_fragment.filter(differs).map(Step::SetDontFragment));
     match &present.addresses {
         AddressGoal::Only(address) => {
             let wanted = Ipv4Net::from(*address);

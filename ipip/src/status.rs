@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::config::GuardMode;
+use crate::config::{DontFragment, GuardMode};
 
 /// A snapshot of the tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,10 @@ pub struct TunnelStatus {
     pub index: Option<u32>,
     /// The device's MTU in bytes, where it exists.
     pub mtu: Option<u32>,
+    /// The DF bit of outer headers, where the device exists and is a tunnel.
+    pub dont_fragment: Option<DontFragment>,
+    /// The source that outer headers are given, if it is not left to the kernel.
+    pub outer_source: Option<Ipv4Addr>,
     /// The IPv4 addresses on the device, sorted.
     pub addresses: Vec<Ipv4Net>,
     /// The link that carries the node's address.
@@ -46,6 +50,8 @@ impl TunnelStatus {
             problem: None,
             index: None,
             mtu: None,
+            dont_fragment: None,
+            outer_source: None,
             addresses: Vec::new(),
             underlay: None,
             guard: GuardStatus::default(),

@@ -37,6 +37,16 @@ pub(crate) struct Ruleset {
     pub(crate) chains: BTreeMap<&'static str, Chain>,
 }
 
+impl Ruleset {
+    /// This and another of other names.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.counters.extend(other.counters);
+        self.sets.extend(other.sets);
+        self.chains.extend(other.chains);
+        self
+    }
+}
+
 /// What the table, or a part of it, holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Table {

@@ -3,13 +3,14 @@
 mod support;
 
 use std::{
+    collections::BTreeSet,
     net::Ipv4Addr,
     time::{Duration, Instant},
 };
 
 use ipip::{
-    Binding, Completeness::Partial, DeviceKind, KnownNodes, Masquerade, MasqueradeState, TunnelConfig,
-    TunnelHandle, TunnelState,
+    Binding, Completeness::Partial, DeviceKind, KnownNodes, Masquerade, MasqueradeState, OuterSource,
+    TunnelConfig, TunnelHandle, TunnelState,
 };
 use support::{
     NODE,
@@ -153,5 +154,32 @@ fn what_leaves_the_pools_is_masqueraded_and_nothing_between_pods() {
         tunnel.configure(TunnelConfig { masquerade: asked, ..TunnelConfig::default() });
         until(&tunnel, |status| status.masquerade == MasqueradeState::Felix).await;
         assert_eq!(host.run("nft list tables"), "table ip nat\n");
+    });
+}
+
+#[test]
+fn the_outer_source_is_pinned_while_that_is_asked_and_masquerading_comes_and_goes_beside_it() {
+    let Some(hosts) = Hosts::new() else { return };
+    let pools = || BTreeSet::from(["172.16.0.0/16".parse().unwrap()]);
+    let pinned = TunnelConfig { outer_source: OuterSource::Node { inside: pools() }, ..config() };
+    let masquerade = Masquerade { sources: pools(), except_to: pools() };
+    let both_ways = TunnelConfig { masquerade, ..pinned.clone() };
+    let rule = format!("@nh,288,16 0xac10 ip saddr set {NODE}");
+    hosts.host.block_on(|| async {
+        let tunnel = start(&hosts.host, pinned.clone(), both());
+        let written = || hosts.host.run("nft list table ip siskin").contains(&rule);
+        until(&tunnel, |status| status.outer_source == Some(NODE)).await;
+        assert!(written());
+        tunnel.configure(both_ways);
+        until(&tunnel, |status| status.masquerade == MasqueradeState::InForce).await;
+        tunnel.configure(pinned);
+        until(&tunnel, |status| status.masquerade == MasqueradeState::Off).await;
+        assert!(written());
+        hosts.host.run("nft delete chain ip siskin outer_source");
+        until(&tunnel, |status| status.repairs == 1).await;
+        assert!(written());
+        tunnel.configure(config());
+        until(&tunnel, |status| status.outer_source.is_none()).await;
+        assert!(!written());
     });
 }

@@ -64,6 +64,9 @@ pub(super) fn facts(intent: &Intent) -> Facts {
     facts.add_list("local.interfaces", &intent.pod_interfaces);
     facts.add_if("tunnel.address", intent.tunnel.address);
     facts.add("tunnel.mtu", intent.tunnel.mtu.map_or("auto".to_owned(), |mtu| mtu.to_string()));
+    facts.add("tunnel.route_mtu", intent.tunnel.route_mtu);
+    facts.add("tunnel.pmtudisc", word(intent.tunnel.pmtudisc));
+    facts.add("tunnel.source", word(intent.tunnel.source));
     facts.add_list("tunnel.next_hops", &intent.tunnel.next_hops);
     facts.add("tunnel.guard", word(intent.tunnel.guard));
     facts.add_list("tunnel.allow_from", &intent.tunnel.allow_from);

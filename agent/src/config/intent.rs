@@ -315,6 +315,12 @@ pub struct Tunnel {
     pub address: Option<Ipv4Addr>,
     /// MTU; `None`: the underlay's less 20.
     pub mtu: Option<u32>,
+    /// The MTU that tunnelled routes carry themselves.
+    pub route_mtu: RouteMtu,
+    /// The DF bit of outer headers.
+    pub pmtudisc: Pmtudisc,
+    /// The source of outer headers.
+    pub source: TunnelSource,
     /// Networks whose addresses are known nodes, besides mesh and iBGP next hops; sorted.
     pub next_hops: Vec<Ipv4Net>,
     /// Networks whose hosts may send into the tunnel although they are no known nodes; sorted.
@@ -329,6 +335,50 @@ pub struct Tunnel {
     pub guard_mark: u32,
     /// What is done about settings of the kernel that keep packets from passing.
     pub sysctls: Sysctls,
+}
+
+/// The MTU that tunnelled routes carry themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteMtu {
+    /// None: the device's counts.
+    Off,
+    /// The underlay's less 20.
+    Auto,
+    /// This many bytes.
+    Fixed(u32),
+}
+
+impl fmt::Display for RouteMtu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Auto => f.write_str("auto"),
+            Self::Fixed(mtu) => mtu.fmt(f),
+        }
+    }
+}
+
+/// The DF bit of outer headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pmtudisc {
+    /// As the device has it.
+    Keep,
+    /// Set.
+    On,
+    /// That of the inner header.
+    Off,
+}
+
+/// The source of outer headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TunnelSource {
+    /// The kernel's choice for the route to the other node.
+    Route,
+    /// The node's address.
+    Node,
 }
 
 /// What is done about settings of the kernel that keep packets from passing.

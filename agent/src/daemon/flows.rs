@@ -12,12 +12,11 @@ use bgp::{
     types::{NextHopAddress, PeerId},
 };
 use fib::{
-    config::TunnelPermission,
     event::{FibEvent, Reachability as Answer, RouteOutcome},
     route::{HopAddress, NextHop, RouteChange, Treatment},
     view::State,
 };
-use ipip::{TunnelHandle, TunnelStatus};
+use ipip::TunnelHandle;
 use ipnet::IpNet;
 use tokio::{sync::mpsc, time::sleep};
 use tracing::{debug, info, warn};
@@ -293,16 +292,16 @@ fn outcome(daemon: &Daemon, outcome: RouteOutcome) {
     daemon.troubled().note(outcome);
 }
 
-/// Lets routes use the tunnel while it is usable, until the tunnel service ends.
+/// Lets routes use the tunnel while it is usable, with the MTU they are to carry, until the tunnel service ends.
 pub(super) async fn from_tunnel(daemon: Daemon, tunnel: TunnelHandle) {
     let mut statuses = tunnel.subscribe();
     let mut told = None;
     loop {
         let status = statuses.borrow_and_update().clone();
-        let now = permission(&status);
-        if told != Some(now) {
-            told = Some(now);
-            ended(daemon.fib.tunnel_permission(now).await);
+        let now = plan::tunnel_use(&daemon.loaded().intent, daemon.mode, Some(&status));
+        if told != Some((status.state, now)) {
+            told = Some((status.state, now));
+            ended(daemon.fib.tunnel_use(now).await);
             let info = format!("{} {}", status.device, words::name(status.state));
             daemon.hub.announce(What::Tunnel { info });
         }
@@ -310,12 +309,6 @@ pub(super) async fn from_tunnel(daemon: Daemon, tunnel: TunnelHandle) {
             return;
         }
     }
-}
-
-/// Whether routes may use the tunnel.
-#[must_use]
-pub(super) fn permission(status: &TunnelStatus) -> TunnelPermission {
-    if status.state.is_usable() { TunnelPermission::Granted } else { TunnelPermission::Withheld }
 }
 
 fn ended(result: Result<(), fib::error::FibError>) {

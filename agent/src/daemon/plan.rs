@@ -7,11 +7,10 @@ use bgp::{
     ndp::Advertising,
     policy::{Policy, RejectReason},
 };
-use fib::config::{FibConfig, Programming, TunnelPermission};
+use fib::config::{FibConfig, Programming, TunnelPermission, TunnelUse};
 use ipip::{TunnelConfig, TunnelStatus};
 use ipnet::IpNet;
 
-use super::flows::permission;
 use crate::{api::protocol::status::RunMode, config::Intent, translate};
 
 /// What the speaker is told. In a dry run it waits to be called, and has nothing to say.
@@ -41,12 +40,22 @@ pub(super) fn originated(intent: &Intent) -> BTreeSet<IpNet> {
 #[must_use]
 pub(super) fn fib(intent: &Intent, mode: RunMode, tunnel: Option<&TunnelStatus>) -> FibConfig {
     let mut config = translate::fib(intent, programming(mode));
-    config.tunnel.permission = match (mode, tunnel) {
-        (RunMode::DryRun, _) => TunnelPermission::Granted,
-        (RunMode::Normal, Some(status)) => permission(status),
-        (RunMode::Normal, None) => TunnelPermission::Withheld,
-    };
+    config.tunnel.usage = tunnel_use(intent, mode, tunnel);
     config
+}
+
+/// What routes do with the tunnel.
+#[must_use]
+pub(super) fn tunnel_use(intent: &Intent, mode: RunMode, tunnel: Option<&TunnelStatus>) -> TunnelUse {
+    let underlay = tunnel.and_then(|status| status.underlay.as_ref()).map(|link| link.mtu);
+    TunnelUse {
+        permission: match (mode, tunnel) {
+            (RunMode::DryRun, _) => TunnelPermission::Granted,
+            (RunMode::Normal, Some(status)) if status.state.is_usable() => TunnelPermission::Granted,
+            (RunMode::Normal, _) => TunnelPermission::Withheld,
+        },
+        route_mtu: translate::route_mtu(intent, underlay),
+    }
 }
 
 /// What the tunnel is told. `locals` are addresses of pods here outside our blocks.

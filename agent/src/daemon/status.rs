@@ -1,5 +1,7 @@
 //! The daemon on one screen.
 
+use std::num::NonZeroU32;
+
 use bgp::{
     config::AdminState,
     core::RestartWait,
@@ -29,6 +31,7 @@ use crate::{
             TunnelStatus as TunnelView,
         },
     },
+    config::Intent,
     http::metrics::FibRoutes,
     translate,
 };
@@ -90,7 +93,9 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
             routes: fib.as_ref().map(|f| words::name(f.objects.form)).unwrap_or_default(),
             objects: fib.as_ref().map_or(0, |f| f.objects.held),
         },
-        tunnel: tunnel.as_deref().map_or_else(|| absent_tunnel(daemon.mode), tunnel_view),
+        tunnel: tunnel
+            .as_deref()
+            .map_or_else(|| absent_tunnel(daemon.mode), |status| tunnel_view(status, &board.loaded.intent)),
         graceful_restart: restart(wait, &peers, fib_counts.stale),
         ranges,
         bmp,
@@ -150,17 +155,21 @@ fn absent_tunnel(mode: RunMode) -> TunnelView {
     }
 }
 
-fn tunnel_view(status: &TunnelStatus) -> TunnelView {
+fn tunnel_view(status: &TunnelStatus, intent: &Intent) -> TunnelView {
     let state = match status.state {
         TunnelState::Idle => "not needed".to_owned(),
         state => words::name(state),
     };
+    let route_mtu = translate::route_mtu(intent, status.underlay.as_ref().map(|link| link.mtu));
     let guarded = status.guard.state == ipip::GuardState::InForce;
     TunnelView {
         device: status.device.clone(),
         state,
         address: status.addresses.first().map(|a| a.addr().to_string()),
         mtu: status.mtu.filter(|_| status.state != TunnelState::Idle),
+        route_mtu: route_mtu.map(NonZeroU32::get),
+        outer_df: status.dont_fragment.map(words::name),
+        outer_source: status.outer_source.map(|source| source.to_string()),
         guard: problems::guard(status),
         known_nodes: status.guard.allowed.len() as u64,
         prefixes: status.guard.behind as u64,

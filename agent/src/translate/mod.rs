@@ -3,14 +3,19 @@
 mod bgp;
 mod policy;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, num::NonZeroU32};
 
 use ::bgp::config::SpeakerConfig;
 use fib::config::{FibConfig, PoolMode, Programming};
-use ipip::{Binding, GuardMode, Masquerade, Mtu, Need, SysctlCare, TunnelConfig};
+use ipip::{
+    Binding, DontFragment, GuardMode, IPIP_OVERHEAD, Masquerade, Mtu, Need, OuterSource, SysctlCare,
+    TunnelConfig,
+};
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::config::{Guard, GuardBind, Intent, IpipMode, NatOutgoing, Sysctls};
+use crate::config::{
+    Guard, GuardBind, Intent, IpipMode, NatOutgoing, Pmtudisc, RouteMtu, Sysctls, TunnelSource,
+};
 
 /// What the speaker is told.
 pub fn speaker(intent: &Intent) -> SpeakerConfig {
@@ -48,13 +53,30 @@ pub fn fib(intent: &Intent, programming: Programming) -> FibConfig {
     }
 }
 
+/// The MTU tunnelled routes carry themselves, over a link that carries this many bytes.
+pub fn route_mtu(intent: &Intent, underlay: Option<u32>) -> Option<NonZeroU32> {
+    match intent.tunnel.route_mtu {
+        RouteMtu::Off => None,
+        RouteMtu::Auto => NonZeroU32::new(underlay?.saturating_sub(IPIP_OVERHEAD)),
+        RouteMtu::Fixed(mtu) => NonZeroU32::new(mtu),
+    }
+}
+
 /// What the tunnel is told.
 pub fn tunnel(intent: &Intent) -> TunnelConfig {
-    let tunnelling = intent.pools.values().any(|pool| pool.ipip_mode != IpipMode::Never);
     TunnelConfig {
-        need: if tunnelling { Need::Needed } else { Need::NotNeeded },
+        need: if tunnelled_pools(intent).next().is_some() { Need::Needed } else { Need::NotNeeded },
         address: intent.tunnel.address,
         mtu: intent.tunnel.mtu.map_or(Mtu::Auto, Mtu::Fixed),
+        dont_fragment: match intent.tunnel.pmtudisc {
+            Pmtudisc::Keep => None,
+            Pmtudisc::On => Some(DontFragment::Always),
+            Pmtudisc::Off => Some(DontFragment::Inherited),
+        },
+        outer_source: match intent.tunnel.source {
+            TunnelSource::Route => OuterSource::Route,
+            TunnelSource::Node => OuterSource::Node { inside: v4(tunnelled_pools(intent)).collect() },
+        },
         node_address: intent.node.address.map(|net| net.addr()),
         guard: match intent.tunnel.guard {
             Guard::On => GuardMode::On,
@@ -72,6 +94,12 @@ pub fn tunnel(intent: &Intent) -> TunnelConfig {
             Sysctls::Set => SysctlCare::Set,
         },
     }
+}
+
+/// Pools into which packets may be tunnelled.
+fn tunnelled_pools(intent: &Intent) -> impl Iterator<Item = &IpNet> {
+    let pools = intent.pools.iter().filter(|(_, pool)| pool.ipip_mode != IpipMode::Never);
+    pools.map(|(cidr, _)| cidr)
 }
 
 fn masquerade(intent: &Intent) -> Masquerade {

@@ -230,6 +230,23 @@ fn the_fib_and_the_tunnel_are_told_of_pools_and_node() {
 }
 
 #[test]
+fn the_outer_headers_and_the_routes_mtu_are_as_asked() {
+    let mesh = |set: &[&str]| intent("192.168.92.128", &[MESH], "172.16.0.0/16,CrossSubnet", set);
+    let plain = mesh(&[]);
+    assert_eq!((tunnel(&plain).dont_fragment, tunnel(&plain).outer_source), (None, OuterSource::Route));
+    assert_eq!(route_mtu(&plain, Some(1500)), None);
+    let asked = mesh(&["tunnel.route_mtu=auto", "tunnel.pmtudisc=on", "tunnel.source=node"]);
+    let inside = BTreeSet::from(["172.16.0.0/16".parse().unwrap()]);
+    assert_eq!(tunnel(&asked).outer_source, OuterSource::Node { inside });
+    assert_eq!(tunnel(&asked).dont_fragment, Some(DontFragment::Always));
+    assert_eq!(route_mtu(&asked, Some(1500)), NonZeroU32::new(1480));
+    assert_eq!(route_mtu(&asked, None), None);
+    let fixed = mesh(&["tunnel.route_mtu=1400", "tunnel.pmtudisc=off"]);
+    assert_eq!(route_mtu(&fixed, None), NonZeroU32::new(1400));
+    assert_eq!(tunnel(&fixed).dont_fragment, Some(DontFragment::Inherited));
+}
+
+#[test]
 fn the_guard_goes_by_our_blocks_and_binds_by_the_mark_it_is_given() {
     let set = ["tunnel.guard_bind=true", "tunnel.guard_mark=0xff0"];
     let tunnel = tunnel(&intent("192.168.92.128", &[MESH], "172.16.0.0/16,Always", &set));

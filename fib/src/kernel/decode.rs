@@ -1,6 +1,6 @@
 //! Netlink messages as routes, lookups and notices.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU32};
 
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_REPLACE, NetlinkMessage, NetlinkPayload};
@@ -8,8 +8,8 @@ use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     link::{LinkAttribute, LinkFlags, LinkMessage},
     route::{
-        RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteNextHopFlags, RouteType,
-        RouteVia,
+        RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteMetric, RouteNextHop, RouteNextHopFlags,
+        RouteType, RouteVia,
     },
 };
 use smallvec::SmallVec;
@@ -34,9 +34,9 @@ pub(super) fn route(message: &RouteMessage) -> Option<KernelRoute> {
         RouteType::BlackHole => Path::Blackhole,
         RouteType::Unreachable => Path::Unreachable,
         RouteType::Unicast if !attributes.unusual => match attributes.object {
-            Some(id) => Path::Object(id),
+            Some(id) => Path::Object(id).limited(attributes.mtu),
             None if legs.is_empty() => Path::Other,
-            None => Path::Unicast(legs),
+            None => Path::Unicast(legs).limited(attributes.mtu),
         },
         _ => Path::Other,
     };
@@ -137,6 +137,7 @@ struct Attributes<'a> {
     table: Option<u32>,
     metric: u32,
     object: Option<ObjectId>,
+    mtu: Option<NonZeroU32>,
     /// Whether there is one that we never set and that changes what the route does.
     unusual: bool,
 }
@@ -154,8 +155,11 @@ impl<'a> Attributes<'a> {
                 RouteAttribute::NhId(id) => read.object = Some(ObjectId(*id)),
                 RouteAttribute::Table(table) => read.table = Some(*table),
                 RouteAttribute::Priority(metric) => read.metric = *metric,
-                RouteAttribute::Metrics(_)
-                | RouteAttribute::PrefSource(_)
+                RouteAttribute::Metrics(metrics) => match metrics.as_slice() {
+                    [RouteMetric::Mtu(mtu)] => read.mtu = NonZeroU32::new(*mtu),
+                    _ => read.unusual = true,
+                },
+                RouteAttribute::PrefSource(_)
                 | RouteAttribute::Source(_)
                 | RouteAttribute::Encap(_)
                 | RouteAttribute::EncapType(_)

@@ -3,13 +3,15 @@
 //! Serialising every message anew costs more than the kernel takes for it, and most differ by their prefix only: the
 //! message of a path is serialised once and the prefix written into copies of it.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use netlink_packet_core::{
     Emitable, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader,
 };
 use netlink_packet_route::{
     AddressFamily,
-    route::{RouteMessage, RouteNextHop, RouteProtocol, RouteScope, RouteType},
+    route::{RouteAttribute, RouteMessage, RouteMetric, RouteNextHop, RouteProtocol, RouteScope, RouteType},
 };
 use rtnetlink::{RouteMessageBuilder, RouteNextHopBuilder};
 
@@ -190,10 +192,8 @@ fn is_elsewhere(target: &Target, slot: Slot) -> bool {
 /// A deletion names our protocol always, the scope never, and the kind and the legs only if they matter.
 fn delete_route(target: &Target, slot: Slot, path: Option<&Path>) -> Result<RouteMessage, Inexpressible> {
     let mut message = match path {
-        Some(path @ (Path::Blackhole | Path::Unreachable | Path::Unicast(_) | Path::Object(_))) => {
-            route(target, slot, path)?
-        }
-        Some(Path::Other) | None => route(target, slot, &Path::Blackhole)?.kind(RouteType::Unspec),
+        Some(path) if *path.way() != Path::Other => route(target, slot, path)?,
+        Some(_) | None => route(target, slot, &Path::Blackhole)?.kind(RouteType::Unspec),
     };
     message = message.scope(RouteScope::NoWhere).tos(slot.tos);
     if slot.metric != 0 {
@@ -203,12 +203,24 @@ fn delete_route(target: &Target, slot: Slot, path: Option<&Path>) -> Result<Rout
 }
 
 fn route(target: &Target, slot: Slot, path: &Path) -> Result<RouteMessageBuilder, Inexpressible> {
-    let message = RouteMessageBuilder::<std::net::IpAddr>::new()
+    let message = RouteMessageBuilder::<IpAddr>::new()
         .destination_prefix(slot.prefix.addr(), slot.prefix.prefix_len())
         .map_err(|_| Inexpressible)?
         .protocol(RouteProtocol::from(target.protocol))
         .scope(RouteScope::Universe)
         .table_id(target.table);
+    let mut message = towards(message, family(slot.prefix), path.way())?;
+    if let Some(mtu) = path.mtu() {
+        message.get_mut().attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu.get())]));
+    }
+    Ok(message)
+}
+
+fn towards(
+    message: RouteMessageBuilder<IpAddr>,
+    family: AddressFamily,
+    path: &Path,
+) -> Result<RouteMessageBuilder<IpAddr>, Inexpressible> {
     match path {
         Path::Blackhole => Ok(message.kind(RouteType::BlackHole)),
         Path::Unreachable => Ok(message.kind(RouteType::Unreachable)),
@@ -216,13 +228,12 @@ fn route(target: &Target, slot: Slot, path: &Path) -> Result<RouteMessageBuilder
             [] => Err(Inexpressible),
             [only] => single(message.kind(RouteType::Unicast), only),
             _ => {
-                let family = family(slot.prefix);
                 let legs = legs.iter().map(|leg| next_hop(family, leg)).collect::<Result<_, _>>()?;
                 Ok(message.kind(RouteType::Unicast).multipath(legs))
             }
         },
         Path::Object(id) => Ok(message.kind(RouteType::Unicast).nhid(id.0)),
-        Path::Other => Err(Inexpressible),
+        Path::Limited(..) | Path::Other => Err(Inexpressible),
     }
 }
 
@@ -264,7 +275,7 @@ pub(super) fn dump_request(family: AddressFamily, table: u32) -> RouteMessage {
     message.header.address_family = family;
     match u8::try_from(table) {
         Ok(table) => message.header.table = table,
-        Err(_) => message.attributes.push(netlink_packet_route::route::RouteAttribute::Table(table)),
+        Err(_) => message.attributes.push(RouteAttribute::Table(table)),
     }
     message
 }
@@ -290,6 +301,8 @@ fn attribute(message: &[u8], kind: u16) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
     use netlink_packet_route::RouteNetlinkMessage;
     use smallvec::smallvec;
@@ -320,7 +333,10 @@ mod tests {
 
     #[test]
     fn a_path_comes_back_as_it_went_in() {
-        let v4: [Path; 7] = [
+        let limited = |path: Path| path.limited(NonZeroU32::new(1400));
+        let v4: [Path; 9] = [
+            limited(Path::Object(ObjectId(0xb3fe_0002))),
+            limited(Path::Unicast(smallvec![leg("192.168.92.129", 9, Onlink::Yes, 1)])),
             Path::Object(ObjectId(0xb3fe_0001)),
             Path::Blackhole,
             Path::Unreachable,

@@ -66,7 +66,7 @@ impl World {
                 emptied.extend(members.is_empty().then_some(object.id));
             }
         }
-        self.slots.values_mut().for_each(|routes| routes.retain(|route| route.path != Path::Object(id)));
+        self.slots.values_mut().for_each(|routes| routes.retain(|route| route.path.object() != Some(id)));
         emptied.into_iter().for_each(|id| self.remove_object(id));
     }
 
@@ -90,7 +90,7 @@ impl World {
                 assert!(before.is_none_or(|b| group(&b.shape) == group(shape)), "{id} changed its kind");
             }
             ObjectRequest::Delete(_) => {
-                let users = self.routes().iter().filter(|route| route.path == Path::Object(id)).count();
+                let users = self.routes().iter().filter(|route| route.path.object() == Some(id)).count();
                 assert_eq!(users, 0, "{id} was deleted in use");
                 self.remove_object(id);
             }
@@ -130,7 +130,7 @@ impl Simulated {
     fn carry_out(&self, paths: &Interner<Path>, request: &Request) -> Result<(), Errno> {
         let mut world = self.world.borrow_mut();
         let path = request.path.and_then(|path| paths.get(path)).cloned();
-        if let Some(Path::Object(id)) = path
+        if let Some(id) = path.as_ref().and_then(Path::object)
             && request.action != Action::Delete
             && !world.objects.contains_key(&id)
         {

@@ -18,7 +18,7 @@ use super::{
     rest::Resting,
 };
 use crate::{
-    config::{FibConfig, TunnelPermission},
+    config::{FibConfig, TunnelUse},
     error::Errno,
     event::{FibEvent, TunnelState},
     kernel::{BATCH, Kernel},
@@ -107,10 +107,10 @@ impl<K: Kernel> Engine<K> {
         self.configured.clone()
     }
 
-    /// Says whether the tunnel device may be used.
-    pub(crate) fn tunnel_permission(&mut self, permission: TunnelPermission) {
-        self.config.tunnel.permission = permission;
-        self.table.tunnel_permission(permission, &self.resolver);
+    /// Says what routes do with the tunnel device.
+    pub(crate) fn tunnel_use(&mut self, usage: TunnelUse) {
+        self.config.tunnel.usage = usage;
+        self.table.tunnel_use(usage, &self.resolver);
     }
 
     /// Takes changes. New next hops are looked up first, so that each route is decided once.

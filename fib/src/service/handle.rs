@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    config::{FibConfig, TunnelPermission},
+    config::{FibConfig, TunnelUse},
     error::FibError,
     metrics::FibMetrics,
     route::{HopAddress, RouteChange},
@@ -18,7 +18,7 @@ use crate::{
 pub(crate) enum Command {
     Apply(Vec<RouteChange>),
     Configure(Box<FibConfig>, oneshot::Sender<Result<Configured, FibError>>),
-    TunnelPermission(TunnelPermission),
+    TunnelUse(TunnelUse),
     Watch(HopAddress),
     Unwatch(HopAddress),
     EndRestart,
@@ -75,10 +75,10 @@ impl FibHandle {
         self.ask(|reply| Command::Configure(Box::new(config), reply)).await?
     }
 
-    /// Says whether the tunnel device may be used; [`FibConfig::tunnel`] says it too. That the device exists and is up
+    /// Says what routes do with the tunnel device; [`FibConfig::tunnel`] says it too. That the device exists and is up
     /// the FIB layer sees for itself.
-    pub async fn tunnel_permission(&self, permission: TunnelPermission) -> Result<(), FibError> {
-        self.send(Command::TunnelPermission(permission)).await
+    pub async fn tunnel_use(&self, usage: TunnelUse) -> Result<(), FibError> {
+        self.send(Command::TunnelUse(usage)).await
     }
 
     /// Asks for [`crate::event::FibEvent::NextHop`]: at once, and whenever the answer changes.

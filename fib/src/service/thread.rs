@@ -22,7 +22,7 @@ use super::{
     handle::{Command, FibHandle},
 };
 use crate::{
-    config::{FibConfig, TunnelPermission},
+    config::{FibConfig, TunnelUse},
     error::FibError,
     event::FibEvent,
     kernel::{Monitor, Netlink, Notice, Target},
@@ -73,7 +73,7 @@ struct Running {
 struct Early {
     changes: BTreeMap<IpNet, RouteChange>,
     watched: BTreeSet<HopAddress>,
-    permission: Option<TunnelPermission>,
+    usage: Option<TunnelUse>,
     restart_ended: bool,
 }
 
@@ -165,7 +165,7 @@ impl Thread {
         match command {
             Command::Apply(changes) => engine.apply(now, &changes),
             Command::Configure(config, reply) => answer(reply, Ok(engine.configure(now, *config))),
-            Command::TunnelPermission(permission) => engine.tunnel_permission(permission),
+            Command::TunnelUse(usage) => engine.tunnel_use(usage),
             Command::Watch(address) => engine.watch(now, address),
             Command::Unwatch(address) => engine.unwatch(address),
             Command::EndRestart => engine.end_restart(),
@@ -255,7 +255,7 @@ impl Early {
             }
             Command::Watch(address) => _ = self.watched.insert(address),
             Command::Unwatch(address) => _ = self.watched.remove(&address),
-            Command::TunnelPermission(permission) => self.permission = Some(permission),
+            Command::TunnelUse(usage) => self.usage = Some(usage),
             Command::EndRestart => self.restart_ended = true,
             Command::Settle(reply) => answer(reply, ()),
             Command::Routes(_, _, reply) => answer(reply, RoutePage::default()),
@@ -269,7 +269,7 @@ impl Early {
     }
 
     fn replay(self, now: Instant, engine: &mut Engine<Netlink>) {
-        self.permission.into_iter().for_each(|permission| engine.tunnel_permission(permission));
+        self.usage.into_iter().for_each(|usage| engine.tunnel_use(usage));
         self.watched.into_iter().for_each(|address| engine.watch(now, address));
         let changes: Vec<_> = self.changes.into_values().collect();
         engine.apply(now, &changes);

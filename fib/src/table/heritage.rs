@@ -167,11 +167,12 @@ impl Table {
     }
 
     fn spelled_out(&mut self, path: Id<Path>) -> Option<Id<Path>> {
-        match self.paths.get(path)? {
+        let held = self.paths.get(path)?;
+        match held.way() {
             Path::Other => None,
             Path::Object(id) => {
-                let legs = normal(self.objects.legs(*id));
-                (!legs.is_empty()).then(|| self.paths.intern(&Path::Unicast(legs)))
+                let (legs, mtu) = (normal(self.objects.legs(*id)), held.mtu());
+                (!legs.is_empty()).then(|| self.paths.intern(&Path::Unicast(legs).limited(mtu)))
             }
             _ => Some(path),
         }
@@ -180,9 +181,9 @@ impl Table {
 
 /// Whether a route leads to another host, or nowhere.
 fn leads_away(path: &Path) -> bool {
-    match path {
+    match path.way() {
         Path::Blackhole | Path::Unreachable => true,
         Path::Unicast(legs) => legs.iter().all(|leg| leg.gateway.is_some()),
-        Path::Object(_) | Path::Other => false,
+        Path::Object(_) | Path::Limited(..) | Path::Other => false,
     }
 }

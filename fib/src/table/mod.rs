@@ -19,7 +19,10 @@ mod sync;
 mod views;
 mod want;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    num::NonZeroU32,
+};
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
@@ -39,7 +42,7 @@ use self::{
     retry::Retries,
 };
 use crate::{
-    config::{FibConfig, ObjectUse, Programming, TunnelPermission},
+    config::{FibConfig, ObjectUse, Programming, TunnelUse},
     decide::Decider,
     event::TunnelState,
     object::IdRange,
@@ -64,6 +67,8 @@ pub struct Table {
     decider: Decider,
     blocks: BTreeSet<IpNet>,
     tunnel: TunnelState,
+    /// The MTU that routes through the tunnel carry themselves.
+    tunnel_mtu: Option<NonZeroU32>,
     restart: RestartPhase,
     entries: Prefixes<Entry>,
     sets: Interner<NextHopSet>,
@@ -93,7 +98,8 @@ impl Table {
             form: Form::Plain,
             decider: Decider::default(),
             blocks: BTreeSet::new(),
-            tunnel: TunnelState { device: None, permission: config.tunnel.permission },
+            tunnel: TunnelState { device: None, permission: config.tunnel.usage.permission },
+            tunnel_mtu: config.tunnel.usage.route_mtu,
             restart: RestartPhase::Underway,
             entries: Prefixes::default(),
             sets: Interner::default(),
@@ -117,7 +123,8 @@ impl Table {
         self.programming = config.programming;
         self.setting = config.objects;
         self.heritage.protocols = config.adopt.iter().copied().filter(|p| *p != config.protocol).collect();
-        self.tunnel.permission = config.tunnel.permission;
+        self.tunnel.permission = config.tunnel.usage.permission;
+        self.tunnel_mtu = config.tunnel.usage.route_mtu;
         let blocks: BTreeSet<_> = config.local_blocks.iter().map(IpNet::trunc).collect();
         for gone in self.blocks.difference(&blocks) {
             if let Some(entry) = self.entries.get_mut(*gone) {
@@ -155,10 +162,12 @@ impl Table {
         }
     }
 
-    /// The tunnel device may, or may no longer, be used.
-    pub fn tunnel_permission(&mut self, permission: TunnelPermission, resolver: &Resolver) {
-        if self.tunnel.permission != permission {
+    /// The tunnel device may, or may no longer, be used, or routes through it carry another MTU from now on.
+    pub fn tunnel_use(&mut self, usage: TunnelUse, resolver: &Resolver) {
+        let TunnelUse { permission, route_mtu } = usage;
+        if (self.tunnel.permission, self.tunnel_mtu) != (permission, route_mtu) {
             self.tunnel.permission = permission;
+            self.tunnel_mtu = route_mtu;
             self.refresh_all(resolver);
         }
     }

@@ -127,6 +127,7 @@ impl Table {
             reason: entry.decision.map(|decision| decision.reason),
             legs: path.map_or_else(Vec::new, |path| self.legs_of(path, devices)),
             object: path.and_then(Path::object),
+            mtu: path.and_then(Path::mtu),
             state,
             cause: self.cause(entry, state),
             errno: entry.errno(),
@@ -192,6 +193,7 @@ impl Table {
             protocol: self.protocol,
             metric: self.slot(prefix).metric,
             object: path.object(),
+            mtu: path.mtu(),
             legs: self.legs_of(path, devices),
         }
     }
@@ -203,13 +205,14 @@ impl Table {
             protocol: route.protocol,
             metric: route.metric,
             object: route.path.object(),
+            mtu: route.path.mtu(),
             legs: self.legs_of(&route.path, devices),
         }
     }
 
     /// The legs of a path, those of its object included.
     fn legs_of(&self, path: &Path, devices: &impl Devices) -> Vec<LegView> {
-        match path {
+        match path.way() {
             Path::Object(id) => legs(&self.objects.legs(*id), devices),
             path => legs(path.legs(), devices),
         }
@@ -236,12 +239,12 @@ fn resolution(address: HopAddress, resolver: &Resolver, devices: &impl Devices) 
 }
 
 fn kind(path: &Path, number: u8) -> String {
-    match path {
+    match path.way() {
         Path::Blackhole => "blackhole".into(),
         Path::Unreachable => "unreachable".into(),
         Path::Unicast(_) | Path::Object(_) => "unicast".into(),
         Path::Other if number == libc::RTN_UNICAST => "unicast".into(),
-        Path::Other => number.to_string(),
+        Path::Limited(..) | Path::Other => number.to_string(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! From the next hops of a prefix to the path the kernel is to hold, or why there is none.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU32};
 
 use ipnet::IpNet;
 use smallvec::SmallVec;
@@ -70,7 +70,11 @@ impl Table {
                 if hops.is_empty() && !unreachable {
                     return Want::nothing(decision, cause);
                 }
-                let path = if unreachable { Path::Unreachable } else { self.path_of(prefix, &hops) };
+                let path = if unreachable {
+                    Path::Unreachable
+                } else {
+                    self.path_of(prefix, &hops).limited(self.mtu_of(&hops))
+                };
                 Want { path: Some(self.paths.intern(&path)), unreachable, ..Want::nothing(decision, None) }
             }
             None => nothing,
@@ -121,6 +125,12 @@ impl Table {
         }
         leave_resting_out(&mut hops, resolver);
         (first, hops, missing)
+    }
+
+    /// The MTU a route through these hops carries: one that takes the tunnel with any of them has the tunnel's.
+    fn mtu_of(&self, hops: &[Hop]) -> Option<NonZeroU32> {
+        let tunnels = hops.iter().any(|hop| Some(hop.leg.device) == self.tunnel.device);
+        self.tunnel_mtu.filter(|_| tunnels)
     }
 
     fn tunnel_device_for_use(&self) -> Result<u32, Cause> {

@@ -5,6 +5,7 @@ use super::*;
 use crate::{
     config::Masquerade,
     guard::{self, Admitted, Behind, binding::Binding},
+    masquerade, outer_source,
     table::{Chain, Hook},
 };
 
@@ -14,13 +15,14 @@ const NAME_INDEX: u32 = 9;
 fn apply(observed: &mut Observed, step: &Step) {
     match step {
         Step::ChangeGuard(change) => parts(observed).0.apply(change),
-        Step::ChangeMasquerade(change) => parts(observed).1.apply(change),
+        Step::ChangeLeaving(change) => parts(observed).1.apply(change),
         Step::RemoveTable => observed.table = TableView::Absent,
         Step::CreateDevice => {
             observed.device = Some(Device {
                 index: NAME_INDEX,
                 kind: "ipip".into(),
                 mtu: 1480,
+                dont_fragment: Some(DontFragment::Inherited),
                 admin: AdminState::Down,
                 addresses: BTreeSet::new(),
                 origin: Origin::Created,
@@ -33,6 +35,7 @@ fn apply(observed: &mut Observed, step: &Step) {
             device(observed).origin = Origin::Adopted;
         }
         Step::SetMtu(mtu) => device(observed).mtu = *mtu,
+        Step::SetDontFragment(bit) => device(observed).dont_fragment = Some(*bit),
         Step::AddAddress(address) => assert!(device(observed).addresses.insert(Ipv4Net::from(*address))),
         Step::RemoveAddress(net) => assert!(device(observed).addresses.remove(net)),
         Step::SetUp => device(observed).admin = AdminState::Up,
@@ -48,10 +51,10 @@ fn device(observed: &mut Observed) -> &mut Device {
 /// The table's two parts; it is created where it is missing.
 fn parts(observed: &mut Observed) -> (&mut Table, &mut Table) {
     if observed.table == TableView::Absent {
-        observed.table = TableView::Present { guard: Table::default(), masquerade: Table::default() };
+        observed.table = TableView::Present { guard: Table::default(), leaving: Table::default() };
     }
     match &mut observed.table {
-        TableView::Present { guard, masquerade } => (guard, masquerade),
+        TableView::Present { guard, leaving } => (guard, leaving),
         other => panic!("a change of {other:?}"),
     }
 }
@@ -62,7 +65,7 @@ fn take(observed: &mut Observed, steps: &[Step], mut printed: Printed) -> Printe
         apply(observed, step);
         match step {
             Step::ChangeGuard(change) => printed.note(change, parts(observed).0),
-            Step::ChangeMasquerade(change) => printed.note(change, parts(observed).1),
+            Step::ChangeLeaving(change) => printed.note(change, parts(observed).1),
             _ => {}
         }
     }
@@ -122,9 +125,17 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn translations()(sources in nets(), except_to in nets()) -> Ruleset {
-        masquerade::ruleset(&Masquerade { sources, except_to })
+    fn translations()(
+        sources in nets(), except_to in nets(), inside in prop::option::of(nets()), node in 0_u8..2,
+    ) -> Ruleset {
+        let masquerade = masquerade::ruleset(&Masquerade { sources, except_to });
+        let node = Ipv4Addr::new(192, 168, 92, node);
+        masquerade.and(inside.map_or_else(Ruleset::default, |inside| outer_source::ruleset(node, &inside)))
     }
+}
+
+fn bits() -> impl Strategy<Value = DontFragment> {
+    prop_oneof![Just(DontFragment::Inherited), Just(DontFragment::Always)]
 }
 
 fn presents() -> impl Strategy<Value = Present> {
@@ -132,18 +143,22 @@ fn presents() -> impl Strategy<Value = Present> {
         (0_u8..6).prop_map(|last| AddressGoal::Only(Ipv4Addr::new(10, 0, 0, last))),
         addresses().prop_map(AddressGoal::Without),
     ];
-    (prop::option::of(1_400_u32..1_403), goal, prop::option::of(guards()))
-        .prop_map(|(mtu, addresses, guard)| Present { kind: DeviceKind::Ipip, mtu, addresses, guard })
+    (prop::option::of(1_400_u32..1_403), prop::option::of(bits()), goal, prop::option::of(guards())).prop_map(
+        |(mtu, dont_fragment, addresses, guard)| {
+            let kind = DeviceKind::Ipip;
+            Present { kind, mtu, dont_fragment, addresses, guard }
+        },
+    )
 }
 
 prop_compose! {
-    fn desires()(present in presents(), masquerade in translations()) -> Desired {
-        Desired { tunnel: Goal::Present(present), masquerade }
+    fn desires()(present in presents(), leaving in translations()) -> Desired {
+        Desired { tunnel: Goal::Present(present), leaving }
     }
 }
 
-fn removed(masquerade: Ruleset) -> Desired {
-    Desired { tunnel: Goal::Removed(DeviceKind::Ipip), masquerade }
+fn removed(leaving: Ruleset) -> Desired {
+    Desired { tunnel: Goal::Removed(DeviceKind::Ipip), leaving }
 }
 
 /// A part of the table as we or someone else left it.
@@ -172,15 +187,17 @@ fn observations() -> impl Strategy<Value = Observed> {
     let admin = prop_oneof![Just(AdminState::Up), Just(AdminState::Down)];
     let origin = prop_oneof![Just(Origin::Created), Just(Origin::Adopted)];
     let kind = prop_oneof![9 => Just("ipip".to_owned()), 1 => Just("bridge".to_owned())];
-    let device =
-        (kind, 1_400_u32..1_403, admin, nets(), origin).prop_map(|(kind, mtu, admin, addresses, origin)| {
-            Device { index: NAME_INDEX, kind, mtu, admin, addresses, origin }
-        });
+    let device = (kind, 1_400_u32..1_403, bits(), admin, nets(), origin).prop_map(
+        |(kind, mtu, bit, admin, addresses, origin)| {
+            let (index, dont_fragment) = (NAME_INDEX, Some(bit));
+            Device { index, kind, mtu, dont_fragment, admin, addresses, origin }
+        },
+    );
     let table = prop_oneof![
         1 => Just(TableView::Unknown),
         2 => Just(TableView::Absent),
         6 => (tables(guards(), ""), tables(translations(), "nat_"))
-            .prop_map(|(guard, masquerade)| TableView::Present { guard, masquerade }),
+            .prop_map(|(guard, leaving)| TableView::Present { guard, leaving }),
     ];
     (prop::option::weighted(0.7, device), prop::option::of(Just(NAME_INDEX)), table).prop_map(
         |(device, renamed, table)| {
@@ -208,8 +225,8 @@ proptest! {
         desired in desires(), start in observations(), rules_known in any::<bool>()
     ) {
         let Goal::Present(present) = desired.tunnel.clone() else { unreachable!() };
-        let (guard, masquerade) = desired.table();
-        let known: Vec<&Ruleset> = guard.into_iter().chain([masquerade]).filter(|_| rules_known).collect();
+        let (guard, leaving) = desired.table();
+        let known: Vec<&Ruleset> = guard.into_iter().chain([leaving]).filter(|_| rules_known).collect();
         let printed = printed_of(&known);
         let Plan { steps, refusal } = plan(&desired, &start, &printed);
         let mut now = start;
@@ -225,7 +242,7 @@ proptest! {
             }
             if now.table != TableView::Unknown {
                 let nothing = Table::default();
-                prop_assert!(holds(now.table.masquerade().unwrap_or(&nothing), &desired.masquerade));
+                prop_assert!(holds(now.table.leaving().unwrap_or(&nothing), &desired.leaving));
             }
             prop_assert_eq!(plan(&desired, &now, &printed), Plan::default());
         }
@@ -285,16 +302,16 @@ proptest! {
 
 #[test]
 fn nothing_is_done_before_the_tunnel_was_needed() {
-    let untouched = Desired { tunnel: Goal::Untouched, masquerade: Ruleset::default() };
+    let untouched = Desired { tunnel: Goal::Untouched, leaving: Ruleset::default() };
     assert_eq!(plan(&untouched, &Observed::default(), &Printed::default()), Plan::default());
 }
 
 #[test]
 fn masquerading_needs_no_tunnel() {
     let sources = ["172.16.0.0/16".parse().unwrap()].into();
-    let masquerade = masquerade::ruleset(&Masquerade { sources, except_to: BTreeSet::new() });
-    let desired = Desired { tunnel: Goal::Untouched, masquerade };
+    let leaving = masquerade::ruleset(&Masquerade { sources, except_to: BTreeSet::new() });
+    let desired = Desired { tunnel: Goal::Untouched, leaving };
     let absent = Observed { table: TableView::Absent, ..Observed::default() };
     let Plan { steps, .. } = plan(&desired, &absent, &Printed::default());
-    assert!(matches!(steps.as_slice(), [Step::ChangeMasquerade(_)]), "{steps:?}");
+    assert!(matches!(steps.as_slice(), [Step::ChangeLeaving(_)]), "{steps:?}");
 }

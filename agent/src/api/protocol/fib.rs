@@ -60,6 +60,9 @@ pub struct KernelRoute {
     /// The next-hop object the route refers to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nhid: Option<u32>,
+    /// The MTU the route itself carries, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
     /// `onlink`, and of a leg that carries nothing `dead` or `linkdown`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
@@ -101,6 +104,9 @@ impl std::fmt::Display for KernelRoute {
         }
         for flag in &self.flags {
             write!(f, " {flag}")?;
+        }
+        if let Some(mtu) = self.mtu {
+            write!(f, " mtu {mtu}")?;
         }
         for leg in &self.nexthops {
             f.write_str(" nexthop")?;

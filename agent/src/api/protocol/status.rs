@@ -224,6 +224,15 @@ pub struct TunnelStatus {
     /// Its MTU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// MTU that tunnelled routes carry themselves, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_mtu: Option<u32>,
+    /// DF bit of outer headers: `always` set, or `inherited` from the inner ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outer_df: Option<String>,
+    /// The source that outer headers are given, if it is not left to the kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outer_source: Option<String>,
     /// `on`, `off`, or why it could not be set up.
     pub guard: String,
     /// How many nodes may send to us through the tunnel.

@@ -113,6 +113,15 @@ fn tunnel(t: &TunnelStatus) -> Vec<String> {
     if let Some(mtu) = t.mtu {
         line.push_str(&format!(", MTU {mtu}"));
     }
+    if let Some(mtu) = t.route_mtu {
+        line.push_str(&format!(", routes with MTU {mtu}"));
+    }
+    if let Some(source) = &t.outer_source {
+        line.push_str(&format!(", sent from {source}"));
+    }
+    if t.outer_df.as_deref() == Some("always") {
+        line.push_str(", never fragmented");
+    }
     let nodes = count(t.known_nodes, "known node");
     let mut lines =
         vec![line, format!("guard {}, {nodes}, {} behind", t.guard, count(t.prefixes, "network"))];
@@ -228,6 +237,17 @@ mod tests {
             },
             ..Status::default()
         }
+    }
+
+    #[test]
+    fn what_is_asked_of_outer_headers_is_told_beside_the_mtu() {
+        let mut status = example();
+        status.tunnel.route_mtu = Some(1400);
+        status.tunnel.outer_source = Some("192.168.92.128".into());
+        status.tunnel.outer_df = Some("always".into());
+        let text = rendered(|out| write(out, &status));
+        let line = "MTU 1480, routes with MTU 1400, sent from 192.168.92.128, never fragmented";
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::config::{
     error::Fault,
-    intent::{Guard, GuardBind, IpipMode, Node, Pool, Sysctls, Tunnel},
+    intent::{Guard, GuardBind, IpipMode, Node, Pmtudisc, Pool, RouteMtu, Sysctls, Tunnel, TunnelSource},
     reader::{Entry, Reader},
     values,
 };
@@ -32,6 +32,13 @@ pub(super) fn tunnel(reader: &mut Reader, node: &Node, pools: &BTreeMap<IpNet, P
         }
     }
     let mtu = reader.get(&table, "mtu", mtu);
+    let route_mtu = reader.get(&table, "route_mtu", route_mtu);
+    let pmtudisc = reader.get(&table, "pmtudisc", |text| {
+        values::word(text, &[("keep", Pmtudisc::Keep), ("on", Pmtudisc::On), ("off", Pmtudisc::Off)])
+    });
+    let source = reader.get(&table, "source", |text| {
+        values::word(text, &[("route", TunnelSource::Route), ("node", TunnelSource::Node)])
+    });
     let next_hops = networks(reader, &table, "next_hops");
     let allow_from = networks(reader, &table, "allow_from");
     let bind = reader.get(&table, "guard_bind", values::switch);
@@ -49,6 +56,9 @@ pub(super) fn tunnel(reader: &mut Reader, node: &Node, pools: &BTreeMap<IpNet, P
     Tunnel {
         address: address.map(|s| s.value),
         mtu: mtu.and_then(|s| s.value),
+        route_mtu: route_mtu.map_or(RouteMtu::Off, |s| s.value),
+        pmtudisc: pmtudisc.map_or(Pmtudisc::Keep, |s| s.value),
+        source: source.map_or(TunnelSource::Route, |s| s.value),
         next_hops,
         allow_from,
         guard: guard.map_or(Guard::On, |s| s.value),
@@ -83,8 +93,19 @@ fn mark(text: &str) -> Result<u32, Fault> {
 fn mtu(text: &str) -> Result<Option<u32>, Fault> {
     match text {
         "auto" => Ok(None),
-        _ => values::number(text, 68..=65515)
-            .map(Some)
-            .map_err(|fault| Fault::new(fault.what, format!("{}, or auto", fault.remedy))),
+        _ => octets(text, "auto").map(Some),
     }
+}
+
+fn route_mtu(text: &str) -> Result<RouteMtu, Fault> {
+    match text {
+        "off" => Ok(RouteMtu::Off),
+        "auto" => Ok(RouteMtu::Auto),
+        _ => octets(text, "auto, or off").map(RouteMtu::Fixed),
+    }
+}
+
+fn octets(text: &str, or: &str) -> Result<u32, Fault> {
+    let number = values::number(text, 68..=65515);
+    number.map_err(|fault| Fault::new(fault.what, format!("{}, or {or}", fault.remedy)))
 }

@@ -10,6 +10,27 @@ pub(super) const TUNNEL: &[Key] = &[
     key("address", Kind::Text, Derived("none"), Live, "IPv4 address of tunl0, a /32"),
     key("mtu", Kind::TextOrInteger, Text("auto"), Live, "`auto`: the underlay's less 20; or a number"),
     key(
+        "route_mtu",
+        Kind::TextOrInteger,
+        Text("off"),
+        Live,
+        "MTU that tunnelled routes carry themselves: `auto`, the underlay's less 20; a number; or `off`",
+    ),
+    key(
+        "pmtudisc",
+        Kind::Text,
+        Text("keep"),
+        Live,
+        "DF bit of outer headers: `on`, always set; `off`, the inner header's; `keep`, as the device has it",
+    ),
+    key(
+        "source",
+        Kind::Text,
+        Text("route"),
+        Live,
+        "source of outer headers: `route`, the kernel's choice; `node`, the node's address whatever the route says",
+    ),
+    key(
         "next_hops",
         Kind::TextList,
         Empty,

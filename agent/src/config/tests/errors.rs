@@ -150,6 +150,24 @@ fn the_guards_mark_is_bits_in_one_row() {
 }
 
 #[test]
+fn what_outer_headers_and_routes_may_be_told_is_listed() {
+    refused(&[
+        (
+            "[tunnel]\nroute_mtu = 20",
+            "siskin.toml:2:13: tunnel.route_mtu: 20 is out of range; use 68 to 65515, or auto, or off",
+        ),
+        (
+            "[tunnel]\npmtudisc = \"yes\"",
+            "siskin.toml:2:12: tunnel.pmtudisc: `yes` means nothing here; use keep, on or off",
+        ),
+        (
+            "[tunnel]\nsource = \"192.168.92.128\"",
+            "siskin.toml:2:10: tunnel.source: `192.168.92.128` means nothing here; use route or node",
+        ),
+    ]);
+}
+
+#[test]
 fn a_peer_is_another_host_known_once() {
     let peers =
         |list: &[&str]| -> String { list.iter().map(|keys| format!("[[peers]]\n{keys}\n")).collect() };

@@ -1,5 +1,7 @@
 //! Kernel routes.
 
+use std::num::NonZeroU32;
+
 use fib::{
     decide::Verdict,
     route::Onlink,
@@ -30,6 +32,7 @@ pub(crate) fn row(view: &RouteView, slot: Slot) -> FibRow {
     FibRow {
         route: KernelRoute {
             nhid: view.object.map(|id| id.0),
+            mtu: view.mtu.map(NonZeroU32::get),
             ..route(kind, view.prefix, &view.legs, slot.protocol, slot.metric)
         },
         path: path(view),
@@ -105,7 +108,8 @@ pub(crate) fn difference(entry: &DiffEntry, slot: Slot) -> FibRow {
 #[must_use]
 pub(crate) fn kernel_route(view: &KernelRouteView) -> KernelRoute {
     let nhid = view.object.map(|id| id.0);
-    KernelRoute { nhid, ..route(&view.kind, view.dst, &view.legs, view.protocol, view.metric) }
+    let mtu = view.mtu.map(NonZeroU32::get);
+    KernelRoute { nhid, mtu, ..route(&view.kind, view.dst, &view.legs, view.protocol, view.metric) }
 }
 
 fn route(kind: &str, prefix: IpNet, legs: &[LegView], protocol: u8, metric: u32) -> KernelRoute {
@@ -176,6 +180,7 @@ mod tests {
                 link: LinkState::Up,
             }],
             object: None,
+            mtu: None,
             state: State::Installed,
             cause: None,
             errno: None,
@@ -188,6 +193,12 @@ mod tests {
         let row = row(&view(), SLOT);
         assert_eq!(row.route.to_string(), "172.16.196.128/26 via 192.168.92.129 dev tunl0 proto 179 onlink");
         assert_eq!((row.path.as_str(), row.state.as_str(), row.error), ("tunnel", "installed", None));
+    }
+
+    #[test]
+    fn a_route_with_an_mtu_of_its_own_tells_it() {
+        let row = row(&RouteView { mtu: NonZeroU32::new(1400), ..view() }, SLOT);
+        assert!(row.route.to_string().ends_with("dev tunl0 proto 179 onlink mtu 1400"), "{}", row.route);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Random histories: whatever happens, in the end the kernel holds what is wanted, no wanted prefix was ever deleted,
 //! and nobody else's route was ever touched. The simulated kernel checks the latter two at every request.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+};
 
 use proptest::prelude::*;
 
@@ -19,6 +22,7 @@ enum Step {
     Withdraw { prefix: u8 },
     Mode(PoolMode),
     Objects(ObjectUse),
+    RouteMtu(Option<NonZeroU32>),
     ObjectGone { which: u8, heard: bool },
     IdTaken { number: u8 },
     EndRestart,
@@ -48,6 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => prefix.clone().prop_map(|prefix| Step::Withdraw { prefix }),
         2 => mode.prop_map(Step::Mode),
         2 => prop_oneof![Just(ObjectUse::On), Just(ObjectUse::Off)].prop_map(Step::Objects),
+        2 => (0u32..3).prop_map(|mtu| Step::RouteMtu(NonZeroU32::new(mtu))),
         2 => (0u8..8, heard).prop_map(|(which, heard)| Step::ObjectGone { which, heard }),
         1 => (0u8..8).prop_map(|number| Step::IdTaken { number }),
         1 => Just(Step::EndRestart),
@@ -85,6 +90,7 @@ struct Model {
     adopted: BTreeSet<IpNet>,
     mode: Option<PoolMode>,
     objects: ObjectUse,
+    route_mtu: Option<NonZeroU32>,
     flushed: bool,
 }
 
@@ -95,7 +101,8 @@ impl Model {
         }
         let reached = next_hops.iter().filter(|next_hop| !self.unreachable.contains(*next_hop));
         let legs: Vec<_> = reached.flat_map(|next_hop| self.leg(*next_hop).legs().to_vec()).collect();
-        Some(if legs.is_empty() { Path::Unreachable } else { merged(&legs) })
+        let mtu = self.route_mtu.filter(|_| legs.iter().any(|leg| leg.device == TUNNEL));
+        Some(if legs.is_empty() { Path::Unreachable } else { merged(&legs).limited(mtu) })
     }
 
     fn leg(&self, next_hop: IpAddr) -> Path {
@@ -109,7 +116,9 @@ impl Model {
     }
 
     fn config(&self) -> FibConfig {
-        FibConfig { objects: self.objects, ..config(self.mode.unwrap_or(PoolMode::Always)) }
+        let mut config = FibConfig { objects: self.objects, ..config(self.mode.unwrap_or(PoolMode::Always)) };
+        config.tunnel.usage.route_mtu = self.route_mtu;
+        config
     }
 
     fn wants(&self, prefix: IpNet) -> bool {
@@ -155,6 +164,10 @@ fn perform(bench: &mut Bench, model: &mut Model, step: Step) {
         Step::Objects(objects) => {
             (model.objects, model.flushed) = (objects, false);
             bench.engine.configure(bench.now, model.config());
+        }
+        Step::RouteMtu(mtu) => {
+            model.route_mtu = mtu;
+            bench.engine.tunnel_use(model.config().tunnel.usage);
         }
         Step::ObjectGone { which, heard } => {
             let id = bench.kernel.world.borrow().objects.keys().nth(which.into()).copied();
@@ -281,7 +294,7 @@ proptest! {
         prop_assert_eq!(bench.engine.status().restart, RestartPhase::Over);
         // No object is left that nothing needs.
         let world = bench.kernel.world.borrow();
-        let routes = |id| world.routes().iter().any(|route| route.path == Path::Object(id));
+        let routes = |id| world.routes().iter().any(|route| route.path.object() == Some(id));
         let holds = |group: &KernelObject, id| match &group.shape {
             Shape::Group(members) => routes(group.id) && members.iter().any(|member| member.id == id),
             _ => false,

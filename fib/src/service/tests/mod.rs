@@ -119,7 +119,7 @@ impl Bench {
     fn spelled_out(&self, mut route: KernelRoute) -> KernelRoute {
         let world = self.kernel.world.borrow();
         let shape = |id| world.objects.get(&id).map(|object| object.shape.clone());
-        if let Path::Object(id) = route.path {
+        if let Some(id) = route.path.object() {
             let legs: Vec<Leg> = match shape(id) {
                 Some(Shape::Leg(leg)) => vec![leg],
                 Some(Shape::Group(members)) => members
@@ -131,7 +131,7 @@ impl Bench {
                     .collect(),
                 shape => panic!("{route:?} refers to {shape:?}"),
             };
-            route.path = merged(&legs);
+            route.path = merged(&legs).limited(route.path.mtu());
         }
         route
     }
@@ -168,8 +168,11 @@ fn direct(gateway: &str) -> Path {
     Path::Unicast(smallvec::smallvec![Leg { gateway: Some(ip(gateway)), ..on_link(2) }])
 }
 
+/// The index of the simulated kernel's tunl0.
+const TUNNEL: u32 = 9;
+
 fn tunnelled(gateway: &str) -> Path {
-    let leg = Leg { gateway: Some(ip(gateway)), device: 9, onlink: Onlink::Yes, weight: 1 };
+    let leg = Leg { gateway: Some(ip(gateway)), device: TUNNEL, onlink: Onlink::Yes, weight: 1 };
     Path::Unicast(smallvec::smallvec![leg])
 }
 
