@@ -16,4 +16,5 @@ mod long_lived;
 mod namespace;
 mod paths;
 mod policy;
+mod ranges;
 mod roles;
