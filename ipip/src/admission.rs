@@ -18,6 +18,8 @@ pub(crate) struct Admission {
     behind: Membership<Behind>,
     here: Membership<Ipv4Net>,
     marks: Binding,
+    /// Nodes that found no mark free.
+    unmarked: usize,
 }
 
 impl Admission {
@@ -60,9 +62,15 @@ impl Admission {
         self.nodes.leaving()
     }
 
+    /// How many nodes have no mark of their own, for want of numbers, as of the last [`Self::admitted`].
+    pub(crate) fn unmarked(&self) -> usize {
+        self.unmarked
+    }
+
     /// All that is admitted at this moment.
     pub(crate) fn admitted(&mut self, binding: config::Binding) -> Admitted {
         let (nodes, behind) = (self.nodes.allowed(), self.behind.allowed());
+        self.unmarked = 0;
         let binding = match binding {
             config::Binding::Loose => None,
             config::Binding::Strict { mask } => {
@@ -70,6 +78,7 @@ impl Admission {
                 let all: BTreeSet<Ipv4Addr> =
                     single.chain(behind.iter().filter_map(|behind| behind.node)).collect();
                 self.marks.assign(mask, &all);
+                self.unmarked = all.len().saturating_sub(self.marks.marks.len());
                 Some(self.marks.clone())
             }
         };
@@ -81,4 +90,25 @@ impl Admission {
 fn here(config: &TunnelConfig) -> BTreeSet<Ipv4Net> {
     let own = config.address.into_iter().chain(config.node_address).map(Ipv4Net::from);
     config.local.iter().map(Ipv4Net::trunc).chain(own).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_beyond_the_marks_bits_are_counted_until_the_binding_goes_or_has_more_of_them() {
+        let nodes = (1..=5).map(|last| Ipv4Net::from(Ipv4Addr::new(10, 0, 0, last))).collect();
+        let known = KnownNodes { nodes, behind: BTreeSet::new(), completeness: Completeness::Complete };
+        let mut admission = Admission::default();
+        admission.update(Duration::ZERO, &TunnelConfig::default(), Some(&known));
+        for (binding, unmarked) in [
+            (config::Binding::Strict { mask: 0x3 }, 2),
+            (config::Binding::Strict { mask: 0xf }, 0),
+            (config::Binding::Loose, 0),
+        ] {
+            admission.admitted(binding);
+            assert_eq!(admission.unmarked(), unmarked, "{binding:?}");
+        }
+    }
 }

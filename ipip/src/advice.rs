@@ -13,8 +13,10 @@ pub(crate) fn advise(
     device: &str,
     observed: &Observed,
     sysctls: &Sysctls,
+    unmarked: usize,
 ) -> Vec<Notice> {
     let found = [
+        (config.guard == GuardMode::On && unmarked > 0).then(|| nodes_unbound(unmarked)),
         underlay_unknown(config, observed),
         mtu_too_large(config, device, observed),
         (config.guard == GuardMode::Off).then(guard_off),
@@ -55,6 +57,17 @@ fn mtu_too_large(config: &TunnelConfig, device: &str, observed: &Observed) -> Op
     })
 }
 
+/// The guard tells fewer nodes apart than there are.
+fn nodes_unbound(unmarked: usize) -> Notice {
+    notice(
+        "guard_bind_exhausted",
+        &format!(
+            "guard_bind has no number left for {unmarked} nodes, which are not told apart from one another"
+        ),
+        Some("give tunnel.guard_mark more bits"),
+    )
+}
+
 fn guard_off() -> Notice {
     notice(
         "guard_off",
@@ -73,7 +86,10 @@ mod tests {
     use crate::{plan::Device, status::Underlay};
 
     fn codes(config: &TunnelConfig, observed: &Observed) -> Vec<String> {
-        advise(config, "tunl0", observed, &Sysctls::default()).into_iter().map(|notice| notice.code).collect()
+        advise(config, "tunl0", observed, &Sysctls::default(), 0)
+            .into_iter()
+            .map(|notice| notice.code)
+            .collect()
     }
 
     fn observed(tunnel: u32, underlay: u32) -> Observed {
@@ -106,10 +122,22 @@ mod tests {
     fn settings_and_an_open_guard_are_told_in_the_order_of_their_codes() {
         let config = TunnelConfig { guard: GuardMode::Off, ..TunnelConfig::default() };
         let sysctls = Sysctls { ip_forward: Some(0), ..Sysctls::default() };
-        let notices = advise(&config, "tunl0", &observed(1480, 1500), &sysctls);
+        let notices = advise(&config, "tunl0", &observed(1480, 1500), &sysctls, 0);
         let codes: Vec<&str> = notices.iter().map(|notice| notice.code.as_str()).collect();
         assert_eq!(codes, ["guard_off", "ip_forward_off"]);
         assert_eq!(notices[1].remedy.as_deref(), Some("sysctl -w net.ipv4.ip_forward=1"));
+    }
+
+    #[test]
+    fn nodes_that_found_no_mark_are_told_while_there_is_a_guard() {
+        let told = |guard, unmarked| {
+            let config = TunnelConfig { guard, ..TunnelConfig::default() };
+            advise(&config, "tunl0", &observed(1480, 1500), &Sysctls::default(), unmarked)
+        };
+        let [notice] = &told(GuardMode::On, 3)[..] else { panic!("one notice") };
+        assert_eq!(notice.code, "guard_bind_exhausted");
+        assert!(notice.message.contains("3 nodes"), "{}", notice.message);
+        assert!(told(GuardMode::Off, 3).iter().all(|notice| notice.code == "guard_off"));
     }
 
     #[test]

@@ -8,13 +8,14 @@ use std::{
 };
 
 use ipnet::Ipv4Net;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::{
     admission::Admission,
     advice::advise,
     config::{
-        Environment, GuardMode, IPIP_OVERHEAD, KnownNodes, Mtu, Need, OuterSource, SysctlCare, TunnelConfig,
+        self, Environment, GuardMode, IPIP_OVERHEAD, KnownNodes, Mtu, Need, OuterSource, SysctlCare,
+        TunnelConfig,
     },
     error::Error,
     execute::{Executed, execute},
@@ -310,8 +311,7 @@ impl Keeper {
         if self.responsibility == Responsibility::None {
             return Goal::Untouched;
         }
-        let guard = (config.guard == GuardMode::On)
-            .then(|| guard::ruleset(&self.admission.admitted(config.binding), &self.environment.device));
+        let guard = (config.guard == GuardMode::On).then(|| self.guard(config.binding));
         let automatic = || self.observed.underlay.as_ref().map(|link| link.mtu.saturating_sub(IPIP_OVERHEAD));
         Goal::Present(Present {
             kind: self.environment.kind,
@@ -326,6 +326,16 @@ impl Keeper {
             dont_fragment: config.dont_fragment,
             guard,
         })
+    }
+
+    fn guard(&mut self, binding: config::Binding) -> Ruleset {
+        let before = self.admission.unmarked();
+        let admitted = self.admission.admitted(binding);
+        if before == 0 && self.admission.unmarked() > 0 {
+            let nodes = self.admission.unmarked();
+            warn!(nodes, "guard_bind has no number left for some nodes: give tunnel.guard_mark more bits");
+        }
+        guard::ruleset(&admitted, &self.environment.device)
     }
 
     fn count_repair(&mut self, desired: &Desired, steps: &[Step]) {
@@ -403,7 +413,7 @@ impl Keeper {
             felix_guard: self.felix.as_ref().and_then(|(_, felix)| felix.guard.clone()),
             masquerade: self.masquerade_state(),
             warnings: if taken {
-                advise(config, &idle.device, &self.observed, &self.sysctls)
+                advise(config, &idle.device, &self.observed, &self.sysctls, self.admission.unmarked())
             } else {
                 Vec::new()
             },
