@@ -123,6 +123,7 @@ async fn accept(
     mut in_force: InForce,
     admission: &mut watch::Receiver<Admission>,
 ) {
+    let mut told = None;
     loop {
         tokio::select! {
             changed = admission.changed() => match changed {
@@ -130,9 +131,15 @@ async fn accept(
                 Err(_) => return,
             },
             accepted = socket.accept() => match accepted {
-                Ok((stream, remote)) => admit(stream, remote, &in_force, &admission.borrow()),
+                Ok((stream, remote)) => {
+                    told = None;
+                    admit(stream, remote, &in_force, &admission.borrow());
+                }
                 Err(error) => {
-                    warn!(%address, %error, "accepting a connection failed");
+                    // Want of descriptors lasts, and is one event however often it is met.
+                    if told.replace(error.kind()) != Some(error.kind()) {
+                        warn!(%address, %error, "accepting a connection failed");
+                    }
                     sleep(Duration::from_millis(100)).await;
                 }
             },

@@ -1,15 +1,17 @@
 //! The speaker task: gives the core what has come, and hands out what the core has decided.
 
+mod actions;
 mod commands;
 mod guests;
 mod links;
 mod monitoring;
+mod output;
 mod paths;
 mod roster;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
@@ -22,6 +24,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
+pub use self::output::{Outputs, SpeakerEvent};
 use self::{
     monitoring::Monitors,
     roster::{Ao, Roster},
@@ -41,12 +44,10 @@ use super::{
     sys,
 };
 use crate::{
-    bfd,
     config::{PeerConfig, SpeakerConfig},
-    core::{Action, BestChange, Core, Presence, Warning, Work},
-    event::SessionAddresses,
-    fsm::{Failure, LocalRestart, Restarting, Stop},
-    types::{Families, Family, NextHopAddress, Now, PeerId},
+    core::{BestChange, Core, Work},
+    fsm::{LocalRestart, Restarting, Stop},
+    types::{Families, Now, PeerId},
 };
 
 /// Batches of routes that may wait for the core.
@@ -77,59 +78,6 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub struct SpeakerOptions {
     /// The families whose forwarding state survived our restart (F bit, RFC 4724 section 3).
     pub forwarding: Families,
-}
-
-/// What the speaker tells its owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SpeakerEvent {
-    /// Answer with [`SpeakerHandle::next_hop`], now and on every change.
-    WatchNextHop(NextHopAddress),
-    /// The next hop is of no interest any more.
-    UnwatchNextHop(NextHopAddress),
-    /// The next hop of accepted routes learned over iBGP: a known node.
-    InternalNextHop {
-        /// The next hop.
-        address: IpAddr,
-        /// Whether such routes exist now.
-        presence: Presence,
-    },
-    /// Every peer has sent its routes after our restart: what the forwarding table holds beyond them is stale.
-    RestartOver(Family),
-    /// Something an operator should see.
-    Warning(Warning),
-    /// A session is Established.
-    SessionUp {
-        /// The peer's name.
-        peer: String,
-        /// The ends of its connection.
-        addresses: SessionAddresses,
-    },
-    /// The BFD session with a peer has changed its state; only the latest change while nobody listens.
-    Bfd {
-        /// The peer's name.
-        peer: String,
-        /// The new state.
-        state: bfd::State,
-        /// Why.
-        cause: bfd::Cause,
-    },
-    /// A session has ended.
-    SessionDown {
-        /// The peer's name.
-        peer: String,
-        /// Why.
-        failure: Failure,
-    },
-}
-
-/// What the speaker hands out. Dropping a receiver is fine: nobody is interested then.
-#[derive(Debug)]
-pub struct Outputs {
-    /// Events, in order.
-    pub events: mpsc::Receiver<SpeakerEvent>,
-    /// Changes of best routes that may be installed, the latest state of each prefix only. A batch is pulled from
-    /// the core only once there is room for it here.
-    pub best: mpsc::Receiver<Vec<BestChange>>,
 }
 
 /// Starts a speaker on the current tokio runtime.
@@ -364,44 +312,6 @@ impl Speaker {
         }
     }
 
-    /// Carries out what the core asks for.
-    fn perform(&mut self) {
-        while let Some(action) = self.core.poll_action() {
-            let event = match action {
-                Action::CloseSession { peer, notification, retry_after } => {
-                    let stop = Stop::Error { notification, retry_after };
-                    self.tell(peer, Control::StopSession(self.session_of(peer), stop));
-                    continue;
-                }
-                Action::LinkLost(peer) => {
-                    self.tell(peer, Control::LinkLost(self.session_of(peer)));
-                    continue;
-                }
-                Action::RequestRoutes(peer) => {
-                    self.tell(peer, Control::RequestRefresh);
-                    continue;
-                }
-                Action::WatchNextHop(address) => SpeakerEvent::WatchNextHop(address),
-                Action::UnwatchNextHop(address) => SpeakerEvent::UnwatchNextHop(address),
-                Action::InternalNextHop { address, presence } => {
-                    SpeakerEvent::InternalNextHop { address, presence }
-                }
-                Action::RestartOver(family) => SpeakerEvent::RestartOver(family),
-                Action::Warn(warning) => SpeakerEvent::Warning(warning),
-            };
-            self.pending.push_back(event);
-        }
-        if self.restart.restarting != self.restarting() {
-            self.restart.restarting = self.restarting();
-            self.tell_restart_state();
-        }
-    }
-
-    /// The session the core means: one that has come up meanwhile is none of its business yet.
-    fn session_of(&self, peer: PeerId) -> u64 {
-        self.peers.get(&peer).map_or(0, |p| p.session)
-    }
-
     fn restarting(&self) -> Restarting {
         if self.core.deferring().is_empty() { Restarting::No } else { Restarting::Yes }
     }
@@ -466,18 +376,6 @@ impl Speaker {
             }
             if let Err(mpsc::error::TrySendError::Full(event)) = self.channels.events.try_send(event) {
                 return self.pending.push_front(event);
-            }
-        }
-    }
-
-    /// Tells a peer task something. Its channel is never full for long, as it never waits for us.
-    fn tell(&self, id: PeerId, control: Control) {
-        let Some(peer) = self.peers.get(&id) else { return };
-        match peer.control.try_send(control) {
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-            Err(mpsc::error::TrySendError::Full(control)) => {
-                let channel = peer.control.clone();
-                self.background.spawn(async move { drop(channel.send(control).await) });
             }
         }
     }

@@ -23,7 +23,8 @@ use crate::{
 /// The NOTIFICATION to send: another AS number (2/2), our own identifier on an internal session (2/3), no
 /// family in common (2/7, with the capabilities we would have needed).
 pub fn negotiate(ours: &Open, theirs: &Open, expected: Asn) -> Result<Negotiated, Notification> {
-    if theirs.asn() != expected {
+    // AS_TRANS is nobody's number, but stands for one that the capability tells (RFC 6793 section 9).
+    if theirs.asn() != expected || theirs.asn() == Asn::TRANS {
         return Err(ErrorKind::BAD_PEER_AS.into());
     }
     if theirs.router_id == ours.router_id && theirs.asn() == ours.asn() {
@@ -136,6 +137,14 @@ mod tests {
         let error =
             negotiate(&full(64512, OUR_ID), &open(200_000, THEIR_ID, vec![]), Asn(200_000)).unwrap_err();
         assert_eq!(error.kind, ErrorKind::BAD_PEER_AS);
+    }
+
+    #[test]
+    fn as_trans_is_nobodys_number_whoever_is_expected() {
+        for theirs in [full(23456, THEIR_ID), open(23456, THEIR_ID, vec![])] {
+            let error = negotiate(&full(64512, OUR_ID), &theirs, Asn(23456)).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::BAD_PEER_AS);
+        }
     }
 
     #[test]
