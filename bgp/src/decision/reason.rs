@@ -259,4 +259,10 @@ mod tests {
             assert_eq!(reason.is_eligible(), !refused(&reason) && !nowhere.contains(&reason), "{reason:?}");
         }
     }
+
+    #[test]
+    fn each_step_knows_its_place() {
+        let places: Vec<_> = Step::ORDER.iter().map(|step| step.place()).collect();
+        assert_eq!(places, (0..Step::ORDER.len()).collect::<Vec<_>>());
+    }
 }

@@ -104,6 +104,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pardon_clears_the_record_too() {
+        let mut hold = idle_hold();
+        for _ in 0..5 {
+            hold.after(Weight::Error, Duration::ZERO);
+        }
+        hold.forgive();
+        assert_eq!(hold.after(Weight::Error, Duration::ZERO), Duration::from_secs(1));
+    }
+
+    #[test]
     fn a_few_lost_connections_cost_nothing() {
         let mut hold = idle_hold();
         let waits: Vec<u64> = (0..6).map(|_| hold.after(Weight::Lost, Duration::ZERO).as_secs()).collect();

@@ -67,7 +67,6 @@ fn graceful_restart(config: &Config) -> GracefulRestart {
 pub(super) fn agreement(config: &Config, negotiated: Negotiated) -> Agreement {
     let third = negotiated.hold_time / 3;
     let keepalive = match config.peer.timers.keepalive_time {
-        _ if negotiated.hold_time.is_zero() => Duration::ZERO,
         Some(interval) if !interval.is_zero() => interval.min(third),
         _ => third,
     };

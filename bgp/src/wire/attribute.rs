@@ -295,4 +295,11 @@ mod tests {
             assert_eq!(found, expected, "after {set}");
         }
     }
+
+    #[test]
+    fn a_link_local_next_hop_carries_its_interface_once_that_is_known() {
+        let address = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+        let interfaces = [0, 7].map(|interface| NextHop::LinkLocal { address, interface }.hop().interface);
+        assert_eq!(interfaces, [None, Some(7)]);
+    }
 }

@@ -68,22 +68,73 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::PeerConfig,
-        fsm::LocalRestart,
+        config::{AddPathDirections, PeerConfig},
+        fsm::{LocalRestart, terms::role},
         types::{Asn, RouterId},
+        wire::role::Role,
     };
 
-    fn offers_long_lived(restart_time: Duration, stale_time: Duration) -> bool {
-        let mut peer = PeerConfig::new("peer", [10, 0, 0, 2].into(), Asn(64512));
-        peer.capabilities.long_lived_stale_time = stale_time;
-        let config = Config {
+    fn config(peer: PeerConfig) -> Config {
+        Config {
             local_asn: Asn(64512),
             router_id: RouterId([10, 0, 0, 1].into()),
-            restart_time,
+            restart_time: Duration::from_secs(120),
             restart: LocalRestart::default(),
             peer: Arc::new(peer),
-        };
+        }
+    }
+
+    fn peer(asn: u32) -> PeerConfig {
+        PeerConfig::new("peer", [10, 0, 0, 2].into(), Asn(asn))
+    }
+
+    fn offers_long_lived(restart_time: Duration, stale_time: Duration) -> bool {
+        let mut peer = peer(64512);
+        peer.capabilities.long_lived_stale_time = stale_time;
+        let config = Config { restart_time, ..config(peer) };
         offered(&config).any(|one| matches!(one, Capability::LongLivedGracefulRestart(_)))
+    }
+
+    #[test]
+    fn next_hops_of_ipv6_are_offered_for_ipv4_where_that_is_wanted_and_exchanged() {
+        let offers = |families: &[Family], offer| {
+            let mut peer = peer(64512);
+            peer.families = families.iter().copied().collect();
+            peer.capabilities.extended_next_hop = offer;
+            offered(&config(peer)).any(|one| matches!(one, Capability::ExtendedNextHop(_)))
+        };
+        assert!(offers(&[Family::Ipv4Unicast], Offer::Announced));
+        assert!(!offers(&[Family::Ipv4Unicast], Offer::Withheld));
+        assert!(!offers(&[Family::Ipv6Unicast], Offer::Announced));
+        assert!(!offers(&[Family::Ipv6Unicast], Offer::Withheld));
+    }
+
+    #[test]
+    fn several_paths_are_offered_in_the_directions_configured_with_a_limit_for_those_we_take() {
+        let said = |directions| {
+            let mut peer = peer(64512);
+            peer.capabilities.add_path.directions = directions;
+            let config = config(peer);
+            let said = |one| match one {
+                Capability::AddPath(families) => families.iter().map(|f| (69, f.directions)).collect(),
+                Capability::PathsLimit(families) => families.iter().map(|_| (76, 0)).collect(),
+                _ => Vec::new(),
+            };
+            offered(&config).flat_map(said).collect::<Vec<_>>()
+        };
+        assert_eq!(said(AddPathDirections::Off), []);
+        assert_eq!(said(AddPathDirections::Receive), [(69, 1), (76, 0)]);
+        assert_eq!(said(AddPathDirections::Send), [(69, 2)]);
+        assert_eq!(said(AddPathDirections::Both), [(69, 3), (76, 0)]);
+    }
+
+    #[test]
+    fn a_role_is_ours_towards_external_peers_alone() {
+        for (asn, expected) in [(64512, None), (64600, Some(Role::Customer))] {
+            let mut peer = peer(asn);
+            peer.switches.role = Some(Role::Customer);
+            assert_eq!(role(&config(peer)), expected, "AS {asn}");
+        }
     }
 
     #[test]

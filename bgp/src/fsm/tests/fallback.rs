@@ -112,3 +112,59 @@ fn withheld_capabilities_are_never_sent() {
     expected.retain(|code| ![64, 6].contains(code));
     assert_eq!(codes(&open_of(&quiet)), expected);
 }
+
+#[test]
+fn an_unsupported_capability_without_a_name_means_all_of_them() {
+    let (mut fsm, _) = machine_in(State::OpenSent, ours());
+    refuse(&mut fsm, 1, ErrorKind::UNSUPPORTED_CAPABILITY, &[]);
+    assert!(next_open(&mut fsm, 10).capabilities.is_empty());
+}
+
+#[test]
+fn of_two_families_the_one_that_was_named_is_left_out() {
+    let mut both = ours();
+    both.peer_mut().families = Families::from_iter([Family::Ipv4Unicast, Family::Ipv6Unicast]);
+    let (mut fsm, _) = machine_in(State::OpenSent, both);
+    let mut refused = BytesMut::new();
+    Capability::multiprotocol(Family::Ipv6Unicast).encode(&mut refused);
+    refuse(&mut fsm, 1, ErrorKind::UNSUPPORTED_CAPABILITY, &refused);
+    let open = next_open(&mut fsm, 10);
+    assert!(open.announces(&Capability::multiprotocol(Family::Ipv4Unicast)));
+    assert!(!open.announces(&Capability::multiprotocol(Family::Ipv6Unicast)));
+}
+
+#[test]
+fn a_capability_named_without_its_value_is_refused_and_a_family_without_its_value_is_none() {
+    let (restart, multiprotocol) = (64, 1);
+    let (mut fsm, _) = machine_in(State::OpenSent, ours());
+    refuse(&mut fsm, 1, ErrorKind::UNSUPPORTED_CAPABILITY, &[multiprotocol, 0, restart, 0]);
+    let mut expected = codes(&open_of(&ours()));
+    expected.retain(|code| *code != restart);
+    assert_eq!(codes(&next_open(&mut fsm, 10)), expected);
+}
+
+#[test]
+fn another_value_of_a_capability_is_a_demand() {
+    let (mut fsm, _) = machine_in(State::OpenSent, ours());
+    refuse(&mut fsm, 1, ErrorKind::UNSUPPORTED_CAPABILITY, &[64, 2, 0, 7]);
+    assert_eq!(codes(&next_open(&mut fsm, 100)), codes(&open_of(&ours())));
+}
+
+#[test]
+fn what_an_established_session_is_told_changes_no_offer() {
+    let (mut fsm, _) = machine_in(State::Established, ours());
+    refuse(&mut fsm, 1, ErrorKind::UNSUPPORTED_OPTIONAL_PARAMETER, &[]);
+    assert!(fsm.fallback().withheld().is_empty());
+}
+
+#[test]
+fn a_new_configuration_forgets_what_was_refused_if_it_offers_something_else() {
+    let (mut fsm, _) = machine_in(State::OpenSent, ours());
+    refuse(&mut fsm, 1, ErrorKind::UNSUPPORTED_OPTIONAL_PARAMETER, &[]);
+    fsm.handle_configure(at(2), ours(), crate::fsm::Change::Quiet);
+    assert!(!fsm.fallback().withheld().is_empty());
+    let mut other = ours();
+    other.peer_mut().capabilities.extended_messages = crate::config::Offer::Withheld;
+    fsm.handle_configure(at(3), other, crate::fsm::Change::Quiet);
+    assert!(fsm.fallback().withheld().is_empty());
+}

@@ -159,3 +159,42 @@ fn a_handshake_that_stands_still_makes_the_ttl_suspicious() {
         "connected, but no KEEPALIVE comes from 10.0.0.2 (filtered, or its TTL is below what TTL security demands)"
     );
 }
+
+#[test]
+fn an_attempt_under_way_is_not_waited_for() {
+    let (fsm, _) = machine_in(State::Connect, ours());
+    assert_eq!(sentence(&fsm, at(0)), "starting");
+}
+
+#[test]
+fn a_peer_that_was_not_found_on_its_link_is_awaited_there() {
+    let mut nobody = ours();
+    nobody.peer_mut().address = Ipv4Addr::UNSPECIFIED.into();
+    let fsm = PeerFsm::new(nobody, 1);
+    assert_eq!(sentence(&fsm, at(0)), "waiting for a router to show itself on the link");
+}
+
+#[test]
+fn silence_under_ttl_security_makes_the_ttl_suspicious() {
+    let mut guarded = ours();
+    guarded.peer_mut().transport.ttl = TtlPolicy::Security(1);
+    let (mut fsm, id) = machine_in(State::Connect, guarded);
+    fsm.handle_lost(at(0), id, TransportError::NoAnswer);
+    let start = "no answer from 10.0.0.2 (filtered, its TTL is below what TTL security demands, or ";
+    assert!(sentence(&fsm, at(0)).starts_with(start), "{}", sentence(&fsm, at(0)));
+}
+
+#[test]
+fn states_and_transport_failures_have_names() {
+    let states = [
+        (State::Idle, "Idle"),
+        (State::Active, "Active"),
+        (State::Connect, "Connect"),
+        (State::OpenSent, "OpenSent"),
+        (State::OpenConfirm, "OpenConfirm"),
+        (State::Established, "Established"),
+    ];
+    assert!(states.iter().all(|(state, name)| state.to_string() == *name));
+    assert_eq!(Failure::Transport(TransportError::NoAnswer).to_string(), "no answer");
+    assert_eq!(TransportError::Reset.to_string(), "connection reset");
+}

@@ -195,7 +195,7 @@ fn a_version_error_during_the_open_delay_counts_for_nothing() {
 
 #[test]
 fn a_configured_keepalive_time_is_used_up_to_a_third_of_the_hold_time() {
-    for (configured, expected) in [(5, 5), (60, 30)] {
+    for (configured, expected) in [(5, 5), (60, 30), (0, 30)] {
         let mut config = ours();
         config.peer_mut().timers.keepalive_time = Some(seconds(configured));
         let (fsm, _) = machine_in(State::Established, config);
