@@ -1,6 +1,8 @@
 //! A BGP speaker inside another program: one peer, one route of our own, best routes printed as they change.
 //!
 //!     cargo run -p siskin-bgp --example speaker -- 64512 192.0.2.1 192.0.2.2 198.51.100.0/24
+//!
+//! Port 179 takes root or CAP_NET_BIND_SERVICE: without it nothing is accepted, and we still connect to the peer.
 
 use std::{env, error::Error, net::IpAddr, time::Duration};
 
