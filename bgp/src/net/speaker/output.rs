@@ -15,7 +15,7 @@ use crate::{
 /// What the speaker tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpeakerEvent {
-    /// Answer with [`SpeakerHandle::next_hop`], now and on every change.
+    /// Answer with [`SpeakerHandle::next_hop`](crate::net::SpeakerHandle::next_hop), now and on every change.
     WatchNextHop(NextHopAddress),
     /// The next hop is of no interest any more.
     UnwatchNextHop(NextHopAddress),
