@@ -57,15 +57,29 @@ fn clash(entry: &Signed<'_>, all: &[Signed<'_>]) -> Option<KeyClash> {
     let covers = |other: &&Signed<'_>| *other.auth != Auth::None && other.from.contains(&entry.from);
     // Of equal prefixes `max_by_key` would take the last.
     let counts = all.iter().rev().filter(covers).max_by_key(|other| other.from.prefix_len())?;
-    let differs = counts.auth != entry.auth;
-    differs.then(|| KeyClash { name: entry.name.to_owned(), other: counts.name.to_owned() })
+    let around = |other: &&Signed<'_>| other.from != entry.from && other.from.contains(&entry.from);
+    let other = match counts.auth != entry.auth {
+        true => counts,
+        false => all.iter().filter(around).find(|other| exclude(other.auth, entry.auth))?,
+    };
+    Some(KeyClash { name: entry.name.to_owned(), other: other.name.to_owned() })
+}
+
+/// Whether the kernel takes no key for addresses within a range because of the range's key: TCP MD5 and TCP-AO exclude
+/// each other, and different keys of TCP-AO must differ in both identifiers.
+fn exclude(range: &Auth, within: &Auth) -> bool {
+    match (range, within) {
+        (Auth::Ao(a), Auth::Ao(b)) => a != b && (a.send_id == b.send_id || a.receive_id == b.receive_id),
+        (Auth::Ao(_), Auth::Md5(_)) | (Auth::Md5(_), Auth::Ao(_)) => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        config::RangeConfig,
+        config::{AoAlgorithm, AoKey, RangeConfig},
         types::{Asn, RouterId},
     };
 
@@ -114,5 +128,25 @@ mod tests {
         assert!(clashes(vec![peer("tor", "10.1.0.9", "two")], ranges.clone()).is_empty());
         let down = PeerConfig { admin: AdminState::Down, ..peer("tor", "10.1.0.9", "") };
         assert!(clashes(vec![down], ranges).is_empty());
+    }
+
+    #[test]
+    fn a_key_of_tcp_ao_in_a_range_with_one_needs_identifiers_of_its_own_and_md5_is_refused_there() {
+        let ao = |id| {
+            let secret = b"secret".to_vec().into();
+            Auth::Ao(AoKey { secret, send_id: id, receive_id: id, algorithm: AoAlgorithm::Aes128Cmac })
+        };
+        let mut rack = range("rack", "10.1.0.0/16", "");
+        rack.template.transport.auth = ao(1);
+        let found = |auth| {
+            let mut tor = peer("tor", "10.1.0.9", "");
+            tor.transport.auth = auth;
+            clashes(vec![tor], vec![rack.clone()])
+        };
+        assert!(found(ao(1)).is_empty() && found(ao(2)).is_empty());
+        let Auth::Ao(same) = ao(1) else { return };
+        let other = AoKey { secret: b"other".to_vec().into(), ..same };
+        assert_eq!(found(Auth::Ao(other)), ["tor by rack"]);
+        assert_eq!(found(key("md5")), ["tor by rack"]);
     }
 }

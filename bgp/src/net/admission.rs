@@ -167,6 +167,12 @@ impl Admission {
         for (net, key) in peers.chain(ranges).filter(|(net, _)| net.addr().is_ipv4() == like.is_ipv4()) {
             keys.entry(net).or_insert(key);
         }
+        // The kernel takes no TCP-AO key twice: that of a range is the one of its guests.
+        let outer: Vec<_> =
+            keys.iter().filter(|(_, key)| matches!(key, Key::Ao(_))).map(|(n, k)| (*n, k.clone())).collect();
+        keys.retain(|net, key| {
+            !outer.iter().any(|(other, same)| other != net && other.contains(net) && same == key)
+        });
         keys
     }
 

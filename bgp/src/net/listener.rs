@@ -148,6 +148,16 @@ async fn accept(
 }
 
 impl InForce {
+    /// The key in force for these peers, who want `key`: of TCP-AO it may be that of the range around them.
+    fn key_of(&self, peers: IpNet, key: Option<&Key>) -> Option<&Key> {
+        let exact = self.keys.get(&peers);
+        if !matches!(key, Some(Key::Ao(_))) {
+            return exact;
+        }
+        let around = || self.keys.iter().filter(|(net, _)| net.contains(&peers));
+        exact.or_else(|| around().max_by_key(|(net, _)| net.prefix_len()).map(|(_, key)| key))
+    }
+
     /// Brings the socket's keys and its TTL filter up to date.
     fn update(&mut self, socket: SockRef<'_>, family: IpAddr, admission: &Admission) {
         let wanted = admission.keys(family);
@@ -215,7 +225,7 @@ fn admit(stream: TcpStream, remote: SocketAddr, in_force: &InForce, admission: &
     let Ok(local) = stream.local_addr() else { return };
     let ends = Ends { remote, local: local.ip(), link: link_of(remote) };
     let refused = |key: Option<&Key>, net: IpNet| {
-        let refused = key != in_force.keys.get(&net);
+        let refused = key != in_force.key_of(net, key);
         if refused {
             warn!(%remote, "refused a connection: the peer's key is not in force");
         }
