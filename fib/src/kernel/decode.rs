@@ -103,8 +103,9 @@ pub(super) fn link(message: &LinkMessage) -> Option<Link> {
         _ => None,
     });
     let admin = if message.header.flags.contains(LinkFlags::Up) { Admin::Up } else { Admin::Down };
+    // As the kernel's own routes see it; IFF_RUNNING follows up to a second later.
     let carrier =
-        if message.header.flags.contains(LinkFlags::Running) { Carrier::Present } else { Carrier::Lost };
+        if message.header.flags.contains(LinkFlags::LowerUp) { Carrier::Present } else { Carrier::Lost };
     Some(Link { index: message.header.index, name: name.unwrap_or_default(), admin, carrier })
 }
 

@@ -123,7 +123,7 @@ impl Table {
                 Verdict::Blackhole | Verdict::NotOurs => {}
             }
         }
-        leave_resting_out(&mut hops, resolver);
+        self.leave_resting_out(&mut hops, resolver);
         (first, hops, missing)
     }
 
@@ -133,20 +133,22 @@ impl Table {
         self.tunnel_mtu.filter(|_| tunnels)
     }
 
+    /// Leaves out the hops over links that have just come back, if there are others. The tunnel is no such link: there
+    /// is no port at its other end.
+    fn leave_resting_out(&self, hops: &mut SmallVec<[Hop; 1]>, resolver: &Resolver) {
+        let device = |hop: &Hop| hop.leg.device;
+        let rests = |hop: &Hop| resolver.is_resting(device(hop)) && self.tunnel.device != Some(device(hop));
+        if hops.iter().any(rests) && !hops.iter().all(rests) {
+            hops.retain(|hop| !rests(hop));
+        }
+    }
+
     fn tunnel_device_for_use(&self) -> Result<u32, Cause> {
         match (self.tunnel.permission, self.tunnel.device) {
             (TunnelPermission::Withheld, _) => Err(Cause::TunnelWithheld),
             (TunnelPermission::Granted, None) => Err(Cause::TunnelDown),
             (TunnelPermission::Granted, Some(device)) => Ok(device),
         }
-    }
-}
-
-/// Leaves out the hops over links that have just come back, if there are others.
-fn leave_resting_out(hops: &mut SmallVec<[Hop; 1]>, resolver: &Resolver) {
-    let rests = |hop: &Hop| resolver.is_resting(hop.leg.device);
-    if hops.iter().any(rests) && !hops.iter().all(rests) {
-        hops.retain(|hop| !rests(hop));
     }
 }
 

@@ -97,3 +97,20 @@ fn a_leg_over_a_link_that_has_just_come_back_waits_while_there_is_another() {
     bench.pass(Duration::from_millis(700));
     assert_eq!(legs(&bench, BLOCK), 2);
 }
+
+#[test]
+fn a_leg_through_a_tunnel_device_that_is_new_is_taken_at_once() {
+    const FAR: &str = "10.0.0.1";
+    let mut bench = Bench::over(PoolMode::CrossSubnet);
+    let tunnel = |carrier| Link { index: TUNNEL, name: "tunl0".into(), admin: Admin::Up, carrier };
+    for carrier in [Carrier::Lost, Carrier::Present] {
+        bench.kernel.world.borrow_mut().links = vec![link(Admin::Up), tunnel(carrier)];
+        bench.engine.notice(bench.now, Notice::Link(tunnel(carrier)));
+        bench.pass(Duration::from_millis(20));
+    }
+    let both = [NEAR, FAR].map(|address| NextHop::new(ip(address)));
+    let change = RouteChange::to(BLOCK.parse().unwrap(), both.into_iter().collect());
+    bench.engine.apply(bench.now, &[change]);
+    bench.pass(Duration::from_millis(20));
+    assert_eq!(bench.held(BLOCK)[0].path.legs().len(), 2, "there is no port at the other end of a tunnel");
+}
