@@ -7,20 +7,18 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use hashbrown::HashMap;
-use rustc_hash::FxBuildHasher;
 
 use super::{
     audience::{Audience, Receiver},
     export::{Counted, ExportSettings},
     family::FamilyRib,
+    sets::{OutgoingPath, Sets, Unsent},
     shared::Shared,
 };
 use crate::{
     policy::Modifying,
-    rib::{AttributesId, Bits, Net, Path, RouteId},
-    types::PeerId,
-    wire::{encode::EncodeError, nlri::Nlri, packer},
+    rib::{Bits, Net, RouteId},
+    wire::{nlri::Nlri, packer},
 };
 
 /// Most routes announced in one chunk.
@@ -55,17 +53,9 @@ pub(super) struct Run {
 
 /// Routes collected for one chunk, by outgoing attributes.
 struct Gathered<P> {
-    sets: Vec<Set>,
-    index: HashMap<(AttributesId, PeerId, Modifying), usize, FxBuildHasher>,
+    sets: Sets,
     routes: Vec<(usize, RouteId, P)>,
     withdrawn: Vec<(RouteId, P)>,
-}
-
-/// One set of outgoing attributes.
-pub(super) struct Set {
-    pub(super) path: Path,
-    pub(super) attributes: AttributesId,
-    pub(super) modifying: Modifying,
 }
 
 impl<P: Net> FamilyRib<P> {
@@ -114,17 +104,17 @@ impl<P: Net> FamilyRib<P> {
         settings: &ExportSettings,
         route: RouteId,
         counted: Counted,
-    ) -> Option<(Path, AttributesId, Modifying)> {
+    ) -> Option<OutgoingPath> {
         let entry = self.table.get(route)?;
         if let Some(path) = self.promised_to(settings, entry) {
-            return Some((path, path.attributes, Modifying::new()));
+            return Some(OutgoingPath { path, attributes: path.attributes, modifying: Modifying::new() });
         }
-        let best = entry.best()?;
-        let id = self.effective(route, best);
-        let attributes = shared.attributes.get(id)?;
-        settings.permit::<P>(shared, best, attributes).ok()?;
-        let modifying = settings.consent(shared, entry.prefix, best, attributes, counted).ok()?;
-        Some((*best, id, modifying))
+        let path = *entry.best()?;
+        let attributes = self.effective(route, &path);
+        let known = shared.attributes.get(attributes)?;
+        settings.permit::<P>(shared, &path, known).ok()?;
+        let modifying = settings.consent(shared, entry.prefix, &path, known, counted).ok()?;
+        Some(OutgoingPath { path, attributes, modifying })
     }
 
     fn encode(
@@ -135,7 +125,7 @@ impl<P: Net> FamilyRib<P> {
         mut routes: impl Iterator<Item = (u64, Option<RouteId>)>,
         end: u64,
     ) -> Chunk<P> {
-        let mut gathered = Gathered::default();
+        let mut gathered = Gathered::new(settings);
         let mut until = end;
         let mut scanned = 0;
         for (position, route) in routes.by_ref() {
@@ -161,7 +151,10 @@ impl<P: Net> FamilyRib<P> {
     ) {
         let Some(entry) = self.table.get(route) else { return };
         match self.outgoing(shared, settings, route, Counted::All) {
-            Some((path, attributes, modifying)) => into.add(route, entry.prefix, path, attributes, modifying),
+            Some(outgoing) => {
+                let set = into.sets.number(shared, outgoing);
+                into.add(set, route, entry.prefix);
+            }
             None if entry.is_undecided() => {}
             None if known.contains(route) => into.withdrawn.push((route, entry.prefix)),
             None => {}
@@ -169,29 +162,19 @@ impl<P: Net> FamilyRib<P> {
     }
 }
 
-impl<P> Default for Gathered<P> {
-    fn default() -> Self {
-        Self { sets: Vec::new(), index: HashMap::default(), routes: Vec::new(), withdrawn: Vec::new() }
-    }
-}
-
 impl<P: Net> Gathered<P> {
-    fn is_full(&self) -> bool {
-        self.routes.len() + self.withdrawn.len() >= MAX_ROUTES || self.sets.len() >= MAX_SETS
+    fn new(settings: &ExportSettings) -> Self {
+        let sets = Sets::new(settings.encode.max_message);
+        Self { sets, routes: Vec::new(), withdrawn: Vec::new() }
     }
 
-    fn add(&mut self, route: RouteId, prefix: P, path: Path, attributes: AttributesId, modifying: Modifying) {
-        let same =
-            |s: &Set| s.attributes == attributes && s.path.peer == path.peer && s.modifying == modifying;
-        // Neighbours in the log mostly came in one UPDATE.
-        let last = self.routes.last().map(|(set, ..)| *set);
-        let set = match last.filter(|set| self.sets.get(*set).is_some_and(same)) {
-            Some(set) => set,
-            None => *self.index.entry((attributes, path.peer, modifying.clone())).or_insert_with(|| {
-                self.sets.push(Set { path, attributes, modifying });
-                self.sets.len() - 1
-            }),
-        };
+    fn is_full(&self) -> bool {
+        let routes = self.routes.len() + self.withdrawn.len();
+        routes >= MAX_ROUTES || self.sets.len() >= MAX_SETS || self.sets.is_full()
+    }
+
+    fn add(&mut self, set: usize, route: RouteId, prefix: P) {
+        self.sets.share(set, prefix.wire_length());
         self.routes.push((set, route, prefix));
     }
 
@@ -215,42 +198,6 @@ impl<P: Net> Gathered<P> {
         let withdrawals = withdraw(settings, self.withdrawn.iter().map(|(_, prefix)| *prefix));
         let withdrawn = self.withdrawn;
         Chunk { until, as_of, announced, withdrawn, unsent, messages: messages.freeze(), runs, withdrawals }
-    }
-}
-
-/// Why routes cannot be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unsent {
-    /// Their attributes leave no room for a prefix in the longest message the peers take (RFC 8654 section 4).
-    TooLong,
-    /// There is no next hop to name.
-    NoNextHop,
-}
-
-impl Set {
-    /// Who is sent these routes.
-    pub(super) fn audience<P: Net>(&self, shared: &Shared, settings: &ExportSettings) -> Audience {
-        settings.audience::<P>(shared, &self.path, self.attributes, &self.modifying)
-    }
-
-    /// Appends the UPDATEs for these routes.
-    ///
-    /// # Errors
-    /// Why they cannot be sent; nothing is appended then.
-    pub(super) fn encode<P: Net>(
-        &self,
-        shared: &Shared,
-        settings: &ExportSettings,
-        nlri: impl Iterator<Item = Nlri<P>>,
-        messages: &mut BytesMut,
-    ) -> Result<(), Unsent> {
-        let outgoing = settings.outgoing::<P>(shared, &self.path, self.attributes, &self.modifying);
-        packer::reach(&outgoing.ok_or(Unsent::NoNextHop)?, nlri, &settings.encode, messages).map_err(
-            |error| match error {
-                EncodeError::NextHopFamily => Unsent::NoNextHop,
-                _ => Unsent::TooLong,
-            },
-        )
     }
 }
 

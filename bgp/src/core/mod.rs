@@ -30,6 +30,7 @@ mod query;
 mod refusals;
 mod restart;
 mod sessions;
+mod sets;
 mod shared;
 mod told;
 mod transmit;
@@ -49,10 +50,10 @@ pub use self::event::{
 pub use self::refusals::Refusals;
 pub use self::watch::{Overtaken, WatchFigures, WatchId, WatchSettings};
 use self::{
-    chunk::Unsent,
     family::{FamilyRib, Promise},
     peers::PeerIds,
     restart::Deferral,
+    sets::Unsent,
     shared::{Peer, Shared},
 };
 use crate::{

@@ -97,13 +97,9 @@ impl<P: Net> FamilyRib<P> {
         let (settings, member) = self.member(peer)?;
         let route = self.table.find(entry.prefix)?;
         let to = Receiver::new(shared, peer);
-        let outgoing =
-            self.outgoing(shared, settings, route, Counted::None).filter(|(path, id, modifying)| {
-                settings.audience::<P>(shared, path, *id, modifying).includes(to)
-            });
-        let attributes = outgoing.and_then(|(path, id, modifying)| {
-            settings.outgoing::<P>(shared, &path, id, &modifying).map(Arc::new)
-        });
+        let outgoing = self.outgoing(shared, settings, route, Counted::None);
+        let outgoing = outgoing.filter(|outgoing| outgoing.audience::<P>(shared, settings).includes(to));
+        let attributes = outgoing.and_then(|outgoing| outgoing.as_sent::<P>(shared, settings)).map(Arc::new);
         let sent = member.has(route);
         let awaited = member.awaits(route, self.table.position(route));
         if !sent && (attributes.is_none() || !awaited) {

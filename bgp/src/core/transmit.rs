@@ -7,12 +7,13 @@ use ipnet::IpNet;
 
 use super::{
     audience::Receiver,
-    chunk::{Chunk, Unsent},
+    chunk::Chunk,
     egress::Rewrite,
     event::{Action, Warning, Work},
     export::ExportSettings,
     family::FamilyRib,
     progress::{Markers, Progress, Stretch, Surroundings, advance},
+    sets::Unsent,
     shared::Shared,
     told::Told,
 };

@@ -3,25 +3,20 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use hashbrown::HashMap;
 use ipnet::IpNet;
-use rustc_hash::FxBuildHasher;
 
-use super::{
-    Member, PathSettings, Sent, SentPaths, Standing, seen, select::OutgoingPath, unsent::UnsentPrefixes,
-};
+use super::{Member, PathSettings, Sent, SentPaths, Standing, seen, unsent::UnsentPrefixes};
 use crate::{
     core::{
         audience::Receiver,
-        chunk::{Run, Set, extend},
+        chunk::{Run, extend},
         export::Counted,
         family::FamilyRib,
+        sets::Sets,
         shared::Shared,
         told::Told,
     },
-    policy::Modifying,
-    rib::{AttributesId, Net, RouteId},
-    types::PeerId,
+    rib::{Net, RouteId},
     wire::{nlri::Nlri, packer},
 };
 
@@ -74,8 +69,7 @@ struct Noted<P> {
 
 /// Paths collected for one chunk, by outgoing attributes.
 struct Gathered<P> {
-    sets: Vec<Set>,
-    index: HashMap<(AttributesId, PeerId, Modifying), usize, FxBuildHasher>,
+    sets: Sets,
     announced: Vec<(usize, Nlri<P>)>,
     spares: Vec<(usize, Nlri<P>)>,
     prefixes: Vec<(P, Option<SentPaths>, Vec<Sent>)>,
@@ -90,7 +84,7 @@ impl<P: Net> FamilyRib<P> {
         member: &Member<P>,
     ) -> PathChunk<P> {
         let as_of = self.paths.log.head();
-        let mut gathered = Gathered::new();
+        let mut gathered = Gathered::new(settings);
         let (until, extent) = match member.progress.walk {
             Some(next) => {
                 let bound = self.table.bound();
@@ -147,9 +141,11 @@ impl<P: Net> FamilyRib<P> {
             now.push(sent);
             let nlri = Nlri { prefix, path_id: sent.id };
             if sent.standing != Standing::Regular {
-                gathered.spare(path, nlri);
+                let set = gathered.sets.number(shared, path);
+                gathered.spare(set, nlri);
             } else if before.as_ref().is_none_or(|before| !before.contains(&sent)) {
-                gathered.announce(path, nlri);
+                let set = gathered.sets.number(shared, path);
+                gathered.announce(set, nlri);
             }
         }
         now.sort_unstable_by_key(|sent| sent.id);
@@ -167,31 +163,23 @@ impl<P: Net> FamilyRib<P> {
 }
 
 impl<P: Net> Gathered<P> {
-    fn new() -> Self {
-        let (sets, index) = (Vec::new(), HashMap::default());
-        Self { sets, index, announced: Vec::new(), spares: Vec::new(), prefixes: Vec::new() }
+    fn new(settings: &PathSettings) -> Self {
+        let sets = Sets::new(settings.export.encode.max_message);
+        Self { sets, announced: Vec::new(), spares: Vec::new(), prefixes: Vec::new() }
     }
 
     fn is_full(&self) -> bool {
-        self.announced.len() + self.spares.len() >= MAX_PATHS
+        self.announced.len() + self.spares.len() >= MAX_PATHS || self.sets.is_full()
     }
 
-    fn announce(&mut self, path: OutgoingPath, nlri: Nlri<P>) {
-        let set = self.set(path);
+    fn announce(&mut self, set: usize, nlri: Nlri<P>) {
+        self.sets.share(set, wire_length(nlri));
         self.announced.push((set, nlri));
     }
 
-    fn spare(&mut self, path: OutgoingPath, nlri: Nlri<P>) {
-        let set = self.set(path);
+    fn spare(&mut self, set: usize, nlri: Nlri<P>) {
+        self.sets.alone(set, wire_length(nlri));
         self.spares.push((set, nlri));
-    }
-
-    fn set(&mut self, path: OutgoingPath) -> usize {
-        let OutgoingPath { path, attributes, modifying } = path;
-        *self.index.entry((attributes, path.peer, modifying.clone())).or_insert_with(|| {
-            self.sets.push(Set { path, attributes, modifying });
-            self.sets.len() - 1
-        })
     }
 
     fn encode(
@@ -238,6 +226,11 @@ impl<P: Net> Gathered<P> {
         let prefixes = self.prefixes.into_iter().map(change).collect();
         PathChunk { until, as_of, extent, prefixes, unsent, messages: messages.freeze(), runs, spares }
     }
+}
+
+/// What a path of a prefix takes in a message (RFC 7911 section 3).
+fn wire_length<P: Net>(nlri: Nlri<P>) -> usize {
+    size_of_val(&nlri.path_id) + nlri.prefix.wire_length()
 }
 
 /// What is equal to what was there before is the same, so that members go on sharing it.

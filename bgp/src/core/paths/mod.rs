@@ -22,11 +22,11 @@ pub(super) use self::names::PathNames;
 use self::{chunk::PathChunk, log::PrefixLog, unsent::UnsentPrefixes};
 use super::{
     audience::{Audience, Receiver},
-    chunk::Unsent,
     event::{Action, Warning, Work},
     export::ExportSettings,
     family::FamilyRib,
     progress::{Markers, Progress, Stretch, advance},
+    sets::Unsent,
     shared::Shared,
     told::Told,
 };

@@ -35,9 +35,7 @@ impl<P: Net> FamilyRib<P> {
         let paths: Vec<_> = outgoing.iter().map(|(sent, _)| *sent).collect();
         let meant: BTreeSet<u32> = seen(&paths, to).map(|sent| sent.id).collect();
         for (Sent { id, serial, .. }, outgoing) in outgoing {
-            let settings = &group.settings.export;
-            let attributes =
-                settings.outgoing::<P>(shared, &outgoing.path, outgoing.attributes, &outgoing.modifying);
+            let attributes = outgoing.as_sent::<P>(shared, &group.settings.export);
             let has = sent.iter().any(|sent| sent.id == id);
             if meant.contains(&id) && attributes.is_some() && (has || awaited) {
                 let is_latest = sent.iter().any(|sent| sent.id == id && sent.serial == serial);

@@ -6,20 +6,12 @@ use smallvec::SmallVec;
 
 use super::{PathSettings, Sent, Standing};
 use crate::{
-    core::{export::Counted, family::FamilyRib, shared::Shared},
+    core::{export::Counted, family::FamilyRib, sets::OutgoingPath, shared::Shared},
     decision::{self, Candidate, Reason, Unrecorded},
     policy::Modifying,
-    rib::{AttributesId, Net, Path, RouteId},
+    rib::{Net, Path, RouteId},
     types::PeerId,
 };
-
-/// A path to be sent.
-#[derive(Clone, Debug)]
-pub(in crate::core) struct OutgoingPath {
-    pub(in crate::core) path: Path,
-    pub(in crate::core) attributes: AttributesId,
-    pub(in crate::core) modifying: Modifying,
-}
 
 impl<P: Net> FamilyRib<P> {
     /// The paths of a route that go to a group, beside those of `held`, which stay. Where there are more than the group
@@ -67,11 +59,10 @@ impl<P: Net> FamilyRib<P> {
     }
 
     fn sent(&self, shared: &Shared, settings: &PathSettings, outgoing: &OutgoingPath) -> Sent {
-        let OutgoingPath { path, attributes, modifying } = outgoing;
         Sent {
-            id: self.names.id(path),
-            audience: settings.export.audience::<P>(shared, path, *attributes, modifying),
-            serial: shared.attributes.serial(*attributes),
+            id: self.names.id(&outgoing.path),
+            audience: outgoing.audience::<P>(shared, &settings.export),
+            serial: shared.attributes.serial(outgoing.attributes),
             standing: Standing::Regular,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::chunk::Unsent;
+use crate::core::sets::Unsent;
 
 /// Prefixes some path of which cannot be sent, by the reason.
 #[derive(Debug)]

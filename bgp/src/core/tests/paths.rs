@@ -14,7 +14,7 @@ use crate::{
 
 const PREFIX: &str = "10.0.0.0/24";
 
-fn with_paths(peer: PeerConfig, directions: AddPathDirections, most: Option<u16>) -> PeerConfig {
+pub(super) fn with_paths(peer: PeerConfig, directions: AddPathDirections, most: Option<u16>) -> PeerConfig {
     let send_limit = most.and_then(NonZeroU16::new);
     let add_path = AddPath { directions, send_limit, ..AddPath::default() };
     PeerConfig { capabilities: CapabilityConfig { add_path, ..peer.capabilities.clone() }, ..peer }

@@ -1,13 +1,19 @@
 //! A peer whose socket takes nothing for a long time.
 
-use super::{super::*, harness::*};
-use crate::types::Asn;
+use super::{super::*, harness::*, paths::with_paths};
+use crate::{config::AddPathDirections, types::Asn};
 
 const V4: Family = Family::Ipv4Unicast;
+/// What a portion is asked to have, in octets.
+const BUDGET: usize = 1 << 16;
 
 /// Peer 0 sends, peer 1 reads, peer 2 does not.
 fn lab() -> Lab {
-    let mut lab = Lab::new(config(vec![peer(0, Asn(65000)), peer(1, Asn(65001)), peer(2, Asn(65001))]));
+    lab_with(peer(2, Asn(65001)))
+}
+
+fn lab_with(slow: PeerConfig) -> Lab {
+    let mut lab = Lab::new(config(vec![peer(0, Asn(65000)), peer(1, Asn(65001)), slow]));
     (0..3).for_each(|index| lab.up(index));
     lab.announce(0, &attributes(address(0), &[65000]), &["10.0.0.0/16"]);
     lab.settle();
@@ -58,4 +64,36 @@ fn a_withdrawal_of_what_it_was_sent_is_not_forgotten() {
     assert_eq!(lab.prefixes(2), ["10.0.0.0/16"]);
     lab.settle();
     assert!(lab.prefixes(2).is_empty());
+}
+
+/// Octets that waits for peer 2 are encoded in, where each of 400 sets of attributes takes most of a message.
+fn portions(lab: &mut Lab) -> Vec<usize> {
+    let portion = |round: u8| {
+        for set in 0..40u32 {
+            let path: Vec<u32> = std::iter::once(65000).chain((0..800).map(|i| 100_000 + set + i)).collect();
+            let names: Vec<_> = (0..10).map(|i| format!("11.{set}.{round}.{i}/32")).collect();
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            lab.announce(0, &attributes(address(0), &path), &names);
+        }
+        go_on(lab);
+        let mut portion = Vec::new();
+        lab.core.poll_transmit(PeerId(2), BUDGET, &mut portion);
+        portion.iter().map(Bytes::len).sum()
+    };
+    (0..10).map(portion).collect()
+}
+
+/// A stretch ends where its messages take 64 KiB, and a portion with the stretch that fills it: the octets that a peer can
+/// make wait are those of the portions in its outbox.
+fn assert_bounded(portions: &[usize]) {
+    const LONGEST_MESSAGE: usize = 4096;
+    assert!(portions.iter().all(|octets| *octets <= 2 * BUDGET + LONGEST_MESSAGE), "{portions:?}");
+    assert!(portions.iter().any(|octets| *octets >= BUDGET), "{portions:?}");
+}
+
+#[test]
+fn a_portion_is_bounded_in_octets_whatever_waits() {
+    assert_bounded(&portions(&mut lab()));
+    let several = with_paths(peer(2, Asn(65001)), AddPathDirections::Send, None);
+    assert_bounded(&portions(&mut lab_with(several)));
 }
