@@ -28,7 +28,6 @@ use super::{
     streams::{self, Ends},
     tshark,
 };
-use crate::command::command;
 
 /// The messages of a capture by the direction they went, in order.
 type Directions = BTreeMap<Ends, Vec<Heard>>;
@@ -54,10 +53,8 @@ pub(super) fn compare(file: &Path) -> Result<usize> {
 
 /// One run of tshark, which reads AS numbers of one width; messages of sessions with the other are passed over.
 fn with_tshark(file: &Path, directions: &Directions, width: Width) -> Result<()> {
-    let preference = format!("bgp.asn_len:{}", width.preference());
-    let options =
-        ["-n", "-o", &preference, "-Y", "bgp", "-T", "pdml", "-J", "ip ipv6 tcp bgp _ws.malformed", "-r"];
-    let mut tshark = command("tshark", options);
+    let mut tshark = tshark::reader(width.preference());
+    tshark.args(["-Y", "bgp", "-T", "pdml", "-J", "ip ipv6 tcp bgp _ws.malformed", "-r"]);
     let mut child = tshark.arg(file).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut comparison = Comparison { directions, width, next: BTreeMap::new() };
     let output = child.stdout.take().context("no output")?;

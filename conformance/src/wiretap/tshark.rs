@@ -1,6 +1,6 @@
 //! tshark, which decodes BGP without any line of ours.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use anyhow::Result;
 
@@ -10,6 +10,13 @@ use crate::command::{command, output};
 /// The severity of `_ws.expert.severity` that is an error.
 const ERROR: u32 = 0x0080_0000;
 
+/// tshark, reading AS numbers of this width. Packets that several processors have captured in another order than they went
+/// are put in order first: otherwise it passes over the messages in those that come late.
+pub(super) fn reader(width: &str) -> Command {
+    let widths = format!("bgp.asn_len:{width}");
+    command("tshark", ["-n", "-o", &widths, "-o", "tcp.reassemble_out_of_order:TRUE"])
+}
+
 /// How many packets of a capture a display filter lets through.
 pub fn count(file: &Path, filter: &str) -> Result<usize> {
     Ok(ask(file, filter, &["frame.number"])?.lines().count())
@@ -17,8 +24,12 @@ pub fn count(file: &Path, filter: &str) -> Result<usize> {
 
 /// Fields of the packets that a display filter lets through: a line each, separated by tabs.
 pub fn ask(file: &Path, filter: &str, fields: &[&str]) -> Result<String> {
-    let mut tshark = command("tshark", ["-n", "-o", "bgp.asn_len:4 octet", "-Y", filter, "-T", "fields"]);
-    tshark.args(fields.iter().flat_map(|field| ["-e", field])).arg("-r").arg(file);
+    let mut tshark = reader("4 octet");
+    tshark
+        .args(["-Y", filter, "-T", "fields"])
+        .args(fields.iter().flat_map(|field| ["-e", field]))
+        .arg("-r")
+        .arg(file);
     output(&mut tshark)
 }
 

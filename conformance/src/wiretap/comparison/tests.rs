@@ -126,8 +126,9 @@ fn read(file: &Path) -> Vec<(Heard, Node)> {
     let connections = streams::connections(&pcap::segments(&octets).unwrap());
     let [_, (_, heard)] = sessions::messages(&connections[0]).unwrap();
     let mut nodes = Vec::new();
-    let mut tshark = command("tshark", ["-n", "-Y", "bgp && tcp.srcport == 179", "-T", "pdml"]);
-    let text = crate::command::output(tshark.args(["-o", "bgp.asn_len:4 octet", "-r"]).arg(file)).unwrap();
+    let mut tshark = tshark::reader("4 octet");
+    tshark.args(["-Y", "bgp && tcp.srcport == 179", "-T", "pdml", "-r"]).arg(file);
+    let text = crate::command::output(&mut tshark).unwrap();
     pdml::each_packet(text.as_bytes(), |packet| {
         nodes.extend(packet.into_iter().filter(|part| part.name == "bgp"));
         Ok(())
