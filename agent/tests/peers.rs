@@ -157,9 +157,8 @@ fn a_peer_is_shut_down_with_a_text_until_it_is_enabled_whatever_is_reloaded() {
         return;
     }
     let site = Site::start("");
-    let mut disabled = site.host.ns.command(env!("CARGO_BIN_EXE_siskin"));
-    disabled.arg("--socket").arg(site.host.dir.join("siskin.sock"));
-    let said = disabled.args(["disable", "tor", "--text", "until 14:00"]).output().expect("runs");
+    let disable = ["disable", "tor", "--text", "until 14:00"];
+    let said = site.host.siskin().args(disable).output().expect("runs");
     assert!(said.status.success(), "{said:?}");
     eventually("it is down", || site.peer("tor")["state"] == "idle");
     assert_eq!(site.peer("tor")["admin"], "down");

@@ -132,7 +132,8 @@ impl Host {
         fs::write(self.config(), text).expect("writes");
     }
 
-    fn siskin(&self) -> Command {
+    /// The command line, asking this host's daemon; what has blanks in an argument cannot be said with [`Self::cli`].
+    pub(crate) fn siskin(&self) -> Command {
         let mut command = self.ns.command(env!("CARGO_BIN_EXE_siskin"));
         command.arg("--socket").arg(self.dir.join("siskin.sock"));
         command
