@@ -15,4 +15,5 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod http;
+pub mod runtime_directory;
 pub mod translate;

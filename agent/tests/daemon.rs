@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 
+#[allow(dead_code, reason = "what other tests use")]
 mod support;
 
 use std::{fs, time::Duration};

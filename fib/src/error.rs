@@ -77,12 +77,4 @@ pub enum FibError {
     /// The kernel would not talk.
     #[error("netlink: {0}")]
     Kernel(#[from] io::Error),
-    /// Another daemon holds the same table with the same protocol number in this network namespace.
-    #[error("another daemon programs table {table} with protocol {protocol} in this network namespace")]
-    Locked {
-        /// The protocol number.
-        protocol: u8,
-        /// The table.
-        table: u32,
-    },
 }

@@ -19,7 +19,6 @@ pub mod error;
 pub mod event;
 pub mod kernel;
 mod locals;
-pub mod lock;
 pub mod metrics;
 pub mod object;
 pub mod resolve;

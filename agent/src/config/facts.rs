@@ -83,6 +83,7 @@ pub(super) fn facts(intent: &Intent) -> Facts {
     let blackholes = spelled(intent.kernel.blackhole_community, &words::BLACKHOLE_COMMUNITY);
     facts.add("kernel.blackhole_community", blackholes);
     facts.add("api.socket", intent.api.socket.display());
+    facts.add_if("api.runtime_directory", intent.api.runtime_directory.as_ref().map(|path| path.display()));
     facts.add("api.http", intent.api.http.map_or("off".to_owned(), |http| http.to_string()));
     facts.add("log.level", word(intent.log.level));
     facts.add("log.format", word(intent.log.format));

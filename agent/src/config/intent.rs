@@ -431,6 +431,8 @@ pub struct Kernel {
 pub struct Api {
     /// The unix socket.
     pub socket: PathBuf,
+    /// The directory of lock and state; `None`: systemd's, else the usual one.
+    pub runtime_directory: Option<PathBuf>,
     /// Metrics, health and JSON over HTTP; `None`: off.
     pub http: Option<SocketAddr>,
 }

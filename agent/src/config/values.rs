@@ -49,6 +49,14 @@ pub(super) fn path(text: &str) -> Result<PathBuf, Fault> {
     self::text(text).map(PathBuf::from)
 }
 
+/// A path that does not depend on where the daemon was started.
+pub(super) fn absolute_path(text: &str) -> Result<PathBuf, Fault> {
+    path(text)?
+        .is_absolute()
+        .then(|| PathBuf::from(text.trim()))
+        .ok_or_else(|| Fault::new(format!("`{text}` is no absolute path"), "begin it with a slash"))
+}
+
 /// `true` or `false`.
 pub(super) fn switch(text: &str) -> Result<bool, Fault> {
     text.parse().map_err(|_| Fault::new(format!("`{text}` is not true or false"), ""))

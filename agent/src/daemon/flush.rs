@@ -1,14 +1,19 @@
 //! `siskin flush` and `siskin release`: remove what a stopped daemon left in the kernel, or hand it over.
 
-use fib::{config::FibConfig, error::FibError, lock::TableLock};
+use fib::{config::FibConfig, error::FibError};
 use ipip::Environment;
 use tokio::runtime;
 
+use super::exclusive;
 use crate::{
     cli::{EXIT_FAILED, args::ConfigArgs, commands::Failure},
     config::{Intent, ThisHost, load},
     translate,
 };
+
+/// What to do about a daemon that runs.
+const REMEDY: &str = "it would put everything back; `siskin stop --drain` stops it, lets the peers take other paths, and \
+                      removes its routes";
 
 /// What was removed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -26,7 +31,7 @@ pub struct Flushed {
 /// While a daemon runs, and when the kernel refuses.
 pub fn flush(args: &ConfigArgs) -> Result<Flushed, Failure> {
     let intent = load(&args.inputs(None), &ThisHost).map_err(Failure::invalid)?.intent;
-    let _lock = lock(&intent)?;
+    let _lock = exclusive::lock(&intent, REMEDY)?;
     let failed = |error: &dyn std::fmt::Display| Failure::Other(EXIT_FAILED, error.to_string());
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(|e| failed(&e))?;
     runtime.block_on(async {
@@ -52,7 +57,7 @@ pub struct Released {
 /// While a daemon runs, and when the kernel refuses.
 pub fn release(args: &ConfigArgs, protocol: u8) -> Result<Released, Failure> {
     let intent = load(&args.inputs(None), &ThisHost).map_err(Failure::invalid)?.intent;
-    let _lock = lock(&intent)?;
+    let _lock = exclusive::lock(&intent, REMEDY)?;
     let failed = |error: &dyn std::fmt::Display| Failure::Other(EXIT_FAILED, error.to_string());
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(|e| failed(&e))?;
     runtime.block_on(hand_over(&intent, protocol)).map_err(|e| failed(&e))
@@ -75,19 +80,6 @@ fn bare(intent: &Intent) -> FibConfig {
         metric: intent.kernel.metric,
         ..FibConfig::default()
     }
-}
-
-fn lock(intent: &Intent) -> Result<TableLock, Failure> {
-    let kernel = intent.kernel;
-    TableLock::acquire(kernel.protocol, kernel.table).map_err(|error| match error {
-        FibError::Locked { .. } => Failure::Other(
-            EXIT_FAILED,
-            "a daemon is running here, and would put everything back\n  \
-             `siskin stop --drain` stops it, lets the peers take other paths, and removes its routes"
-                .to_owned(),
-        ),
-        error => Failure::Other(EXIT_FAILED, error.to_string()),
-    })
 }
 
 async fn routes(intent: &Intent) -> Result<Flushed, FibError> {

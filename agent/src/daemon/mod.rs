@@ -21,6 +21,7 @@
 mod answer;
 mod behind;
 pub mod events;
+mod exclusive;
 mod flows;
 pub mod flush;
 mod known;

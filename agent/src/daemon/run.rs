@@ -6,7 +6,7 @@ use bgp::{
     net::{Outputs, SpeakerOptions},
     types::{Families, Family},
 };
-use fib::{error::FibError, event::FibEvent, lock::TableLock, service::FibHandle};
+use fib::{error::FibError, event::FibEvent, service::FibHandle};
 use ipip::{Environment, TunnelHandle};
 use sd_notify::NotifyState;
 use tokio::{
@@ -19,7 +19,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    flows,
+    exclusive, flows,
     logging::{self, LevelHandle},
     panics, plan,
     problems::error as problem,
@@ -56,7 +56,10 @@ pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
     let intent = &loaded.intent;
     let level = logging::start(intent.log.level, intent.log.format).map_err(fatal)?;
     panics::end_the_process();
-    let _lock = TableLock::acquire(intent.kernel.protocol, intent.kernel.table).map_err(locked)?;
+    let _lock = exclusive::lock(
+        intent,
+        "stop it (`siskin stop`), or give this one another `protocol` or `table` in [kernel]",
+    )?;
     raise_file_limit();
     let mode = if args.dry_run { RunMode::DryRun } else { RunMode::Normal };
     let on_signal = if args.flush_on_exit { StopMode::Drain } else { StopMode::Keep };
@@ -71,19 +74,6 @@ pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
 
 fn fatal(error: impl std::fmt::Display) -> Failure {
     Failure::Other(EXIT_FAILED, error.to_string())
-}
-
-fn locked(error: FibError) -> Failure {
-    match error {
-        FibError::Locked { protocol, table } => Failure::Other(
-            EXIT_FAILED,
-            format!(
-                "another daemon programs table {table} with protocol {protocol} in this network namespace\n  \
-                 stop it (`siskin stop`), or give this one another `protocol` or `table` in [kernel]"
-            ),
-        ),
-        error => fatal(error),
-    }
 }
 
 /// A peer needs a descriptor or two.

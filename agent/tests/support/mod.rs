@@ -59,6 +59,20 @@ impl Namespace {
         command
     }
 
+    /// Does something on a thread that is inside.
+    pub(crate) fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        use rustix::{fd::AsFd, thread};
+        let namespace = fs::File::open(format!("/proc/{}/ns/net", self.holder.id())).expect("a namespace");
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(move || {
+                let kind = Some(thread::LinkNameSpaceType::Network);
+                thread::move_into_link_name_space(namespace.as_fd(), kind).expect("root may enter");
+                work()
+            });
+            inside.join().expect("no panic")
+        })
+    }
+
     /// Runs `ip` and returns what it says.
     pub(crate) fn ip(&self, line: &str) -> String {
         let output = self.command("ip").args(line.split_whitespace()).output().expect("ip runs");

@@ -68,7 +68,8 @@ fn api(reader: &mut Reader) -> Api {
     let table = reader.table("api");
     let socket = reader.get(&table, "socket", values::path).map(|s| s.value);
     let http = reader.get(&table, "http", values::http).and_then(|s| s.value);
-    Api { socket: socket.unwrap_or_default(), http }
+    let runtime_directory = reader.get(&table, "runtime_directory", values::absolute_path).map(|s| s.value);
+    Api { socket: socket.unwrap_or_default(), runtime_directory, http }
 }
 
 fn log(reader: &mut Reader) -> Log {
