@@ -10,6 +10,7 @@ use anyhow::{Result, bail, ensure};
 
 use crate::{
     debian,
+    evidence::Attempt,
     expect::Set,
     features::Feature,
     guest::{self, Build},
@@ -63,10 +64,18 @@ impl Selection {
     pub fn run(&self) -> Result<Vec<LabResult>> {
         let jobs = self.jobs()?;
         crate::lab::require_root()?;
-        install_for(&jobs)?;
+        let mut results = Vec::new();
+        let mut possible = Vec::new();
+        for (job, missing) in jobs.iter().zip(missing_for(&jobs)?) {
+            match missing {
+                Some(reason) => results.push(told(job.skipped(&reason))),
+                None => possible.push(job),
+            }
+        }
         let lacks = |job: &Job| job.needs.iter().copied().find(|feature| !feature.available());
-        let (elsewhere, here): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| lacks(job).is_some());
-        let mut results: Vec<_> = here.into_iter().map(|job| told(self.run_one(job))).collect();
+        let (elsewhere, here): (Vec<&Job>, Vec<&Job>) =
+            possible.into_iter().partition(|job| lacks(job).is_some());
+        results.extend(here.into_iter().map(|job| told(self.run_one(job))));
         match elsewhere.first().and_then(|job| lacks(job)) {
             None => {}
             Some(feature) if guest::inside() => {
@@ -78,7 +87,16 @@ impl Selection {
                     let jobs: Vec<_> =
                         elsewhere.iter().copied().filter(|job| Build::with(&job.needs) == build).collect();
                     let Some(feature) = jobs.first().and_then(|job| lacks(job)) else { continue };
-                    results.extend(in_guest(&jobs, build, feature, self.until)?.into_iter().map(remembered));
+                    match guest::Boot::prepare(build) {
+                        Ok(boot) => {
+                            let done = in_guest(&jobs, &boot, feature, self.until)?;
+                            results.extend(done.into_iter().map(remembered));
+                        }
+                        Err(error) => {
+                            let reason = format!("no kernel with {}: {error:#}", feature.name());
+                            results.extend(jobs.iter().map(|job| told(job.skipped(first_line(&reason)))));
+                        }
+                    }
                 }
             }
         }
@@ -95,13 +113,14 @@ impl Selection {
         if self.over() {
             return job.skipped("the time was over");
         }
-        let first = job.run();
+        let first = job.run(Attempt::First);
         let Outcome::Failed(complaint) = first.outcome.clone() else { return first };
         if self.over() {
             return first;
         }
         ui::line(&format!("  {} {}: once more", ui::cross(), job.title));
-        LabResult { first_attempt: Some(complaint), ..job.run() }
+        let second = job.run(Attempt::Second);
+        LabResult { first_attempt: Some(complaint), kept: first.kept, ..second }
     }
 
     fn over(&self) -> bool {
@@ -145,11 +164,21 @@ fn judge_guest(results: &[LabResult]) -> Option<LabResult> {
         proofs: Vec::new(),
         cases: Vec::new(),
         first_attempt: None,
+        kept: None,
         ..first
     })
 }
 
-fn in_guest(jobs: &[&Job], build: Build, lacking: Feature, until: Option<Instant>) -> Result<Vec<LabResult>> {
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn in_guest(
+    jobs: &[&Job],
+    boot: &guest::Boot,
+    lacking: Feature,
+    until: Option<Instant>,
+) -> Result<Vec<LabResult>> {
     let mut arguments: Vec<OsString> = vec!["test".into()];
     if let Some(until) = until {
         let left = until.saturating_duration_since(Instant::now());
@@ -159,7 +188,7 @@ fn in_guest(jobs: &[&Job], build: Build, lacking: Feature, until: Option<Instant
         arguments.extend(["--run".into(), job.title.clone().into(), job.file.clone().into()]);
     }
     let why = format!("this kernel has no {}", lacking.name());
-    let mut results = guest::run(&arguments, build, &why)?;
+    let mut results = boot.run(&arguments, &why)?;
     results.extend(judge_guest(&results).map(told));
     for job in jobs {
         if !results.iter().any(|result| result.name == job.title) {
@@ -169,20 +198,25 @@ fn in_guest(jobs: &[&Job], build: Build, lacking: Feature, until: Option<Instant
     Ok(results)
 }
 
-/// Installs what the routers of these labs and the lab itself need.
-fn install_for(jobs: &[Job]) -> Result<()> {
-    let mut programs = install::LAB.to_vec();
+/// Installs what the routers of these labs and the labs themselves need; of each lab, what cannot be had and why.
+fn missing_for(jobs: &[Job]) -> Result<Vec<Option<String>>> {
+    let mut wanted = Vec::new();
     for job in jobs {
-        programs.extend(programs_of(&job.file)?);
-    }
-    install::ensure_programs(&programs)?;
-    for job in jobs {
+        let programs = install::LAB.iter().copied().chain(programs_of(&job.file)?).collect::<Vec<_>>();
         let nodes = Topology::read(&job.file)?.nodes;
-        if !guest::inside() && nodes.values().any(|node| debian::is_newer(&node.image)) {
-            debian::fetch_bird(&guest::cache()?)?;
-        }
+        wanted.push((programs, nodes.values().any(|node| debian::is_newer(&node.image))));
     }
-    Ok(())
+    let all: Vec<_> = wanted.iter().flat_map(|(programs, _)| programs).copied().collect();
+    let missing = install::obtain(&all);
+    let newer = match wanted.iter().any(|(_, newer)| *newer) && !guest::inside() {
+        true => guest::downloads().and_then(|folder| debian::fetch_bird(&folder)).err(),
+        false => None,
+    };
+    let newer = newer.map(|error| first_line(&format!("{error:#}")).to_owned());
+    let of = |(programs, is_newer): (Vec<&str>, bool)| {
+        missing.of(&programs).or_else(|| newer.clone().filter(|_| is_newer))
+    };
+    Ok(wanted.into_iter().map(of).collect())
 }
 
 /// The programs a topology's routers come with.
@@ -201,7 +235,7 @@ pub fn summary(results: &[LabResult]) -> String {
     let mut lines = Vec::new();
     for result in results {
         let (mark, word) = match &result.outcome {
-            Outcome::Passed => (ui::tick(), passed(result)),
+            Outcome::Passed => (ui::tick(), format!("{:.0} s", result.duration.as_secs_f64())),
             Outcome::Failed(complaint) => (ui::cross(), format!("failed: {complaint}")),
             Outcome::Skipped(reason) => ("-".to_owned(), format!("not run: {reason}")),
         };
@@ -209,6 +243,14 @@ pub fn summary(results: &[LabResult]) -> String {
         lines.push(format!("{mark} {:width$}  {}  {routers}  {word}", result.name, result.kernel));
     }
     let count = |wanted: fn(&Outcome) -> bool| results.iter().filter(|r| wanted(&r.outcome)).count();
+    let flaky: Vec<_> = results
+        .iter()
+        .filter_map(|result| Some(format!("  {}: {}", result.name, result.second_attempt()?)))
+        .collect();
+    if !flaky.is_empty() {
+        lines.push("flaky:".to_owned());
+        lines.extend(flaky);
+    }
     lines.push(format!(
         "{} passed, {} failed, {} not run",
         count(|o| *o == Outcome::Passed),
@@ -216,12 +258,6 @@ pub fn summary(results: &[LabResult]) -> String {
         count(|o| matches!(o, Outcome::Skipped(_)))
     ));
     lines.join("\n")
-}
-
-/// How long a good run took, and what was wrong with the attempt before it.
-fn passed(result: &LabResult) -> String {
-    let took = format!("{:.0} s", result.duration.as_secs_f64());
-    std::iter::once(took).chain(result.second_attempt()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -47,19 +47,17 @@ impl Lab {
         require_root()?;
         clean(&topology.name)?;
         let _undo = Self::down_on_interrupt(&topology.name);
-        Self::build_up(topology)
+        let name = topology.name.clone();
+        Self::build_up(topology).inspect_err(|_| {
+            clean(&name).ok();
+        })
     }
 
-    /// As [`Self::up`], where nothing can have been left behind.
+    /// As [`Self::up`], where nothing can have been left behind; after an error the caller removes what there is.
     pub fn build_up(topology: Topology) -> Result<Self> {
         let mut lab = Self { topology, nodes: BTreeMap::new() };
-        match lab.build() {
-            Ok(()) => Ok(lab),
-            Err(error) => {
-                clean(&lab.topology.name).ok();
-                Err(error)
-            }
-        }
+        lab.build()?;
+        Ok(lab)
     }
 
     /// Finds a lab that an earlier `up` left running.

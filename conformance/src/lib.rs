@@ -11,6 +11,7 @@ pub mod cli;
 pub mod command;
 mod debian;
 pub mod demo;
+pub mod evidence;
 pub mod expect;
 pub mod features;
 pub mod feed;

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    evidence::{self, Attempt},
     expect::{Expectations, Set, Step, Variant, runner::Runner},
     features::{self, Feature},
     guest,
@@ -61,13 +62,17 @@ pub struct LabResult {
     /// Why the attempt before this one failed, if there was one.
     #[serde(default)]
     pub first_attempt: Option<String>,
+    /// The folder with what the failed attempts left.
+    #[serde(default)]
+    pub kept: Option<PathBuf>,
 }
 
 impl LabResult {
     /// That a good run was the second attempt, and what was wrong with the first.
     pub fn second_attempt(&self) -> Option<String> {
         let complaint = self.first_attempt.as_ref().filter(|_| self.outcome == Outcome::Passed)?;
-        Some(format!("at the second attempt; the first: {complaint}"))
+        let kept = self.kept.as_ref().map(|place| format!("; kept in {}", place.display()));
+        Some(format!("at the second attempt; the first: {complaint}{}", kept.unwrap_or_default()))
     }
 }
 
@@ -112,25 +117,27 @@ impl Job {
         std::iter::once(None).chain(expect.variants.iter().map(Some)).map(job).collect()
     }
 
-    /// Runs it on this kernel and tells its story.
-    pub fn run(&self) -> LabResult {
+    /// Runs it on this kernel and tells its story. What a failed attempt leaves is kept.
+    pub fn run(&self, attempt: Attempt) -> LabResult {
         let began = Instant::now();
+        let mut kept = None;
         ui::line(&ui::paint("1", &self.title));
         let mut story = Story::default();
-        let outcome = match self.attempt(&mut story) {
+        let outcome = match self.attempt(attempt, &mut story) {
             Ok(()) => Outcome::Passed,
             Err(error) => {
                 let complaint = format!("{error:#}");
                 if story.routers.is_empty() {
                     ui::line(&format!("  {} {complaint}", ui::cross()));
                 }
+                kept = evidence::folder(&self.title).ok().filter(|folder| folder.exists());
                 Outcome::Failed(complaint.lines().next().unwrap_or_default().to_owned())
             }
         };
         let (name, kernel) = (self.title.clone(), features::kernel());
         let Story { routers, proofs, cases } = story;
         let duration = began.elapsed();
-        LabResult { name, kernel, routers, outcome, duration, proofs, cases, first_attempt: None }
+        LabResult { name, kernel, routers, outcome, duration, proofs, cases, first_attempt: None, kept }
     }
 
     /// A result for a run that did not take place.
@@ -154,12 +161,31 @@ impl Job {
             proofs: Vec::new(),
             cases: Vec::new(),
             first_attempt: None,
+            kept: None,
         }
     }
 
-    fn attempt(&self, story: &mut Story) -> Result<()> {
+    fn attempt(&self, attempt: Attempt, story: &mut Story) -> Result<()> {
+        if attempt == Attempt::First {
+            evidence::forget(&self.title)?;
+        }
         let replace = self.variant.as_ref().map(|v| v.replace.clone()).unwrap_or_default();
-        on_a_copy(&self.file, &replace, |copy| self.steps(copy, story))
+        on_a_copy(&self.file, &replace, |copy| {
+            let outcome = self.steps(copy, story);
+            if outcome.is_err() {
+                self.keep(copy, attempt);
+            }
+            outcome
+        })
+    }
+
+    /// Keeps what a failed attempt has left, while the lab still runs.
+    fn keep(&self, copy: &Path, attempt: Attempt) {
+        let kept = Topology::read(copy).and_then(|lab| evidence::keep(&lab.name, &self.title, attempt));
+        match kept {
+            Ok(place) => ui::line(&format!("    logs, captures and files: {}", place.display())),
+            Err(error) => ui::complain(&format!("nothing is kept of the attempt: {error:#}")),
+        }
     }
 
     fn steps(&self, copy: &Path, story: &mut Story) -> Result<()> {

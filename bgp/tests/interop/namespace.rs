@@ -31,13 +31,17 @@ pub(crate) fn enter(test: &str) -> Place {
         eprintln!("SKIPPED: no network namespace can be made here (needs root)");
         return Place::Outside;
     }
-    let status = Command::new("unshare")
+    let inside = Command::new("unshare")
         .args(["--net", "--"])
         .arg(env::current_exe().unwrap())
         .args([test, "--exact", "--nocapture", "--include-ignored"])
         .env(INSIDE, "yes")
-        .status()
+        .output()
         .unwrap();
-    assert!(status.success(), "{test} failed inside its namespace");
+    // Printed by this process, the words belong to this test: a skip inside is a skip of it.
+    for words in [&inside.stdout, &inside.stderr] {
+        eprint!("{}", String::from_utf8_lossy(words));
+    }
+    assert!(inside.status.success(), "{test} failed inside its namespace");
     Place::Outside
 }

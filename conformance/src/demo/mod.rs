@@ -73,13 +73,23 @@ fn here(topology: &Path) -> LabResult {
     let (name, kernel) = ("demo".to_owned(), features::kernel());
     let (routers, proofs) = (Vec::new(), Vec::new());
     let duration = began.elapsed();
-    LabResult { name, kernel, routers, outcome, duration, proofs, cases: Vec::new(), first_attempt: None }
+    LabResult {
+        name,
+        kernel,
+        routers,
+        outcome,
+        duration,
+        proofs,
+        cases: Vec::new(),
+        first_attempt: None,
+        kept: None,
+    }
 }
 
 fn there(topology: &Path) -> Result<LabResult> {
     let began = Instant::now();
     let arguments: [OsString; 3] = ["demo".into(), "--topology".into(), topology.into()];
-    let result = guest::run(&arguments, guest::Build::Stock, "this kernel has no ipip")?.pop();
+    let result = guest::Boot::prepare(guest::Build::Stock)?.run(&arguments, "this kernel has no ipip")?.pop();
     let result = result.context("the guest did not say how it went")?;
     Ok(LabResult { duration: began.elapsed(), ..result })
 }

@@ -53,6 +53,11 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
+    /// Whether a cache has this kernel.
+    pub(super) fn is_in(cache: &Path, build: Build) -> bool {
+        cache.join(build.folder()).join(COMPLETE).exists()
+    }
+
     /// Finds the kernel in the cache, or fetches it. One process at a time.
     pub(super) fn fetch(cache: &Path, build: Build) -> Result<Self> {
         let lock = fs::File::create(cache.join("kernel.lock"))?;

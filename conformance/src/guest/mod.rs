@@ -15,7 +15,10 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 pub(crate) use self::kernel::Build;
-use self::{kernel::Kernel, qemu::Machine};
+use self::{
+    kernel::Kernel,
+    qemu::{Accelerator, Machine},
+};
 use crate::{install, interrupt::OnInterrupt, run::LabResult, ui};
 
 /// Set in the guest.
@@ -25,7 +28,7 @@ pub const REPORT: &str = "SISKIN_LAB_REPORT";
 /// Lines from the guest that are not for people begin with this.
 const MARK: &str = "@@siskin-lab ";
 /// Variables the guest takes over.
-const PASSED_ON: &[&str] = &["SISKIN_BIN", "NO_COLOR", "RUST_BACKTRACE", "RUST_LOG"];
+const PASSED_ON: &[&str] = &["SISKIN_BIN", "SISKIN_LAB_CACHE", "NO_COLOR", "RUST_BACKTRACE", "RUST_LOG"];
 
 /// Whether this process runs in the guest.
 pub fn inside() -> bool {
@@ -48,22 +51,40 @@ pub fn report(result: &LabResult) -> Result<()> {
     Ok(())
 }
 
-/// Boots the guest and runs this same program in it with other arguments. What it prints is printed; the results it
-/// reports are returned.
-pub(crate) fn run(arguments: &[OsString], build: Build, why: &str) -> Result<Vec<LabResult>> {
-    crate::lab::require_root()?;
-    install::ensure_programs(install::GUEST)?;
-    let kernel = Kernel::fetch(&cache()?, build)?;
-    let accelerator = qemu::accelerator(&kernel)?;
-    ui::note(&format!(
-        "{why}; running on Debian's kernel {} in QEMU ({})",
-        kernel.release,
-        accelerator.name()
-    ));
-    let job = Job::create(&kernel, arguments)?;
-    let folder = job.folder.clone();
-    let _undo = OnInterrupt::new(move || drop(fs::remove_dir_all(folder)));
-    let machine = Machine::boot(&kernel, accelerator, &job.initramfs, &job.folder)?;
+/// A kernel that can be booted here.
+pub(crate) struct Boot {
+    kernel: Kernel,
+    accelerator: Accelerator,
+}
+
+impl Boot {
+    /// Installs QEMU and fetches the kernel, where they are missing.
+    pub(crate) fn prepare(build: Build) -> Result<Self> {
+        crate::lab::require_root()?;
+        install::ensure_programs(install::GUEST)?;
+        let kernel = Kernel::fetch(&folder_of(build)?, build)?;
+        let accelerator = qemu::accelerator(&kernel)?;
+        Ok(Self { kernel, accelerator })
+    }
+
+    /// Boots the guest and runs this same program in it with other arguments. What it prints is printed; the results
+    /// it reports are returned.
+    pub(crate) fn run(&self, arguments: &[OsString], why: &str) -> Result<Vec<LabResult>> {
+        ui::note(&format!(
+            "{why}; running on Debian's kernel {} in QEMU ({})",
+            self.kernel.release,
+            self.accelerator.name()
+        ));
+        let job = Job::create(&self.kernel, arguments)?;
+        let folder = job.folder.clone();
+        let _undo = OnInterrupt::new(move || drop(fs::remove_dir_all(folder)));
+        let machine = Machine::boot(&self.kernel, self.accelerator, &job.initramfs, &job.folder)?;
+        results_of(machine, &job)
+    }
+}
+
+/// Shows what the guest prints, and collects what it reports.
+fn results_of(machine: Machine, job: &Job) -> Result<Vec<LabResult>> {
     let mut results = Vec::new();
     let mut status = None;
     machine.lines(|line| {
@@ -82,21 +103,35 @@ pub(crate) fn run(arguments: &[OsString], build: Build, why: &str) -> Result<Vec
     }
 }
 
-/// `SISKIN_LAB_CACHE`, else `target/siskin-lab`, else the user's cache.
+/// Where results, captures and jobs are kept: `SISKIN_LAB_CACHE`, else `target/siskin-lab`, else the user's cache.
 pub(crate) fn cache() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let target = own.ancestors().find(|folder| folder.ends_with("target"));
-    let user = || {
-        let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))
-    };
-    let folder = match (std::env::var_os("SISKIN_LAB_CACHE"), target) {
-        (Some(folder), _) => PathBuf::from(folder),
-        (None, Some(target)) => target.join("siskin-lab"),
-        (None, None) => user().context("HOME is not set")?.join("siskin-lab"),
-    };
-    fs::create_dir_all(&folder)?;
+    match (std::env::var_os("SISKIN_LAB_CACHE"), target) {
+        (None, Some(target)) => made(target.join("siskin-lab")),
+        _ => downloads(),
+    }
+}
+
+/// Where kernels and other releases' packages are kept, for every checkout: `SISKIN_LAB_CACHE`, else the user's cache.
+pub(crate) fn downloads() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("SISKIN_LAB_CACHE") {
+        return made(PathBuf::from(folder));
+    }
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    made(base.or_else(home).context("HOME is not set")?.join("siskin-lab"))
+}
+
+fn made(folder: PathBuf) -> Result<PathBuf> {
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder.canonicalize()?)
+}
+
+/// The folder a kernel is or will be in: a checkout may have fetched one for itself.
+fn folder_of(build: Build) -> Result<PathBuf> {
+    let own = cache()?;
+    if Kernel::is_in(&own, build) { Ok(own) } else { downloads() }
 }
 
 /// What one boot runs: a folder with its script, removed afterwards.
@@ -150,6 +185,9 @@ fn guest_script(job: &Path, arguments: &[OsString]) -> Result<String> {
         if let Ok(value) = std::env::var(name) {
             variables.push_str(&format!("export {name}={}\n", quote(&value)));
         }
+    }
+    if let Some(base) = downloads()?.parent() {
+        variables.push_str(&format!("export XDG_CACHE_HOME={}\n", quote(&base.to_string_lossy())));
     }
     variables.push_str(&format!("export SISKIN_LAB_COLOUR={}\n", u8::from(ui::coloured())));
     Ok(format!(

@@ -57,7 +57,7 @@ impl Node {
             std::os::unix::fs::symlink(binary, state.join("bin/siskin"))?;
         }
         if debian::is_newer(&config.image) {
-            debian::link_bird(&guest::cache()?, &state.join("bin"))?;
+            debian::link_bird(&guest::downloads()?, &state.join("bin"))?;
         }
         std::os::unix::fs::symlink(std::env::current_exe()?, state.join("bin/siskin-lab"))?;
         let spec = init::Spec {

@@ -1,6 +1,8 @@
 //! What `cargo test -- --show-output` says: how many tests passed, which failed, and which did not really run.
 //!
-//! A test that cannot run here prints a line `SKIPPED: reason` and passes. It does not count as passed.
+//! A test that cannot run here prints a line `SKIPPED: reason` and passes. It does not count as passed. Nor does it when
+//! the line comes from another process, such as the test run once more in a namespace: in the section of a test it
+//! belongs to that test, and one that no section holds counts as a skip by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,11 +22,24 @@ pub(crate) struct Tally {
     binaries: u64,
     /// Tests that said why they could not run, each with its binary's number.
     skipped: BTreeSet<(u64, String)>,
-    reasons: BTreeMap<String, BTreeSet<String>>,
+    /// Skips whose test is not known.
+    nameless: u64,
+    reasons: BTreeMap<String, Reason>,
     failures: Vec<String>,
     failed_tests: BTreeSet<String>,
+    /// The first complaint of each test that failed: where, and what.
+    complaints: BTreeMap<String, String>,
+    /// The place of a panic whose words are on the next line.
+    panic: Option<String>,
     part: Part,
     section: String,
+}
+
+/// Who gave a reason for a skip.
+#[derive(Debug, Default)]
+struct Reason {
+    names: BTreeSet<String>,
+    nameless: u64,
 }
 
 /// Which of a binary's lists is being read.
@@ -43,8 +58,10 @@ impl Tally {
     /// Reads the next line.
     pub(crate) fn line(&mut self, line: &str) {
         let trimmed = line.trim();
+        self.complaint(trimmed);
         if let Some(counts) = trimmed.strip_prefix("test result:") {
-            if is_whole(counts) {
+            // In a test's section these are the totals of a run of its own.
+            if is_whole(counts) && self.section.is_empty() {
                 self.end_of_binary(counts);
             }
         } else if trimmed == "successes:" {
@@ -53,20 +70,46 @@ impl Tally {
             (self.part, self.section) = (Part::Failures, String::new());
         } else if let Some(name) = section(line) {
             self.section = name.to_owned();
+        } else if let Some((name, reason)) = skip_in(trimmed) {
+            if self.part != Part::Failures {
+                self.skip(name, reason.trim());
+            }
         } else if let Some(result) = trimmed.strip_prefix("test ") {
             self.ignored_test(result);
             self.failed_tests.extend(result.strip_suffix(" ... FAILED").map(str::to_owned));
-        } else if let Some(reason) = trimmed.strip_prefix(SKIPPED).filter(|_| self.part != Part::Failures) {
-            self.skip(reason.trim());
         }
         if self.part == Part::Failures {
             self.failures.push(line.to_owned());
         }
     }
 
-    fn skip(&mut self, reason: &str) {
-        self.skipped.insert((self.binaries, self.section.clone()));
-        self.reasons.entry(reason.to_owned()).or_default().insert(self.section.clone());
+    /// A skip belongs to the test whose section is read, else to the one that the line names, else to nobody known.
+    fn skip(&mut self, named: Option<&str>, reason: &str) {
+        let said = self.reasons.entry(reason.to_owned()).or_default();
+        let section = Some(self.section.as_str()).filter(|section| !section.is_empty());
+        match section.or(named) {
+            Some(name) => {
+                self.skipped.insert((self.binaries, name.to_owned()));
+                said.names.insert(name.to_owned());
+            }
+            None => {
+                self.nameless += 1;
+                said.nameless += 1;
+            }
+        }
+    }
+
+    /// `thread 'name' panicked at file:line:column:` and the line after it, the first of each test.
+    fn complaint(&mut self, line: &str) {
+        if self.part != Part::Failures || self.section.is_empty() {
+            return;
+        }
+        if let Some(place) = self.panic.take() {
+            let words = format!("{line} ({})", place.trim_end_matches(':'));
+            self.complaints.entry(self.section.clone()).or_insert(words);
+        } else if let Some((_, place)) = line.split_once(" panicked at ") {
+            self.panic = Some(place.to_owned());
+        }
     }
 
     /// `name ... ignored, reason`
@@ -74,7 +117,7 @@ impl Tally {
         if let Some((name, words)) = result.split_once(" ... ignored") {
             let reason = words.trim_start_matches(", ");
             let reason = if reason.is_empty() { "marked #[ignore]" } else { reason };
-            self.reasons.entry(reason.to_owned()).or_default().insert(name.to_owned());
+            self.reasons.entry(reason.to_owned()).or_default().names.insert(name.to_owned());
         }
     }
 
@@ -93,7 +136,7 @@ impl Tally {
 
     /// The totals.
     pub(crate) fn count(&self) -> Count {
-        let unreal = self.skipped.len() as u64;
+        let unreal = self.skipped.len() as u64 + self.nameless;
         Count {
             passed: self.passed.saturating_sub(unreal),
             failed: self.failed,
@@ -103,12 +146,15 @@ impl Tally {
 
     /// Each reason for a skip once, with the number of tests and some names.
     pub(crate) fn skips(&self) -> Vec<String> {
-        let show = |(reason, names): (&String, &BTreeSet<String>)| {
-            let mut some: Vec<_> = names.iter().filter(|n| !n.is_empty()).take(NAMES).cloned().collect();
+        let show = |(reason, Reason { names, nameless }): (&String, &Reason)| {
+            let mut some: Vec<_> = names.iter().take(NAMES).cloned().collect();
             if names.len() > NAMES {
                 some.push("...".into());
             }
-            format!("{} × {reason} ({})", names.len(), some.join(", "))
+            if *nameless > 0 {
+                some.push("said by another process".into());
+            }
+            format!("{} × {reason} ({})", names.len() as u64 + nameless, some.join(", "))
         };
         self.reasons.iter().map(show).collect()
     }
@@ -116,6 +162,11 @@ impl Tally {
     /// The names of the tests that failed.
     pub(crate) fn failed_tests(&self) -> &BTreeSet<String> {
         &self.failed_tests
+    }
+
+    /// What a failed test complained of first.
+    pub(crate) fn complaint_of(&self, test: &str) -> &str {
+        self.complaints.get(test).map_or("it failed without a word", String::as_str)
     }
 
     /// What the failed tests printed.
@@ -128,6 +179,15 @@ impl Tally {
 /// namespace has printed.
 fn is_whole(counts: &str) -> bool {
     counts.contains(" 0 filtered out")
+}
+
+/// `SKIPPED: reason`, or `test name ... SKIPPED: reason` where the test's line is still open.
+fn skip_in(line: &str) -> Option<(Option<&str>, &str)> {
+    if let Some(reason) = line.strip_prefix(SKIPPED) {
+        return Some((None, reason));
+    }
+    let (name, rest) = line.strip_prefix("test ")?.split_once(" ... ")?;
+    Some((Some(name), rest.strip_prefix(SKIPPED)?))
 }
 
 /// `---- name stdout ----`
@@ -225,6 +285,37 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         let inner =
             "test a ... ok\ntest result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 17 filtered out;\n";
         assert_eq!(read(&format!("{inner}{OUTPUT}")).count(), read(OUTPUT).count());
+    }
+
+    #[test]
+    fn a_skip_that_another_process_says_is_a_skip() {
+        let tail = "\nsuccesses:\n\nsuccesses:\n    a\n    b\n    c\n\n\
+                    test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out;\n";
+        // Three tests run themselves again, and what these runs print goes past the capturing of output.
+        let head = "running 3 tests\n\nrunning 1 test\nSKIPPED: no bird\n\nrunning 1 test\nSKIPPED: no bird\n\
+                    running 1 test\ntest c ... SKIPPED: no frr\nok\n\
+                    test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 2 filtered out;\n";
+        let tally = read(&format!("{head}{tail}"));
+        assert_eq!(tally.count(), Count { passed: 0, failed: 0, skipped: 3 });
+        assert_eq!(tally.skips(), ["2 × no bird (said by another process)", "1 × no frr (c)"]);
+    }
+
+    #[test]
+    fn a_run_of_its_own_in_a_tests_section_has_no_totals_even_where_nothing_is_filtered_out() {
+        let text = "running 1 test\ntest a ... ok\n\nsuccesses:\n\n---- a stdout ----\nrunning 1 test\n\
+                    SKIPPED: no bird\ntest a ... ok\n\
+                    test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out;\n\n\
+                    successes:\n    a\n\n\
+                    test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out;\n";
+        assert_eq!(read(text).count(), Count { passed: 0, failed: 0, skipped: 1 });
+        assert_eq!(read(text).skips(), ["1 × no bird (a)"]);
+    }
+
+    #[test]
+    fn the_first_complaint_of_a_failed_test_is_known() {
+        let text = OUTPUT.replace(": no\n", ":\nno way\n");
+        assert_eq!(read(&text).complaint_of("e"), "no way (src/lib.rs:1:1)");
+        assert_eq!(read(&text).complaint_of("a"), "it failed without a word");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::run::{LabResult, Outcome};
 
 /// One line of the final table.
@@ -21,6 +23,19 @@ pub(crate) struct Check {
     pub(crate) kernel: String,
     /// What inside it was skipped, and why.
     pub(crate) skips: Vec<String>,
+    /// What passed only at a second attempt.
+    pub(crate) flaky: Vec<Flaky>,
+}
+
+/// A test or a lab that failed and then passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Flaky {
+    /// The lab, or the test.
+    pub(crate) name: String,
+    /// What was wrong at the first attempt.
+    pub(crate) complaint: String,
+    /// Where its logs and files are.
+    pub(crate) kept: String,
 }
 
 /// The totals: what is skipped is not passed.
@@ -62,16 +77,19 @@ impl Check {
             with: String::new(),
             kernel: String::new(),
             skips: Vec::new(),
+            flaky: Vec::new(),
         }
     }
 }
 
 impl From<LabResult> for Check {
     fn from(lab: LabResult) -> Self {
-        let with = std::iter::once(lab.routers.join(", ")).chain(lab.second_attempt());
-        let with = with.collect::<Vec<_>>().join("; ");
         let mut check = Self::new(&format!("lab {}", lab.name), lab.outcome, lab.duration);
-        check.with = with;
+        check.with = lab.routers.join(", ");
+        if let (Outcome::Passed, Some(complaint)) = (&check.outcome, lab.first_attempt) {
+            let kept = lab.kept.map(|place| place.display().to_string()).unwrap_or_default();
+            check.flaky.push(Flaky { name: check.name.clone(), complaint, kept });
+        }
         if !matches!(check.outcome, Outcome::Skipped(_)) {
             check.kernel = lab.kernel;
         }

@@ -84,6 +84,11 @@ impl Context {
         Ok(Watched { outcome, progress, tail })
     }
 
+    /// The log of a stage, as seen from the workspace.
+    pub(crate) fn log_of(&self, stage: &str) -> String {
+        self.show(&self.workspace.target().join("conformance").join(file_name(stage)))
+    }
+
     /// A path as seen from the workspace.
     fn show(&self, path: &Path) -> String {
         path.strip_prefix(self.workspace.root()).unwrap_or(path).display().to_string()

@@ -7,6 +7,7 @@ mod cargo_test;
 mod check;
 mod context;
 mod fuzz;
+mod history;
 mod labs;
 mod plan;
 mod prepare;
@@ -24,6 +25,7 @@ pub use self::plan::Mode;
 use self::{
     check::{Check, Count},
     context::Context,
+    history::History,
     plan::Stage,
     workspace::{Workspace, as_root},
 };
@@ -37,11 +39,12 @@ pub fn run(mode: Mode) -> Result<ExitCode> {
     if !root {
         ui::line(&format!("{}; with them:\n    {}", without_root(mode), as_root(&alias(mode))));
     }
-    let mut checks: Vec<_> = prepare::prepare(mode).into_iter().collect();
+    let mut checks = prepare::prepare(mode);
     for stage in mode.stages() {
         checks.extend(stage.checks(&context, root));
     }
-    ui::line(&format!("\n{}", report::report(&checks)));
+    let history = History::remember(&context.folder()?.join(history::FILE), history::Run::of(mode, &checks));
+    ui::line(&format!("\n{}", report::report(&checks, &history)));
     let failed = Count::sum(checks.iter().map(|check| check.count)).failed;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -18,9 +18,8 @@ const READERS: &[&str] = &["bgpdump"];
 /// Parts of the toolchain that a minimal installation lacks.
 const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
 
-/// Installs what the mode needs. A failure to do so is a check of its own.
-pub(crate) fn prepare(mode: Mode) -> Option<Check> {
-    let began = std::time::Instant::now();
+/// Installs what the mode needs. A package that cannot be had is named as skipped, and what needs it is skipped too.
+pub(crate) fn prepare(mode: Mode) -> Vec<Check> {
     for (command, component) in COMPONENTS {
         toolchain(command, component);
     }
@@ -30,13 +29,15 @@ pub(crate) fn prepare(mode: Mode) -> Option<Check> {
         if !missing.is_empty() {
             ui::line(&format!("missing, and only root can install it: {}", missing.join(" ")));
         }
-        return None;
+        return Vec::new();
     }
-    let error = install::ensure_programs(&programs).err()?;
-    let complaint = format!("{error:#}");
-    ui::complain(&complaint);
-    let complaint = complaint.lines().next().unwrap_or_default().to_owned();
-    Some(Check::new("packages", Outcome::Failed(complaint), Duration::from_secs(began.elapsed().as_secs())))
+    let missing = install::obtain(&programs);
+    let check = |(package, why): (&str, &str)| {
+        ui::complain(&format!("{package}: {why}"));
+        let reason = format!("what needs it cannot run: {why}");
+        Check::new(&format!("package {package}"), Outcome::Skipped(reason), Duration::ZERO)
+    };
+    missing.iter().map(check).collect()
 }
 
 fn programs(mode: Mode) -> Vec<&'static str> {

@@ -1,15 +1,19 @@
-//! The end of the story: a table, what failed, what was skipped and why, and the totals.
+//! The end of the story: a table, what failed, what needed a second attempt, what was skipped and why, and the totals.
 
 use super::{
-    check::{Check, Count},
+    check::{Check, Count, Flaky},
+    history::History,
     progress::{clock, mark},
 };
 use crate::{run::Outcome, ui};
 
 /// The whole report; its last line is the totals alone.
-pub(crate) fn report(checks: &[Check]) -> String {
+pub(crate) fn report(checks: &[Check], history: &History) -> String {
     let mut lines = table(checks);
     section(&mut lines, "failed", checks.iter().filter_map(failure));
+    let flaky = checks.iter().flat_map(|check| &check.flaky);
+    section(&mut lines, "flaky: passed at the second attempt", flaky.map(first_attempt));
+    section(&mut lines, "flaky in the last runs", history.flaky().into_iter());
     section(&mut lines, "skipped", checks.iter().flat_map(skips));
     lines.push(String::new());
     lines.push(totals(checks));
@@ -69,6 +73,11 @@ fn failure(check: &Check) -> Option<String> {
     }
 }
 
+fn first_attempt(flaky: &Flaky) -> String {
+    let Flaky { name, complaint, kept } = flaky;
+    format!("{name}: {complaint}; see {kept}")
+}
+
 fn skips(check: &Check) -> Vec<String> {
     let whole = match &check.outcome {
         Outcome::Skipped(reason) => Some(format!("{}: {reason}", check.name)),
@@ -110,13 +119,13 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_totals_and_nothing_skipped_counts_as_passed() {
-        let report = report(&checks());
+        let report = report(&checks(), &History::default());
         assert_eq!(report.lines().last(), Some("411 passed, 1 failed, 3 skipped"));
     }
 
     #[test]
     fn columns_are_aligned_and_reasons_follow() {
-        let report = report(&checks());
+        let report = report(&checks(), &History::default());
         let lines: Vec<_> = report.lines().collect();
         assert_eq!(lines[0], "  check          result             time  with         kernel");
         assert_eq!(lines[1], "✓ format         ok                  1 s");
@@ -125,5 +134,17 @@ mod tests {
         assert_eq!(lines[4], "- lab two-hosts  SKIPPED");
         assert!(report.contains("failed\n  lab bird: no session\n"));
         assert!(report.contains("skipped\n  tests: 2 × needs root (a, b)\n  lab two-hosts: needs root\n"));
+    }
+    #[test]
+    fn a_second_attempt_is_told_with_the_first_ones_complaint_and_where_its_files_are() {
+        let mut checks = checks();
+        checks[2].outcome = Outcome::Passed;
+        let (name, complaint) = ("lab bird".to_owned(), "no session".to_owned());
+        checks[2].flaky = vec![Flaky { name, complaint, kept: "target/x".into() }];
+        let report = report(&checks, &History::default());
+        assert!(
+            report.contains("flaky: passed at the second attempt\n  lab bird: no session; see target/x\n"),
+            "{report}"
+        );
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{
     cargo_test::Tally,
-    check::{Check, Count},
+    check::{Check, Count, Flaky},
     context::Context,
     plan::Mode,
     report,
@@ -86,21 +86,26 @@ fn tested(context: &Context, name: &str, command: impl Fn(&[String]) -> Command)
     if few.contains(&failed.len()) && check.count.failed == failed.len() as u64 {
         let mut command = command(&["--exact".to_owned()]);
         let second = context.program(&format!("{name}: second attempt"), command.args(&failed))?;
-        retried(&mut check, &failed, &second);
+        retried(&mut check, &tally, &second, &context.log_of(name));
     }
     Ok(check)
 }
 
 /// Makes the best of what came of a second attempt.
-fn retried(check: &mut Check, failed: &[String], second: &Check) {
+fn retried(check: &mut Check, first: &Tally, second: &Check, log: &str) {
     check.duration += second.duration;
     if second.outcome != Outcome::Passed {
         return;
     }
-    let number = failed.len() as u64;
+    let number = first.failed_tests().len() as u64;
     check.outcome = Outcome::Passed;
     check.count = Count { passed: check.count.passed + number, failed: 0, ..check.count };
-    check.with = format!("at the second attempt: {}", failed.join(", "));
+    let flaky = |test: &String| Flaky {
+        name: format!("{} {test}", check.name),
+        complaint: first.complaint_of(test).to_owned(),
+        kept: log.to_owned(),
+    };
+    check.flaky = first.failed_tests().iter().map(flaky).collect();
 }
 
 /// The program's own status counts too: a test binary that does not build or dies has no totals.
@@ -144,15 +149,20 @@ mod tests {
             )
         };
         let second = |outcome| Check::new("second", outcome, Duration::ZERO);
+        let mut first = Tally::default();
+        let words =
+            "test a ... FAILED\nfailures:\n---- a stdout ----\nthread 'a' panicked at x.rs:1:2:\nno\n";
+        words.lines().for_each(|line| first.line(line));
         let mut check = failed();
-        retried(&mut check, &["a".into()], &second(Outcome::Failed("status 101".into())));
+        retried(&mut check, &first, &second(Outcome::Failed("status 101".into())), "tests.log");
         assert_eq!(check, failed());
-        retried(&mut check, &["a".into()], &second(Outcome::Passed));
+        retried(&mut check, &first, &second(Outcome::Passed), "tests.log");
         assert_eq!(
             (&check.outcome, check.count),
             (&Outcome::Passed, Count { passed: 4, ..Count::default() })
         );
-        assert_eq!(check.with, "at the second attempt: a");
+        let (name, complaint) = ("tests a".to_owned(), "no (x.rs:1:2)".to_owned());
+        assert_eq!(check.flaky, [Flaky { name, complaint, kept: "tests.log".into() }]);
     }
 
     #[test]
