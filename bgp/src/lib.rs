@@ -24,6 +24,7 @@
 //! | [`fsm`] | one peer's finite state machine (RFC 4271 section 8) | no |
 //! | [`bfd`] | whether the path to a peer carries packets (RFC 5880) | no |
 //! | [`ndp`] | who is on a link, found by Router Advertisements (RFC 4861) | no |
+//! | [`martian`] | prefixes that no route leads to | no |
 //! | [`policy`], [`decision`] | one route's import and export; the decision process, with its reasons | no |
 //! | [`core`] | all RIBs, next hops, export groups, graceful restart | no |
 //! | [`bmp`], [`mrt`] | what was heard, for collectors (RFC 7854) and archives (RFC 6396) | no |
@@ -162,6 +163,7 @@ pub mod decision;
 pub mod event;
 pub mod fsm;
 mod jitter;
+pub mod martian;
 pub mod mrt;
 pub mod ndp;
 pub mod net;

@@ -18,6 +18,7 @@ use bgp::{
         LongLivedRoutes, MonitoringConfig, NextHopMode, PrefixLimit, Reflection, RouteSwitches, TimerConfig,
         TransportConfig,
     },
+    martian::ReservedRanges,
     policy::Section,
     types::{Asn, Families, RouterId},
     wire::context::SegmentRule,
@@ -118,6 +119,8 @@ pub struct Bgp {
     pub decision: DecisionConfig,
     /// Routes with AS_SETs.
     pub as_sets: SegmentRule,
+    /// Prefixes and next hops of 240.0.0.0/4.
+    pub reserved_ranges: ReservedRanges,
     /// Whether everything we announce is about to go.
     pub graceful_shutdown: GracefulShutdown,
     /// Which internal peers are told of long-lived stale routes.

@@ -122,6 +122,7 @@ fn mesh_peer(intent: &Intent, address: IpAddr, policies: &mut Policies<'_>) -> P
                 DiscardRule::Ignore => Blackhole::Ignore,
             },
             as_sets: intent.bgp.as_sets,
+            reserved_ranges: intent.bgp.reserved_ranges,
             graceful_shutdown: intent.bgp.graceful_shutdown,
             long_lived: intent.bgp.long_lived,
             ..RouteSwitches::default()

@@ -113,6 +113,8 @@ pub enum Reason {
     FirstAs,
     /// Only to Customer says that it has been leaked (RFC 9234 section 5).
     OtcLeak,
+    /// No route leads to such a prefix (RFC 4271 section 6.3, RFC 6890): multicast, loopback, link-local, reserved.
+    Martian,
     /// A default route of our own that is for the peers it is promised to, and not for us.
     OnlyForPeers,
     /// The import policy refused it.
@@ -122,7 +124,7 @@ pub enum Reason {
 impl Reason {
     const FIRST_REJECT: u8 = 64;
     const FIRST_STEP: u8 = 16;
-    const PLAIN: [Self; 14] = [
+    const PLAIN: [Self; 15] = [
         Self::Best,
         Self::NextHopPending,
         Self::NextHopUnreachable,
@@ -137,11 +139,12 @@ impl Reason {
         Self::FirstAs,
         Self::OtcLeak,
         Self::OnlyForPeers,
+        Self::Martian,
     ];
 
     /// Refusals that are no policy's.
-    pub(crate) const CHECKS: [Self; 5] =
-        [Self::AsLoop, Self::OriginatorLoop, Self::ClusterLoop, Self::FirstAs, Self::OtcLeak];
+    pub(crate) const CHECKS: [Self; 6] =
+        [Self::AsLoop, Self::OriginatorLoop, Self::ClusterLoop, Self::FirstAs, Self::OtcLeak, Self::Martian];
 
     /// The code stored beside a path.
     pub const fn code(self) -> u8 {
@@ -160,6 +163,7 @@ impl Reason {
             Self::FirstAs => 11,
             Self::OtcLeak => 12,
             Self::OnlyForPeers => 13,
+            Self::Martian => 14,
             Self::Lost(step) => Self::FIRST_STEP + step as u8,
             Self::Rejected(reason) => Self::FIRST_REJECT + reason.code(),
         }
@@ -195,6 +199,7 @@ impl Reason {
             Self::FirstAs => "first_as",
             Self::OtcLeak => "otc_leak",
             Self::OnlyForPeers => "only_for_peers",
+            Self::Martian => "martian",
             Self::Rejected(reason) => reason.name(),
         }
     }
@@ -215,6 +220,7 @@ impl Reason {
                 | Self::FirstAs
                 | Self::OtcLeak
                 | Self::OnlyForPeers
+                | Self::Martian
                 | Self::Rejected(_)
         )
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     event::Negotiated,
+    martian::ReservedRanges,
     types::{Families, Family, PeerType},
 };
 
@@ -39,6 +40,8 @@ pub struct DecodeContext {
     pub as_sets: SegmentRule,
     /// AS_CONFED segments: taken only inside a confederation (RFC 5065 section 5).
     pub confederation: SegmentRule,
+    /// Next hops of 240.0.0.0/4: RFC 4271 section 6.3 asks for host addresses, which these are to some operators.
+    pub reserved_ranges: ReservedRanges,
     /// The index of the interface of a session between link-local addresses: link-local next hops belong to it.
     pub interface: Option<u32>,
 }
@@ -55,6 +58,7 @@ impl DecodeContext {
             ipv6_next_hops: negotiated.extensions.ipv6_next_hops,
             as_sets: SegmentRule::Accept,
             confederation: SegmentRule::TreatAsWithdraw,
+            reserved_ranges: ReservedRanges::Refuse,
             interface: None,
         }
     }
@@ -76,6 +80,7 @@ impl DecodeContext {
             ipv6_next_hops: Families::NONE,
             as_sets: SegmentRule::Accept,
             confederation: SegmentRule::TreatAsWithdraw,
+            reserved_ranges: ReservedRanges::Refuse,
             interface: None,
         }
     }

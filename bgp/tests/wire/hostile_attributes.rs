@@ -1,6 +1,9 @@
 //! Attributes that crashed other implementations or reset their sessions.
 
-use bgp::wire::{as_path::AsPathError, attribute::NextHop, update::Reason};
+use bgp::{
+    martian::ReservedRanges,
+    wire::{DecodeContext, as_path::AsPathError, attribute::NextHop, update::Reason},
+};
 
 use crate::build::*;
 
@@ -26,6 +29,16 @@ fn a_next_hop_of_another_length_is_withdrawn() {
         let next_hop = attribute(0x40, 3, &vec![10; length]);
         let bytes = body(&[], &[ORIGIN, AS_PATH, &next_hop], PREFIX);
         assert_withdrawn(update(&bytes, &external()), 3, Reason::Length);
+    }
+}
+
+#[test]
+fn a_next_hop_of_class_e_is_taken_where_that_range_is_in_use() {
+    let using = DecodeContext { reserved_ranges: ReservedRanges::Allow, ..external() };
+    for (octets, taken) in [([240, 0, 0, 1], true), ([255; 4], false), ([239, 0, 0, 1], false)] {
+        let bytes = body(&[], &[ORIGIN, AS_PATH, &attribute(0x40, 3, &octets)], PREFIX);
+        assert_eq!(update(&bytes, &using).unwrap().malformed.is_empty(), taken, "{octets:?}");
+        assert!(!update(&bytes, &external()).unwrap().malformed.is_empty(), "{octets:?}");
     }
 }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bgp::{
     config::{GracefulShutdown, LongLivedRoutes},
+    martian::ReservedRanges,
     wire::context::SegmentRule,
 };
 
@@ -27,6 +28,7 @@ pub(super) fn bgp(reader: &mut Reader) -> Bgp {
     let keepalive_time = keepalive_time(reader, &table, hold_time);
     let decision = decision(reader);
     let as_sets = reader.get(&table, "as_sets", |text| values::word(text, &words::AS_SETS));
+    let reserved = reader.get(&table, "allow_reserved_ranges", values::switch);
     let to_all = reader.get(&table, "long_lived_to_all", values::switch);
     let going = reader.get(&table, "graceful_shutdown", values::switch);
     let cluster_id = reader.get(&table, "cluster_id", values::cluster_id);
@@ -46,6 +48,10 @@ pub(super) fn bgp(reader: &mut Reader) -> Bgp {
         open_delay: seconds("open_delay", 0..=60),
         decision,
         as_sets: as_sets.map_or(SegmentRule::TreatAsWithdraw, |s| s.value),
+        reserved_ranges: match reserved.is_some_and(|s| s.value) {
+            true => ReservedRanges::Allow,
+            false => ReservedRanges::Refuse,
+        },
         long_lived: match to_all.is_some_and(|s| s.value) {
             true => LongLivedRoutes::ToAll,
             false => LongLivedRoutes::ToAware,

@@ -32,8 +32,8 @@ pub(super) fn intent(reader: &mut Reader, host: &dyn Host) -> (Intent, Vec<PathB
     let bgp = bgp::bgp(reader);
     let bfd = bfd::bfd(reader);
     let mesh = bgp::mesh(reader, &node, &mut secrets);
-    let pools = pools::pools(reader);
-    let blocks = pools::blocks(reader, &pools);
+    let pools = pools::pools(reader, bgp.reserved_ranges);
+    let blocks = pools::blocks(reader, &pools, bgp.reserved_ranges);
     let pod_interfaces = pools::pod_interfaces(reader);
     let policies = policies::policies(reader, &mesh, &pools, &blocks);
     let defaults = peers::Defaults { bgp: &bgp, bfd: &bfd, policies: &policies };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bgp::martian::{ReservedRanges, is_martian};
 use ipnet::IpNet;
 
 use crate::config::{
@@ -13,11 +14,15 @@ use crate::config::{
     values,
 };
 
-pub(super) fn pools(reader: &mut Reader) -> BTreeMap<IpNet, Pool> {
+/// The pools, which may hold no prefixes that no peer would take.
+pub(super) fn pools(reader: &mut Reader, reserved: ReservedRanges) -> BTreeMap<IpNet, Pool> {
     let mut pools: BTreeMap<IpNet, Pool> = BTreeMap::new();
     for entry in reader.tables("pools", POOL_DEFAULTS) {
         let Some(cidr) = reader.get(&entry, "cidr", values::prefix) else { continue };
         let pool = pool(reader, &entry, cidr.value);
+        if is_martian(cidr.value, reserved) {
+            reader.problem(&cidr.origin, entry.path("cidr"), martian(cidr.value));
+        }
         if let Some(other) = pools.keys().find(|other| overlap(other, &cidr.value)) {
             let what = format!("{} overlaps the pool {other}", cidr.value);
             let fault = Fault::new(what, "make them one pool or keep them apart");
@@ -26,6 +31,14 @@ pub(super) fn pools(reader: &mut Reader) -> BTreeMap<IpNet, Pool> {
         pools.insert(cidr.value, pool);
     }
     pools
+}
+
+fn martian(cidr: IpNet) -> Fault {
+    let remedy = match is_martian(cidr, ReservedRanges::Allow) {
+        true => "use a range that routes may lead to",
+        false => "use another range, or set bgp.allow_reserved_ranges here and on every host",
+    };
+    Fault::new(format!("no route leads to {cidr} (martian)"), remedy)
 }
 
 fn overlap(one: &IpNet, other: &IpNet) -> bool {
@@ -86,13 +99,18 @@ fn from_environment(origin: &Origin) -> bool {
     matches!(origin, Origin::Environment(_))
 }
 
-pub(super) fn blocks(reader: &mut Reader, pools: &BTreeMap<IpNet, Pool>) -> Vec<IpNet> {
+pub(super) fn blocks(
+    reader: &mut Reader,
+    pools: &BTreeMap<IpNet, Pool>,
+    reserved: ReservedRanges,
+) -> Vec<IpNet> {
     let table = reader.table("local");
     let mut blocks = BTreeMap::new();
     // Where a pool is wrong itself, nothing can be said of what lies outside.
     let pools_known = reader.tables("pools", "").len() == pools.len();
     for Sourced { value: block, origin } in reader.list(&table, "blocks", values::prefix) {
         match pools.iter().find(|(cidr, _)| cidr.contains(&block)) {
+            _ if is_martian(block, reserved) => reader.problem(&origin, "local.blocks", martian(block)),
             None if !pools_known => {}
             None => reader.problem(&origin, "local.blocks", outside(block, pools)),
             Some((cidr, pool)) if block.prefix_len() != pool.block_size => {

@@ -1,8 +1,11 @@
 //! What is done to routes beside policy.
 
-use bgp::config::{
-    Blackhole, CommunityKind, DefaultRoute, FirstAs, GracefulShutdown, LongLivedRoutes, OwnAs, RoleDemand,
-    RouteSwitches,
+use bgp::{
+    config::{
+        Blackhole, CommunityKind, DefaultRoute, FirstAs, GracefulShutdown, LongLivedRoutes, OwnAs,
+        RoleDemand, RouteSwitches,
+    },
+    martian::ReservedRanges,
 };
 
 use super::{Facts, spelled, words};
@@ -11,6 +14,7 @@ use crate::config::intent::Bgp;
 /// Those of the speaker as a whole.
 pub(super) fn speaker(facts: &mut Facts, bgp: &Bgp) {
     facts.add("bgp.as_sets", spelled(bgp.as_sets, &words::AS_SETS));
+    facts.add("bgp.allow_reserved_ranges", bgp.reserved_ranges == ReservedRanges::Allow);
     facts.add("bgp.graceful_shutdown", bgp.graceful_shutdown == GracefulShutdown::On);
     facts.add("bgp.long_lived_to_all", bgp.long_lived == LongLivedRoutes::ToAll);
     facts.add_if("bgp.cluster_id", bgp.cluster_id);

@@ -99,6 +99,14 @@ pub(super) const BGP: &[Key] = &[
         "routes with AS_SET or AS_CONFED_SET in their path: `reject` (RFC 9774; treated as withdrawn), `accept`",
     ),
     key(
+        "allow_reserved_ranges",
+        Kind::Switch,
+        Switch(false),
+        Live,
+        "take prefixes and next hops of 240.0.0.0/4 (class E) like others; other prefixes that no route leads to \
+         (`martian`: 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, fe80::/10, ff00::/8, ...) are always refused",
+    ),
+    key(
         "long_lived_to_all",
         Kind::Switch,
         Switch(false),

@@ -118,6 +118,18 @@ fn pools_do_not_overlap_and_hold_all_blocks() {
             "siskin.toml:4:11: local.blocks: 172.17.0.0/26 lies outside every pool; add its pool to [[pools]], which has 172.16.0.0/16",
         ),
         (
+            "[[pools]]\ncidr = \"240.1.0.0/16\"",
+            "siskin.toml:2:8: pools[0].cidr: no route leads to 240.1.0.0/16 (martian); use another range, or set bgp.allow_reserved_ranges here and on every host",
+        ),
+        (
+            "[bgp]\nallow_reserved_ranges = true\n[[pools]]\ncidr = \"224.0.0.0/3\"",
+            "siskin.toml:4:8: pools[0].cidr: no route leads to 224.0.0.0/3 (martian); use a range that routes may lead to",
+        ),
+        (
+            "[[pools]]\ncidr = \"126.0.0.0/7\"\n[local]\nblocks = [\"127.0.0.0/26\"]",
+            "siskin.toml:4:11: local.blocks: no route leads to 127.0.0.0/26 (martian); use a range that routes may lead to",
+        ),
+        (
             "[[pools]]\ncidr = \"fd00:1::/48\"\nipip_mode = \"Always\"",
             "siskin.toml:3:13: pools[0].ipip_mode: fd00:1::/48 is IPv6, IPIP carries IPv4; use Never",
         ),

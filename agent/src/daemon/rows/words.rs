@@ -113,6 +113,9 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::OtcLeak => {
             "it has been leaked: marked only-to-customer, it came from where it must not (role)"
         }
+        Reason::Martian => {
+            "no route leads to such a prefix: multicast, loopback, link-local or reserved (allow_reserved_ranges)"
+        }
         Reason::OnlyForPeers => "only for peers with default_originate, not used here",
         Reason::Rejected(why) => rejected(why),
     }

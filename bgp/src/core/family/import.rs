@@ -9,6 +9,7 @@ use crate::{
         shared::{Peer, Shared},
     },
     decision::Reason,
+    martian,
     policy::{Policy, RejectReason, Verdict},
     rib::{AttributesId, LOCAL, Net, Path, RouteId},
     types::PeerType,
@@ -36,6 +37,9 @@ impl<P: Net> FamilyRib<P> {
         let unchanged = Imported { refused: None, modified: None };
         if let Some(reason) = entrance.refused {
             return refused(reason);
+        }
+        if path.peer != LOCAL && self.is_martian(shared, route, path) {
+            return refused(Reason::Martian);
         }
         let long_lived = shared.is_long_lived(P::FAMILY, path);
         let plain = policy.accepts_all()
@@ -71,6 +75,12 @@ impl<P: Net> FamilyRib<P> {
         }
         let id = shared.attributes.intern(&Arc::new(changed), &mut shared.next_hops);
         Imported { refused: None, modified: Some(id) }
+    }
+
+    /// True if no route may lead to the prefix, whatever the policy says of it.
+    fn is_martian(&self, shared: &Shared, route: RouteId, path: &Path) -> bool {
+        let reserved = shared.peer(path.peer).map(|p| p.config.switches.reserved_ranges).unwrap_or_default();
+        self.table.get(route).is_some_and(|entry| martian::is_martian(entry.prefix.into(), reserved))
     }
 
     /// The attributes of a path after the import policy.

@@ -9,6 +9,7 @@ use crate::{
         NextHopMode, OwnAs, PrivateAs, RouteSwitches, TtlPolicy,
     },
     decision::Reason,
+    martian::ReservedRanges,
     policy::{Modification, Policy, RejectReason, Term, Then, Verdict},
     types::Asn,
     wire::{
@@ -426,4 +427,34 @@ fn peers_whose_switches_change_nothing_that_is_sent_share_what_is_encoded() {
     let (one, two, other) = (take(1), take(2), take(3));
     assert_eq!(one, two);
     assert_ne!(one, other);
+}
+
+#[test]
+fn prefixes_that_no_route_leads_to_are_refused_whatever_the_policy_says_and_class_e_is_taken_where_allowed() {
+    let martians = [
+        "224.0.0.0/4",
+        "239.1.0.0/16",
+        "127.0.0.0/8",
+        "0.0.0.0/8",
+        "169.254.7.0/24",
+        "240.0.0.0/4",
+        "255.255.255.255/32",
+    ];
+    let mut lab = lab(plain(), plain());
+    let path = attributes(address(0), &[SENDER.0]);
+    lab.announce(0, &path, &martians);
+    lab.announce(0, &path, &["fe80::/10", "ff05::/16", "::1/128", "::ffff:0:0/96"]);
+    lab.announce(0, &path, &["0.0.0.0/0", "128.0.0.0/1", NET]);
+    lab.settle();
+    assert_eq!(lab.prefixes(1), ["0.0.0.0/0", NET, "128.0.0.0/1"]);
+    for prefix in martians.iter().chain(&["fe80::/10", "ff05::/16", "::1/128", "::ffff:0:0/96"]) {
+        assert_eq!(lab.reason(prefix, 0), Some(Reason::Martian), "{prefix}");
+    }
+    let mut allowing = lab.core.config().clone();
+    allowing.peers[0].switches.reserved_ranges = ReservedRanges::Allow;
+    lab.core.reconfigure(lab.now, allowing);
+    lab.settle();
+    assert_eq!(lab.reason("240.0.0.0/4", 0), Some(Reason::Best));
+    assert_eq!(lab.reason("255.255.255.255/32", 0), Some(Reason::Martian));
+    assert_eq!(lab.reason("224.0.0.0/4", 0), Some(Reason::Martian));
 }

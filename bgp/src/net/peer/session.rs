@@ -23,6 +23,7 @@ impl PeerTask {
         let peer_type = PeerType::of(self.config.local_asn, up.negotiated.peer_asn);
         let mut context = DecodeContext::new(&up.negotiated, peer_type).on_link(interface);
         context.as_sets = self.config.peer.switches.as_sets;
+        context.reserved_ranges = self.config.peer.switches.reserved_ranges;
         self.session = Some(up.connection);
         self.sessions = self.sessions.wrapping_add(1);
         self.blamed.clear();

@@ -33,7 +33,7 @@ pub(super) fn reach<'a>(
     let Some(family) = negotiated(afi, safi, context) else { return Ok(()) };
     let next_hop = read_next_hop(family, next_hop, context).ok_or(Reason::Length)?;
     let list = nlri::decode(field, family, context.path_ids(family)).map_err(|_| Reason::Nlri)?;
-    if !is_host(next_hop) {
+    if !is_host(next_hop, context) {
         into.malformed.push(Malformed {
             attribute: Some(code::MP_REACH_NLRI),
             action: Action::TreatAsWithdraw,
@@ -92,9 +92,9 @@ fn read_next_hop(family: Family, field: &[u8], context: &DecodeContext) -> Optio
     })
 }
 
-fn is_host(next_hop: NextHop) -> bool {
+fn is_host(next_hop: NextHop, context: &DecodeContext) -> bool {
     match next_hop {
-        NextHop::V4(address) => is_host_v4(address),
+        NextHop::V4(address) => is_host_v4(address, context.reserved_ranges),
         NextHop::V6(address)
         | NextHop::V6WithLinkLocal { global: address, .. }
         | NextHop::LinkLocal { address, .. } => {

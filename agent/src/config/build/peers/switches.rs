@@ -33,6 +33,7 @@ impl PeerReader<'_> {
             role,
             role_demand: if strict { RoleDemand::Required } else { RoleDemand::Optional },
             as_sets: bgp.as_sets,
+            reserved_ranges: bgp.reserved_ranges,
             allow_as_in: self
                 .get("allow_as_in", |text| values::number(text, 0..=MOST_AS_IN).and_then(values::narrow))
                 .unwrap_or(default.allow_as_in),

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::Attributes;
 use crate::{
+    martian::ReservedRanges,
     types::{Asn, RouterId},
     wire::{
         as_path::{AsPath, AsnSize, SegmentRules},
@@ -56,20 +57,24 @@ pub(in crate::wire::update) fn as4_path(
 pub(in crate::wire::update) fn next_hop(
     into: &mut Attributes<'_>,
     value: &[u8],
-    _: &DecodeContext,
+    context: &DecodeContext,
 ) -> Result<(), Reason> {
     let address = Ipv4Addr::from_bits(number(value)?);
-    if !is_host_v4(address) {
+    if !is_host_v4(address, context.reserved_ranges) {
         return Err(Reason::NextHop);
     }
     into.next_hop = Some(NextHop::V4(address));
     Ok(())
 }
 
-/// Not of 0/8 (RFC 1122), 127/8, 224/4 or 240/4.
-pub(in crate::wire::update) fn is_host_v4(address: Ipv4Addr) -> bool {
+/// Not of 0/8 (RFC 1122), 127/8 or 224/4, nor of 240/4 unless that is in use.
+pub(in crate::wire::update) fn is_host_v4(address: Ipv4Addr, reserved: ReservedRanges) -> bool {
     let [first, ..] = address.octets();
-    !matches!(first, 0 | 127 | 224..)
+    match first {
+        0 | 127 | 224..=239 => false,
+        240.. => reserved == ReservedRanges::Allow && !address.is_broadcast(),
+        _ => true,
+    }
 }
 
 /// RFC 7606 section 7.4.
