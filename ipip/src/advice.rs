@@ -2,8 +2,8 @@
 
 use crate::{
     config::{GuardMode, IPIP_OVERHEAD, Mtu, TunnelConfig},
+    notice::{Notice, NoticeCode},
     plan::Observed,
-    status::Notice,
     sysctl::{Correction, Sysctls},
 };
 
@@ -37,7 +37,7 @@ fn underlay_unknown(config: &TunnelConfig, observed: &Observed) -> Option<Notice
             None => "the node has no address, so the MTU stays as it is".to_owned(),
         };
         notice(
-            "underlay_unknown",
+            NoticeCode::UnderlayUnknown,
             &message,
             Some("set tunnel.mtu, or node.address to an address of this host"),
         )
@@ -53,14 +53,14 @@ fn mtu_too_large(config: &TunnelConfig, device: &str, observed: &Observed) -> Op
             "{device} has an MTU of {tunnel}, but {} with {} carries {most} at most: full packets are fragmented or lost",
             underlay.name, underlay.mtu
         );
-        notice("mtu_too_large", &message, Some(&format!("set tunnel.mtu to {most} or to \"auto\"")))
+        notice(NoticeCode::MtuTooLarge, &message, Some(&format!("set tunnel.mtu to {most} or to \"auto\"")))
     })
 }
 
 /// The guard tells fewer nodes apart than there are.
 fn nodes_unbound(unmarked: usize) -> Notice {
     notice(
-        "guard_bind_exhausted",
+        NoticeCode::GuardBindExhausted,
         &format!(
             "guard_bind has no number left for {unmarked} nodes, which are not told apart from one another"
         ),
@@ -70,14 +70,14 @@ fn nodes_unbound(unmarked: usize) -> Notice {
 
 fn guard_off() -> Notice {
     notice(
-        "guard_off",
+        NoticeCode::GuardOff,
         "anyone who reaches this host can send packets into the pods' network through the tunnel",
         Some("set tunnel.guard to \"on\""),
     )
 }
 
-fn notice(code: &str, message: &str, remedy: Option<&str>) -> Notice {
-    Notice { code: code.to_owned(), message: message.to_owned(), remedy: remedy.map(str::to_owned) }
+fn notice(code: NoticeCode, message: &str, remedy: Option<&str>) -> Notice {
+    Notice { code, message: message.to_owned(), remedy: remedy.map(str::to_owned) }
 }
 
 #[cfg(test)]
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::{plan::Device, status::Underlay};
 
-    fn codes(config: &TunnelConfig, observed: &Observed) -> Vec<String> {
+    fn codes(config: &TunnelConfig, observed: &Observed) -> Vec<NoticeCode> {
         advise(config, "tunl0", observed, &Sysctls::default(), 0)
             .into_iter()
             .map(|notice| notice.code)
@@ -123,8 +123,8 @@ mod tests {
         let config = TunnelConfig { guard: GuardMode::Off, ..TunnelConfig::default() };
         let sysctls = Sysctls { ip_forward: Some(0), ..Sysctls::default() };
         let notices = advise(&config, "tunl0", &observed(1480, 1500), &sysctls, 0);
-        let codes: Vec<&str> = notices.iter().map(|notice| notice.code.as_str()).collect();
-        assert_eq!(codes, ["guard_off", "ip_forward_off"]);
+        let codes: Vec<NoticeCode> = notices.iter().map(|notice| notice.code).collect();
+        assert_eq!(codes, [NoticeCode::GuardOff, NoticeCode::IpForwardOff]);
         assert_eq!(notices[1].remedy.as_deref(), Some("sysctl -w net.ipv4.ip_forward=1"));
     }
 
@@ -135,20 +135,20 @@ mod tests {
             advise(&config, "tunl0", &observed(1480, 1500), &Sysctls::default(), unmarked)
         };
         let [notice] = &told(GuardMode::On, 3)[..] else { panic!("one notice") };
-        assert_eq!(notice.code, "guard_bind_exhausted");
+        assert_eq!(notice.code, NoticeCode::GuardBindExhausted);
         assert!(notice.message.contains("3 nodes"), "{}", notice.message);
-        assert!(told(GuardMode::Off, 3).iter().all(|notice| notice.code == "guard_off"));
+        assert!(told(GuardMode::Off, 3).iter().all(|notice| notice.code == NoticeCode::GuardOff));
     }
 
     #[test]
     fn a_fixed_mtu_that_the_underlay_cannot_carry_is_told() {
         let config = TunnelConfig { mtu: Mtu::Fixed(1480), ..TunnelConfig::default() };
-        assert_eq!(codes(&config, &observed(1480, 1450)), ["mtu_too_large"]);
+        assert_eq!(codes(&config, &observed(1480, 1450)), [NoticeCode::MtuTooLarge]);
     }
 
     #[test]
     fn an_automatic_mtu_without_an_underlay_is_told() {
         let nowhere = Observed { underlay: None, ..observed(1480, 1500) };
-        assert_eq!(codes(&TunnelConfig::default(), &nowhere), ["underlay_unknown"]);
+        assert_eq!(codes(&TunnelConfig::default(), &nowhere), [NoticeCode::UnderlayUnknown]);
     }
 }

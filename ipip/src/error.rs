@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::status::Notice;
+use crate::notice::{Notice, NoticeCode};
 
 /// Why the tunnel is not as asked. Each is tried again by itself; none ends the service.
 #[derive(Debug, thiserror::Error)]
@@ -76,18 +76,18 @@ pub enum Error {
 impl Error {
     /// A stable name for programs.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> NoticeCode {
         match self {
-            Self::ModuleMissing { .. } => "module_missing",
-            Self::Privilege { .. } => "no_privilege",
-            Self::ForeignDevice { .. } => "foreign_device",
-            Self::EndpointsTaken { .. } => "endpoints_taken",
-            Self::NftMissing { .. } => "nft_missing",
-            Self::NftUnsupported { .. } => "nft_unsupported",
-            Self::Nft { .. } => "nft_failed",
-            Self::GuardContested => "guard_contested",
-            Self::Netlink { .. } => "netlink_failed",
-            Self::Stopped => "stopped",
+            Self::ModuleMissing { .. } => NoticeCode::ModuleMissing,
+            Self::Privilege { .. } => NoticeCode::NoPrivilege,
+            Self::ForeignDevice { .. } => NoticeCode::ForeignDevice,
+            Self::EndpointsTaken { .. } => NoticeCode::EndpointsTaken,
+            Self::NftMissing { .. } => NoticeCode::NftMissing,
+            Self::NftUnsupported { .. } => NoticeCode::NftUnsupported,
+            Self::Nft { .. } => NoticeCode::NftFailed,
+            Self::GuardContested => NoticeCode::GuardContested,
+            Self::Netlink { .. } => NoticeCode::NetlinkFailed,
+            Self::Stopped => NoticeCode::Stopped,
         }
     }
 
@@ -114,6 +114,6 @@ impl Error {
 
 impl From<&Error> for Notice {
     fn from(error: &Error) -> Self {
-        Self { code: error.code().to_owned(), message: error.to_string(), remedy: error.remedy() }
+        Self { code: error.code(), message: error.to_string(), remedy: error.remedy() }
     }
 }

@@ -39,6 +39,7 @@ mod masquerade;
 mod membership;
 mod netlink;
 mod nft;
+pub mod notice;
 mod observe;
 mod outer_source;
 mod patience;
@@ -57,6 +58,7 @@ pub use config::{
 };
 pub use error::Error;
 pub use handle::{TunnelHandle, flush};
+pub use notice::{Notice, NoticeCode};
 pub use status::{
-    Counter, Drops, FelixChain, GuardState, GuardStatus, MasqueradeState, Notice, TunnelState, TunnelStatus,
+    Counter, Drops, FelixChain, GuardState, GuardStatus, MasqueradeState, TunnelState, TunnelStatus,
 };

@@ -155,7 +155,7 @@ fn report(status: &TunnelStatus) {
             let remedy = problem.remedy.as_deref().unwrap_or("none known; it is tried again");
             warn!(
                 device = status.device,
-                code = problem.code,
+                code = problem.code.name(),
                 problem = problem.message,
                 remedy,
                 "tunnel not as asked"

@@ -5,7 +5,10 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{DontFragment, GuardMode};
+use crate::{
+    config::{DontFragment, GuardMode},
+    notice::Notice,
+};
 
 /// A snapshot of the tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,15 +191,4 @@ pub struct FelixChain {
     pub table: String,
     /// The chain.
     pub chain: String,
-}
-
-/// Something an operator should know.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Notice {
-    /// A stable name for programs.
-    pub code: String,
-    /// What is the matter.
-    pub message: String,
-    /// What to do about it: a command where there is one.
-    pub remedy: Option<String>,
 }

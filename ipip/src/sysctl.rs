@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::status::Notice;
+use crate::notice::{Notice, NoticeCode};
 
 /// `rp_filter` of a source that must be reached through the link it came from (RFC 3704 strict mode).
 const STRICT: u8 = 1;
@@ -38,7 +38,7 @@ pub(crate) struct Correction {
     pub(crate) key: Vec<String>,
     /// What it should be.
     pub(crate) value: u8,
-    code: &'static str,
+    code: NoticeCode,
     message: String,
 }
 
@@ -48,17 +48,17 @@ impl Sysctls {
         let forwarding = (self.ip_forward == Some(0)).then(|| Correction {
             key: ["ipv4", "ip_forward"].map(str::to_owned).to_vec(),
             value: 1,
-            code: "ip_forward_off",
+            code: NoticeCode::IpForwardOff,
             message: "the kernel forwards no IPv4 packets, so no pod reaches another host".to_owned(),
         });
         let device = self.strict(self.device.as_ref()).map(|link| {
             let why = "drops packets whose way back is another link, as it is while hosts change modes";
-            loosened(link, "rp_filter_strict", why)
+            loosened(link, NoticeCode::RpFilterStrict, why)
         });
         let underlay = self.strict(self.underlay.as_ref()).map(|link| {
             let why = "drops packets of pods that come directly while the way back is the tunnel, as it is while hosts \
                        change modes";
-            loosened(link, "rp_filter_underlay", why)
+            loosened(link, NoticeCode::RpFilterUnderlay, why)
         });
         [forwarding, device, underlay].into_iter().flatten().collect()
     }
@@ -70,7 +70,7 @@ impl Sysctls {
     }
 }
 
-fn loosened(link: &str, code: &'static str, why: &str) -> Correction {
+fn loosened(link: &str, code: NoticeCode, why: &str) -> Correction {
     Correction {
         key: ["ipv4", "conf", link, "rp_filter"].map(str::to_owned).to_vec(),
         value: LOOSE,
@@ -82,11 +82,7 @@ fn loosened(link: &str, code: &'static str, why: &str) -> Correction {
 impl Correction {
     /// It as something an operator should know, with the command that makes it.
     pub(crate) fn notice(&self) -> Notice {
-        Notice {
-            code: self.code.to_owned(),
-            message: self.message.clone(),
-            remedy: Some(format!("sysctl -w {self}")),
-        }
+        Notice { code: self.code, message: self.message.clone(), remedy: Some(format!("sysctl -w {self}")) }
     }
 }
 

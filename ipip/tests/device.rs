@@ -106,7 +106,7 @@ fn the_mtu_follows_the_underlay_and_a_fixed_one_that_is_too_large_is_told() {
         until(&tunnel, |status| status.mtu == Some(1330)).await;
         tunnel.configure(TunnelConfig { mtu: Mtu::Fixed(1480), ..needed() });
         let status = until(&tunnel, |status| status.mtu == Some(1480)).await;
-        assert!(status.warnings.iter().any(|warning| warning.code == "mtu_too_large"));
+        assert!(status.warnings.iter().any(|warning| warning.code == ipip::NoticeCode::MtuTooLarge));
     });
 }
 
@@ -152,7 +152,7 @@ fn an_existing_device_is_adopted_and_one_of_another_kind_left_alone() {
     host.block_on(|| async {
         let tunnel = start(&host, needed(), known(&[], Complete));
         let status = until(&tunnel, |status| status.problem.is_some()).await;
-        assert_eq!(status.problem.as_ref().unwrap().code, "foreign_device");
+        assert_eq!(status.problem.as_ref().unwrap().code, ipip::NoticeCode::ForeignDevice);
         assert_eq!(host.run("ip -br link show up | grep -c tunl0; true"), "0\n");
         host.run("ip link del tunl0");
         let kind = host.device_kind();
@@ -220,7 +220,7 @@ fn a_missing_module_is_told_with_its_remedy() {
         tunnel.configure(needed());
         let status = until(&tunnel, |status| status.problem.is_some()).await;
         let problem = status.problem.clone().unwrap();
-        assert_eq!(problem.code, "module_missing");
+        assert_eq!(problem.code, ipip::NoticeCode::ModuleMissing);
         assert_eq!(problem.remedy.as_deref(), Some("modprobe ipip"));
         assert_eq!(status.state, TunnelState::Down);
     });

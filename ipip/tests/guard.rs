@@ -234,7 +234,7 @@ fn rules_that_never_read_as_written_are_not_written_without_end() {
             let mut monitor = host.spawn("exec nft monitor rules");
             tunnel.configure(needed());
             let status = until(&tunnel, |status| status.problem.is_some()).await;
-            assert_eq!(status.problem.as_ref().unwrap().code, "guard_contested", "{mangle}");
+            assert_eq!(status.problem.as_ref().unwrap().code, ipip::NoticeCode::GuardContested, "{mangle}");
             tokio::time::sleep(Duration::from_secs(3)).await;
             monitor.kill().unwrap();
             let seen = monitor.wait_with_output().unwrap().stdout;
@@ -278,7 +278,7 @@ fn switching_the_guard_off_removes_our_table_and_no_other() {
         tunnel.configure(TunnelConfig { guard: GuardMode::Off, ..needed() });
         let status = until(&tunnel, |status| status.guard.mode == GuardMode::Off).await;
         assert_eq!((status.state, status.guard.state), (TunnelState::Up, GuardState::Absent));
-        assert!(status.warnings.iter().any(|warning| warning.code == "guard_off"));
+        assert!(status.warnings.iter().any(|warning| warning.code == ipip::NoticeCode::GuardOff));
         let arrived = host.raw_ipip(NODE);
         send(&other.raw_ipip(STRANGER), 1);
         assert_eq!(receive(&arrived), [1]);
@@ -295,7 +295,7 @@ fn without_nftables_the_tunnel_is_refused_unless_the_guard_is_off() {
         let tunnel = TunnelHandle::spawn(Environment { nft, ..environment(kind) }).unwrap();
         tunnel.configure(needed());
         let status = until(&tunnel, |status| status.problem.is_some()).await;
-        assert_eq!(status.problem.as_ref().unwrap().code, "nft_missing");
+        assert_eq!(status.problem.as_ref().unwrap().code, ipip::NoticeCode::NftMissing);
         assert_eq!(status.state, TunnelState::Down);
         assert!(!host.run("ip -br link show up").contains("tunl0"));
         tunnel.configure(TunnelConfig { guard: GuardMode::Off, ..needed() });

@@ -24,6 +24,7 @@ pub mod events;
 mod exclusive;
 mod flows;
 pub mod flush;
+mod health;
 mod known;
 mod logging;
 mod monitoring;
@@ -38,5 +39,6 @@ mod state;
 mod status;
 mod stop;
 mod tables;
+mod watch;
 
 pub use answer::config_view;

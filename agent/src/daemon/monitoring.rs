@@ -7,7 +7,8 @@ use bgp::net::{CollectorSnapshot, CollectorState, DumpError};
 use super::{problems::warning, state::Daemon, tables::internal};
 use crate::api::protocol::{
     ApiError, Done, ErrorCode,
-    status::{CollectorStatus, MrtStatus, Problem},
+    problem::{Problem, ProblemCode},
+    status::{CollectorStatus, MrtStatus},
 };
 
 /// The collectors, sorted by address.
@@ -69,11 +70,12 @@ pub(super) fn problems(collectors: &[CollectorStatus], mrt: Option<&MrtStatus>) 
     let down = collectors.iter().filter(|c| c.state == "waiting").map(|c| {
         let reason = c.last_failure.as_deref().unwrap_or("no connection");
         let message = format!("the BMP collector {} is not reached: {reason}", c.address);
-        warning("bmp_collector_down", message, "see whether it listens there; attempts go on")
+        warning(ProblemCode::BmpCollectorDown, message, "see whether it listens there; attempts go on")
+            .about(&c.address)
     });
     let failing = mrt.and_then(|mrt| mrt.last_failure.as_ref()).map(|failure| {
         let remedy = "make room or give the daemon the right to write there; attempts go on";
-        warning("mrt_failing", format!("MRT files are not written: {failure}"), remedy)
+        warning(ProblemCode::MrtFailing, format!("MRT files are not written: {failure}"), remedy)
     });
     down.chain(failing).collect()
 }

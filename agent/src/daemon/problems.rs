@@ -16,25 +16,33 @@ use ipip::{GuardMode, GuardState, MasqueradeState, Need, Notice, TunnelState, Tu
 use ipnet::IpNet;
 
 use super::rows::words;
-use crate::api::protocol::status::{Problem, RangeStatus, Severity};
+use crate::api::protocol::{
+    problem::{Problem, ProblemCode, Severity},
+    status::RangeStatus,
+};
 
 /// Routes in trouble that are remembered, as examples.
 const EXAMPLES: usize = 64;
 
 /// A grave problem.
 #[must_use]
-pub(super) fn error(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+pub(super) fn error(code: ProblemCode, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
     problem(Severity::Error, code, message, remedy)
 }
 
 /// A lesser one.
 #[must_use]
-pub(super) fn warning(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+pub(super) fn warning(code: ProblemCode, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
     problem(Severity::Warning, code, message, remedy)
 }
 
-fn problem(severity: Severity, code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
-    Problem { severity, code: code.to_owned(), message: message.into(), remedy: remedy.into() }
+fn problem(
+    severity: Severity,
+    code: ProblemCode,
+    message: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Problem {
+    Problem { severity, code, subject: String::new(), message: message.into(), remedy: remedy.into() }
 }
 
 /// The routes that are in trouble, as far as remembered.
@@ -65,7 +73,12 @@ pub(super) fn of_ranges(ranges: &[RangeStatus]) -> Vec<Problem> {
         let RangeStatus { name, limit, refused, .. } = range;
         let message =
             format!("{name} has {limit} peers, as many as it may: {refused} connections were refused");
-        warning("range_full", message, "raise its range_limit, or see who connects (`siskin peers`)")
+        warning(
+            ProblemCode::RangeFull,
+            message,
+            "raise its range_limit, or see who connects (`siskin peers`)",
+        )
+        .about(name)
     })
     .collect()
 }
@@ -77,7 +90,12 @@ pub(super) fn of_keys(speaker: &SpeakerConfig) -> Vec<Problem> {
         let message = format!(
             "{name} cannot connect: the kernel has one key for an address, and that of {other} counts"
         );
-        warning("key_clash", message, "give both the same password, or addresses that do not overlap")
+        warning(
+            ProblemCode::KeyClash,
+            message,
+            "give both the same password, or addresses that do not overlap",
+        )
+        .about(name)
     };
     speaker.key_clashes().into_iter().map(told).collect()
 }
@@ -90,7 +108,7 @@ const BFD_PATIENCE: Duration = Duration::from_secs(30);
 pub(super) fn of_bfd(report: &BfdReport, established: impl Fn(&str) -> bool) -> Vec<Problem> {
     let deaf = report.failed.iter().map(|reason| {
         let (what, remedy) = reason.split_once("; ").unwrap_or((reason, "see the log"));
-        error("bfd_not_listening", format!("BFD: {what}"), remedy)
+        error(ProblemCode::BfdNotListening, format!("BFD: {what}"), remedy)
     });
     let unwatched =
         |s: &&SessionView| s.state != PathState::Up && s.since >= BFD_PATIENCE && established(&s.name);
@@ -100,7 +118,12 @@ pub(super) fn of_bfd(report: &BfdReport, established: impl Fn(&str) -> bool) -> 
             Path::MultiHop => MULTI_HOP_PORT,
         };
         let message = format!("the path to {} is not watched: BFD is {}", session.name, session.state);
-        warning("bfd_down", message, format!("see that the peer runs BFD with us and UDP port {port} passes"))
+        warning(
+            ProblemCode::BfdDown,
+            message,
+            format!("see that the peer runs BFD with us and UDP port {port} passes"),
+        )
+        .about(&*session.name)
     });
     deaf.chain(unwatched).collect()
 }
@@ -119,7 +142,7 @@ pub(super) fn of_routes(status: &FibStatus, troubled: &Troubled) -> Vec<Problem>
             routes(failed),
             such_as(example, errno.map(|e| e.to_string()))
         );
-        problems.push(error("routes_failed", text, remedy_of(errno)));
+        problems.push(error(ProblemCode::RoutesFailed, text, remedy_of(errno)));
     }
     let conflicts = number(State::Conflict);
     if conflicts > 0 {
@@ -131,7 +154,7 @@ pub(super) fn of_routes(status: &FibStatus, troubled: &Troubled) -> Vec<Problem>
             such_as(example, owner)
         );
         let remedy = "remove that route, or give ours another `metric` in [kernel]; ours follows by itself";
-        problems.push(error("route_conflict", text, remedy));
+        problems.push(error(ProblemCode::RouteConflict, text, remedy));
     }
     problems
 }
@@ -169,16 +192,9 @@ pub(super) fn of_tunnel(status: &TunnelStatus, need: Need) -> Vec<Problem> {
     problems.extend(status.warnings.iter().map(|w| of_notice(w, Severity::Warning)));
     if status.masquerade == MasqueradeState::Felix {
         problems.push(warning(
-            "nat_outgoing_left_to_felix",
+            ProblemCode::NatOutgoingLeftToFelix,
             "Felix translates what leaves the pools itself, so siskin does not",
             "set nat_outgoing = false in [[pools]]",
-        ));
-    }
-    if need == Need::Needed && status.guard.mode == GuardMode::Off {
-        problems.push(warning(
-            "guard_off",
-            "the tunnel is not guarded: anyone who reaches this host can send into the pod network",
-            "set guard = \"on\" in [tunnel]",
         ));
     }
     problems
@@ -186,7 +202,7 @@ pub(super) fn of_tunnel(status: &TunnelStatus, need: Need) -> Vec<Problem> {
 
 fn of_notice(notice: &Notice, severity: Severity) -> Problem {
     let remedy = notice.remedy.clone().unwrap_or_else(|| "it is tried again by itself".to_owned());
-    problem(severity, &notice.code, format!("tunnel: {}", notice.message), remedy)
+    problem(severity, notice.code.into(), format!("tunnel: {}", notice.message), remedy)
 }
 
 /// The guard in one word or sentence.
@@ -262,11 +278,11 @@ mod tests {
         let mut status = TunnelStatus::idle("tunl0");
         status.state = TunnelState::Down;
         status.problem = Some(Notice {
-            code: "module_missing".into(),
+            code: ipip::NoticeCode::ModuleMissing,
             message: "no ipip".into(),
             remedy: Some("modprobe ipip".into()),
         });
         let problems = of_tunnel(&status, Need::Needed);
-        assert_eq!(problems, vec![error("module_missing", "tunnel: no ipip", "modprobe ipip")]);
+        assert_eq!(problems, vec![error(ProblemCode::ModuleMissing, "tunnel: no ipip", "modprobe ipip")]);
     }
 }

@@ -26,11 +26,15 @@ use super::{
     reload,
     signals::{Caught, Signals, notify, watchdog_interval},
     state::{Daemon, Parts},
-    stop,
+    stop, watch,
 };
 use crate::{
     api::{
-        protocol::{StopMode, status::RunMode},
+        protocol::{
+            StopMode,
+            problem::{Problem, ProblemCode},
+            status::RunMode,
+        },
         server,
         socket::ApiSocket,
     },
@@ -148,13 +152,18 @@ impl Running {
         }
         if let Some(error) = tunnel {
             let message = format!("the tunnel cannot be looked after: {error}");
-            self.daemon.notice(problem("tunnel_unavailable", message, "run as root, or with CAP_NET_ADMIN"));
+            self.daemon.notice(problem(
+                ProblemCode::TunnelUnavailable,
+                message,
+                "run as root, or with CAP_NET_ADMIN",
+            ));
         }
     }
 
     fn spawn_flows(&mut self, outputs: Outputs, fib_events: mpsc::Receiver<FibEvent>) {
         let (daemon, tasks) = (&self.daemon, &mut self.tasks);
         tasks.spawn(named("speaker", flows::from_speaker(daemon.clone(), outputs)));
+        tasks.spawn(named("problems", watch::problems(daemon.clone())));
         tasks.spawn(named("fib", flows::from_fib(daemon.clone(), fib_events)));
         if let Some(tunnel) = &daemon.tunnel {
             flows::tell_known_nodes(daemon);
@@ -177,7 +186,7 @@ impl Running {
                 }));
             }
             Err(error) => self.daemon.notice(problem(
-                "http_unavailable",
+                ProblemCode::HttpUnavailable,
                 format!("no HTTP on {address}: {error}"),
                 "give `http` in [api] a free address and port, and restart",
             )),
@@ -315,9 +324,9 @@ fn start_tunnel(intent: &Intent, mode: RunMode) -> io::Result<Option<TunnelHandl
     }
 }
 
-fn kernel_unreadable(error: &FibError) -> crate::api::protocol::status::Problem {
+fn kernel_unreadable(error: &FibError) -> Problem {
     problem(
-        "kernel_unreadable",
+        ProblemCode::KernelUnreadable,
         format!("the kernel's routes cannot be read, so none is written: {error}"),
         "run as root, or with CAP_NET_ADMIN",
     )
@@ -331,7 +340,7 @@ async fn adopt_later(daemon: Daemon) -> &'static str {
         let status = daemon.tunnel.as_ref().map(TunnelHandle::status);
         let config = plan::fib(&loaded.intent, daemon.mode, status.as_deref());
         if adopt(&daemon.fib, config).await {
-            daemon.solved("kernel_unreadable");
+            daemon.solved(ProblemCode::KernelUnreadable);
             let families = Family::ALL.into_iter().collect();
             if let Err(error) = daemon.speaker.set_forwarding(families).await {
                 warn!(%error, "forwarding state not told");

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -16,7 +19,8 @@ use super::{events::Hub, known::Known, problems::Troubled};
 use crate::{
     api::protocol::{
         StopMode,
-        status::{Problem, RunMode},
+        problem::{Problem, ProblemCode},
+        status::RunMode,
     },
     config::Loaded,
 };
@@ -46,6 +50,8 @@ pub(super) struct Inner {
     board: Mutex<Board>,
     known: Mutex<Known>,
     troubled: Mutex<Troubled>,
+    /// Everything wanted in the kernel has been written at least once.
+    written: AtomicBool,
     locals: Mutex<BTreeSet<IpNet>>,
 }
 
@@ -64,7 +70,7 @@ pub(super) struct Board {
     /// Why the newest content was refused.
     pub refused: Option<String>,
     /// What went wrong at start and is still so, by code.
-    pub notices: BTreeMap<String, Problem>,
+    pub notices: BTreeMap<ProblemCode, Problem>,
 }
 
 impl Daemon {
@@ -92,6 +98,7 @@ impl Daemon {
             }),
             known: Mutex::new(known),
             troubled: Mutex::default(),
+            written: AtomicBool::new(false),
             locals: Mutex::default(),
         }))
     }
@@ -122,17 +129,28 @@ impl Daemon {
         Arc::clone(&self.board().loaded)
     }
 
-    /// Notes a problem until [`Self::solved`].
+    /// Notes a problem until [`Self::solved`]; the log tells of it as of every other.
     pub(super) fn notice(&self, problem: Problem) {
-        tracing::error!(code = problem.code, problem = problem.message, remedy = problem.remedy, "problem");
-        self.board().notices.insert(problem.code.clone(), problem);
+        self.board().notices.insert(problem.code, problem);
     }
 
     /// A problem is no more.
-    pub(super) fn solved(&self, code: &str) {
-        if self.board().notices.remove(code).is_some() {
-            tracing::info!(code, "problem solved");
+    pub(super) fn solved(&self, code: ProblemCode) {
+        self.board().notices.remove(&code);
+    }
+
+    /// Takes in whether everything wanted is written to the kernel now. True from the first time on that it is.
+    pub(super) fn note_written(&self, now: bool) -> bool {
+        if now {
+            self.written.store(true, Ordering::Relaxed);
         }
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// How long the configuration has been in force.
+    #[must_use]
+    pub(super) fn configured_for(&self) -> Duration {
+        self.board().read.elapsed()
     }
 
     /// How long it has been running.

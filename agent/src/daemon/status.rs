@@ -1,6 +1,6 @@
 //! The daemon on one screen.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 use bgp::{
     config::AdminState,
@@ -16,18 +16,20 @@ use fib::{
 use ipip::{Need, TunnelState, TunnelStatus};
 
 use super::{
+    health::{self, Settling, Standing},
     monitoring,
     problems::{self, error, warning},
-    rows::words,
+    rows::{peer, words},
     state::{Board, Daemon},
     tables::internal,
 };
 use crate::{
     api::protocol::{
         ApiError,
+        problem::{Problem, ProblemCode},
         status::{
-            ConfigStatus, FibCounts, GuardDrops, KernelStatus, Problem, RangeStatus, RestartState,
-            RestartStatus, RibCounts, RouteCounts, RunMode, SessionCounts, Severity, Status,
+            ConfigStatus, FibCounts, GuardDrops, Health, KernelStatus, RangeStatus, RestartState,
+            RestartStatus, RibCounts, RouteCounts, RunMode, SessionCounts, Status,
             TunnelStatus as TunnelView,
         },
     },
@@ -58,22 +60,37 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
     let bmp = monitoring::collectors(daemon).await?;
     let mrt = monitoring::mrt(daemon).await?;
     let tunnel = daemon.tunnel.as_ref().map(ipip::TunnelHandle::status);
+    let settling = settling(daemon);
     let board = daemon.board();
-    let sessions = sessions(&peers);
+    let rows = peer::rows(&peers, &board.speaker, &board.loaded.intent);
     let mut problems = all_problems(daemon, &board, fib.as_ref(), tunnel.as_deref());
     let established =
         |name: &str| peers.iter().any(|p| p.name == name && p.state == SessionState::Established);
     problems.extend(problems::of_bfd(&bfd, established));
     problems.extend(problems::of_ranges(&ranges));
     problems.extend(problems::of_keys(&board.speaker));
+    problems.extend(health::of_peers(board.speaker.peers.len(), board.speaker.ranges.len()));
+    problems.extend(health::of_sessions(&rows, settling));
     problems.extend(monitoring::problems(&bmp, mrt.as_ref()));
     problems.sort();
+    problems.dedup();
     let fib_counts = fib.as_ref().map(fib_counts).unwrap_or_default();
     let node = &board.loaded.intent.node;
     let kernel = board.loaded.intent.kernel;
-    let missing = sessions.configured - sessions.established - sessions.disabled;
+    let missing = health::missing(&rows);
+    let health = health::of(&problems, missing);
+    let readiness = health::readiness(&Standing {
+        restarted: wait.is_none(),
+        written: daemon.note_written(wait.is_none() && fib.is_some() && fib_counts.pending == 0),
+        fib: fib_counts,
+        wanted: health::wanted(&rows),
+        missing,
+        tunnel_down: tunnel_down(daemon.mode, &board.loaded.intent, tunnel.as_deref()),
+        problems: &problems,
+    });
     Ok(Status {
-        healthy: missing == 0 && !problems.iter().any(|p| p.severity == Severity::Error),
+        healthy: health == Health::Healthy,
+        health,
         node: node.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -84,7 +101,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         address6: node.address6.map(|a| a.to_string()),
         mode: daemon.mode,
         config: config(&board),
-        sessions,
+        sessions: sessions(&peers),
         routes: RouteCounts { rib, fib: fib_counts },
         kernel: KernelStatus {
             protocol: kernel.protocol,
@@ -101,7 +118,21 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         bmp,
         mrt,
         problems,
+        readiness,
     })
+}
+
+/// How long sessions of a new configuration may take before they are missed, and those after a start.
+const SETTLING_TIME: Duration = Duration::from_secs(15);
+
+fn settling(daemon: &Daemon) -> Settling {
+    if daemon.configured_for() < SETTLING_TIME { Settling::Underway } else { Settling::Over }
+}
+
+/// Whether the tunnel is needed and no route may use it.
+fn tunnel_down(mode: RunMode, intent: &Intent, tunnel: Option<&TunnelStatus>) -> bool {
+    let needed = mode == RunMode::Normal && translate::tunnel(intent).need == Need::Needed;
+    needed && !tunnel.is_some_and(|status| status.state.is_usable())
 }
 
 /// A peer counts as disabled whoever said so, the configuration or an operator.
@@ -198,14 +229,14 @@ fn all_problems(
     let mut list: Vec<Problem> = board.notices.values().cloned().collect();
     if let Some(refused) = &board.refused {
         list.push(error(
-            "config_refused",
+            ProblemCode::ConfigRefused,
             format!("the configuration is not valid: {refused}"),
             "correct it; it is read again when it changes",
         ));
     }
     list.extend(board.loaded.warnings.iter().map(|w| {
         let what = if w.key.is_empty() { w.what.clone() } else { format!("{}: {}", w.key, w.what) };
-        warning("configuration", what, w.remedy.clone())
+        warning(ProblemCode::Configuration, what, w.remedy.clone()).about(&w.key)
     }));
     list.extend(listeners(daemon));
     list.extend(fib.map(|status| problems::of_routes(status, &daemon.troubled())).unwrap_or_default());
@@ -213,7 +244,7 @@ fn all_problems(
     list.extend(tunnel.map(|status| problems::of_tunnel(status, need)).unwrap_or_default());
     if need == Need::Needed && tunnel.is_none() && daemon.mode == RunMode::Normal {
         list.push(error(
-            "tunnel_unavailable",
+            ProblemCode::TunnelUnavailable,
             "a pool needs the tunnel, which cannot be looked after",
             "see the log for the reason",
         ));
@@ -232,7 +263,8 @@ fn listeners(daemon: &Daemon) -> Vec<Problem> {
         .map(|(address, reason)| {
             let (what, remedy) = reason.split_once("; ").unwrap_or((&reason, "see the log"));
             let who = format!("{remedy} (`ss -ltnp sport = :{}` shows who listens)", address.port());
-            error("not_listening", format!("cannot listen on {address}: {what}"), who)
+            error(ProblemCode::NotListening, format!("cannot listen on {address}: {what}"), who)
+                .about(address.to_string())
         })
         .collect()
 }

@@ -12,7 +12,8 @@ use prometheus_client::{
 
 use crate::api::protocol::{
     peer::PeerRow,
-    status::{Severity, Status},
+    problem::{ProblemCode, Severity},
+    status::Status,
 };
 
 /// Everything that is exported, at one moment.
@@ -84,10 +85,21 @@ impl Snapshot {
             "1 while the newest configuration is refused as invalid.",
             [(NO_LABELS, refused)],
         )?;
-        let problems = [Severity::Error, Severity::Warning].map(|severity| {
-            let name = if severity == Severity::Error { "error" } else { "warning" };
+        let healthy = i64::from(s.healthy);
+        gauges(e, "healthy", "1 while `siskin status --check` exits 0.", [(NO_LABELS, healthy)])?;
+        let ready = i64::from(s.is_ready());
+        gauges(e, "ready", "1 while `/readyz` answers 200.", [(NO_LABELS, ready)])?;
+        let mut kinds: BTreeMap<(ProblemCode, Severity), u64> = BTreeMap::new();
+        for problem in &s.problems {
+            *kinds.entry((problem.code, problem.severity)).or_default() += 1;
+        }
+        let kinds = kinds.into_iter().map(|((code, severity), number)| {
+            ([("code", code.name()), ("severity", severity.name())], signed(number))
+        });
+        gauges(e, "problem", "Problems that `siskin status` lists now, by code.", kinds)?;
+        let problems = Severity::ALL.map(|severity| {
             let number = s.problems.iter().filter(|p| p.severity == severity).count();
-            ([("severity", name)], signed(number as u64))
+            ([("severity", severity.name())], signed(number as u64))
         });
         gauges(e, "problems", "What `siskin status` lists as problems.", problems)
     }
@@ -351,6 +363,7 @@ mod tests {
     use super::*;
     use crate::api::protocol::{
         peer::{Admin, Counters, PeerKind},
+        problem::Problem,
         status::GuardDrops,
     };
 
@@ -359,6 +372,7 @@ mod tests {
         let peer = PeerRow {
             name: "tor".into(),
             address: "10.0.0.1".into(),
+            range: None,
             kind: PeerKind::External,
             remote_as: 64600,
             local_as: 64512,
@@ -382,7 +396,14 @@ mod tests {
             incidents: Vec::new(),
         };
         let fib_routes = vec![FibRoutes { path: "tunnel".into(), state: "installed".into(), routes: 2 }];
-        let mut status = Status::default();
+        let down = Problem {
+            severity: Severity::Error,
+            code: ProblemCode::SessionDown,
+            subject: "tor".into(),
+            message: "m".into(),
+            remedy: "r".into(),
+        };
+        let mut status = Status { problems: vec![down], ..Status::default() };
         status.tunnel.dropped = Some(GuardDrops { inner_source: 3, ..GuardDrops::default() });
         let text = render(Snapshot {
             status,
@@ -404,6 +425,10 @@ mod tests {
             "siskin_bfd_stray_packets_total{reason=\"ttl\"} 4",
             "siskin_tunnel_guard_dropped_packets_total{reason=\"inner_source\"} 3",
             "siskin_uptime_seconds 0",
+            "siskin_healthy 0",
+            "siskin_ready 1",
+            "siskin_problem{code=\"session_down\",severity=\"error\"} 1",
+            "siskin_problems{severity=\"warning\"} 0",
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line} is missing in\n{text}");
         }

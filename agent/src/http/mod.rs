@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/metrics` | OpenMetrics text |
 //! | `/livez` | 200 while the daemon's loop turns |
-//! | `/readyz`, `/readyz?verbose` | 200 once routes are programmed and a restart is over, else 503 |
+//! | `/readyz`, `/readyz?verbose` | 200 while this node can serve its pods, else 503; `docs/operations.md` says by which checks |
 //! | `/api/v1/status`, `/api/v1/policies`, `/api/v1/explain?target=` | one object, as `siskin --json` |
 //! | `/api/v1/{peers,routes,fib,config}` | `{"rows":[...],"next":CURSOR}`, a page; go on with `?cursor=` |
 

@@ -15,7 +15,7 @@ use crate::api::{
         ApiError, ErrorCode, Request,
         fib::FibSelect,
         route::{RouteQuery, RouteSide},
-        status::{RestartState, Severity, Status},
+        status::{ReadinessCheck, Status},
     },
 };
 
@@ -141,24 +141,17 @@ async fn readyz<B: Backend>(State(backend): State<B>, q: Query<Verbosity>) -> Re
     }
 }
 
-/// Ready: everything learned before a restart is learned again or given up, and nothing keeps packets from
-/// being forwarded.
 fn readiness(status: &Status, verbose: bool) -> (StatusCode, String) {
-    let grave = status.problems.iter().any(|p| p.severity == Severity::Error);
-    let checks = [
-        ("restart", status.graceful_restart.state == RestartState::Complete),
-        ("kernel", status.routes.fib.pending == 0),
-        ("problems", !grave),
-    ];
-    let ready = checks.iter().all(|(_, passed)| *passed);
+    let ready = status.is_ready();
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     if !verbose && ready {
         return (code, "ok\n".to_owned());
     }
-    let mut text: String = checks
-        .iter()
-        .map(|(name, passed)| if *passed { format!("[+]{name} ok\n") } else { format!("[-]{name} failed\n") })
-        .collect();
+    let line = |check: &ReadinessCheck| match &check.failure {
+        None => format!("[+]{} ok\n", check.name),
+        Some(reason) => format!("[-]{} failed: {reason}\n", check.name),
+    };
+    let mut text: String = status.readiness.iter().map(line).collect();
     text.push_str(if ready { "readyz check passed\n" } else { "readyz check failed\n" });
     (code, text)
 }
@@ -171,10 +164,17 @@ mod tests {
     fn readiness_names_what_is_missing() {
         let mut status = Status::default();
         assert_eq!(readiness(&status, false), (StatusCode::OK, "ok\n".into()));
-        status.graceful_restart.state = RestartState::InProgress;
+        let check = |name: &str, failure: Option<&str>| ReadinessCheck {
+            name: name.to_owned(),
+            failure: failure.map(str::to_owned),
+        };
+        status.readiness = vec![check("kernel", None), check("sessions", Some("no session is established"))];
         let (code, text) = readiness(&status, false);
         assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(text, "[-]restart failed\n[+]kernel ok\n[+]problems ok\nreadyz check failed\n");
+        assert_eq!(
+            text,
+            "[+]kernel ok\n[-]sessions failed: no session is established\nreadyz check failed\n"
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::problem::ProblemCode;
+
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -67,6 +69,18 @@ pub enum What {
     /// Graceful restart moved on.
     Restart {
         /// What.
+        info: String,
+    },
+    /// A problem of `siskin status` began or is over.
+    Problem {
+        /// Its kind.
+        code: ProblemCode,
+        /// What it is about; may be empty.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        subject: String,
+        /// `begun` or `over`.
+        state: String,
+        /// What is or was wrong.
         info: String,
     },
     /// This client was too slow.

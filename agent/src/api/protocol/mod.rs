@@ -9,6 +9,7 @@ pub mod explain;
 pub mod fib;
 pub mod peer;
 pub mod policy;
+pub mod problem;
 pub mod route;
 pub mod status;
 

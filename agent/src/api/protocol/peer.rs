@@ -13,6 +13,9 @@ pub struct PeerRow {
     pub name: String,
     /// Its address.
     pub address: String,
+    /// Of a host of a range: the range's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<String>,
     /// What it is to us.
     #[serde(rename = "type")]
     pub kind: PeerKind,
@@ -215,4 +218,35 @@ pub struct Counters {
     pub octets_sent: u64,
     /// Malformed path attributes survived (RFC 7606).
     pub malformed_attributes: u64,
+}
+
+/// A peer for tests to vary.
+#[cfg(test)]
+pub(crate) fn example() -> PeerRow {
+    PeerRow {
+        name: "tor".into(),
+        address: "10.0.0.1".into(),
+        range: None,
+        kind: PeerKind::External,
+        remote_as: 64600,
+        local_as: 64512,
+        description: None,
+        admin: Admin::Up,
+        state: "established".into(),
+        since: 5,
+        established_count: 1,
+        info: String::new(),
+        received: 0,
+        accepted: 0,
+        advertised: 0,
+        refused: BTreeMap::new(),
+        unsent: BTreeMap::new(),
+        attribute_octets: 0,
+        session: None,
+        bfd: None,
+        link: None,
+        counters: Counters::default(),
+        last_error: None,
+        incidents: Vec::new(),
+    }
 }

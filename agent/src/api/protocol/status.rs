@@ -2,11 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::problem::Problem;
+
 /// The whole of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// Whether nothing needs attention: no [`Problem`], every enabled peer established.
+    /// True if [`Self::health`] is [`Health::Healthy`]: `siskin status --check` goes by it.
     pub healthy: bool,
+    /// The same with what lies between.
+    #[serde(default)]
+    pub health: Health,
     /// The node's name.
     pub node: String,
     /// The daemon's version.
@@ -49,6 +54,52 @@ pub struct Status {
     pub mrt: Option<MrtStatus>,
     /// What needs attention, gravest first.
     pub problems: Vec<Problem>,
+    /// The checks of `/readyz`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readiness: Vec<ReadinessCheck>,
+}
+
+impl Status {
+    /// Whether this node can serve its pods: every check of [`Self::readiness`] passes.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.readiness.iter().all(|check| check.failure.is_none())
+    }
+}
+
+/// One check of `/readyz`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadinessCheck {
+    /// `restart`, `kernel`, `sessions` or `tunnel`.
+    pub name: String,
+    /// Why it fails; none: it passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// The one notion of health, which `siskin status`, `--check`, the metrics and the HTTP interface share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// No problem of severity error, and every session that is wanted is established.
+    #[default]
+    Healthy,
+    /// No problem of severity error, but sessions that were configured a moment ago are not established yet.
+    Starting,
+    /// There is a problem of severity error.
+    Unhealthy,
+}
+
+impl Health {
+    /// The JSON name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Starting => "starting",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
 }
 
 /// A range from which peers connect.
@@ -304,27 +355,4 @@ pub enum RestartState {
     /// Over, or there was nothing to do.
     #[default]
     Complete,
-}
-
-/// Something that needs attention while the rest goes on working.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Problem {
-    /// How grave it is.
-    pub severity: Severity,
-    /// For programs: `ipip_module_missing`, `port_in_use`, ...
-    pub code: String,
-    /// What is wrong, one sentence.
-    pub message: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
-/// How grave a [`Problem`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Packets are or may be lost.
-    Error,
-    /// Something is not as wanted.
-    Warning,
 }

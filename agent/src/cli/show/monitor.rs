@@ -46,6 +46,10 @@ fn describe(what: &What) -> (&'static str, Tone, String) {
         What::Config { state, info } => ("config", Tone::Plain, with(state.clone(), info)),
         What::Tunnel { info } => ("tunnel", Tone::Plain, info.clone()),
         What::Restart { info } => ("restart", Tone::Plain, info.clone()),
+        What::Problem { code, state, info, .. } => {
+            let tone = if state == "over" { Tone::Good } else { Tone::Warning };
+            ("problem", tone, with(format!("{code} {state}"), info))
+        }
         What::Missed { count } => ("missed", Tone::Error, format!("{count} events missed")),
     }
 }

@@ -195,6 +195,7 @@ mod tests {
         PeerRow {
             name: name.into(),
             address: address.into(),
+            range: None,
             kind: PeerKind::Mesh,
             remote_as: 64512,
             local_as: 64512,

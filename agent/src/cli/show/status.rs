@@ -4,9 +4,12 @@ use std::io::{self, Write};
 
 use super::field;
 use crate::{
-    api::protocol::status::{
-        CollectorStatus, ConfigStatus, FibCounts, Problem, RestartState, RestartStatus, RunMode, Severity,
-        Status, TunnelStatus,
+    api::protocol::{
+        problem::{Problem, Severity},
+        status::{
+            CollectorStatus, ConfigStatus, FibCounts, Health, RestartState, RestartStatus, RunMode, Status,
+            TunnelStatus,
+        },
     },
     cli::output::{Tone, count, duration},
 };
@@ -38,13 +41,20 @@ pub fn write(out: &mut impl Write, s: &Status) -> io::Result<()> {
 }
 
 fn health(s: &Status) -> (Tone, String) {
-    let gravest = s.problems.iter().map(|p| p.severity).min();
-    let text = count(s.problems.len() as u64, "problem");
-    match gravest {
-        Some(Severity::Error) => (Tone::Error, text),
-        Some(Severity::Warning) => (Tone::Warning, text),
-        None if s.healthy => (Tone::Good, "healthy".to_owned()),
-        None => (Tone::Warning, "sessions missing, see `siskin peers`".to_owned()),
+    let number = |severity| s.problems.iter().filter(|p| p.severity == severity).count() as u64;
+    let kinds = [(number(Severity::Error), "error"), (number(Severity::Warning), "warning")];
+    let listed: Vec<String> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, name)| count(*n, name)).collect();
+    let with = |word: &str| match listed.is_empty() {
+        true => word.to_owned(),
+        false => format!("{word}, {}", listed.join(" and ")),
+    };
+    match s.health {
+        Health::Healthy if listed.is_empty() => (Tone::Good, with("healthy")),
+        Health::Healthy => (Tone::Warning, with("healthy")),
+        Health::Starting => {
+            (Tone::Warning, with("starting: sessions are still coming up, see `siskin peers`"))
+        }
+        Health::Unhealthy => (Tone::Error, with("unhealthy")),
     }
 }
 
@@ -195,7 +205,8 @@ fn problems(out: &mut impl Write, problems: &[Problem]) -> io::Result<()> {
             Severity::Error => (Tone::Error, "error"),
             Severity::Warning => (Tone::Warning, "warning"),
         };
-        writeln!(out, "{} {}", tone.paint(&format!("{word:<11}")), problem.message)?;
+        let Problem { code, message, .. } = problem;
+        writeln!(out, "{} {message} [{code}]", tone.paint(&format!("{word:<11}")))?;
         writeln!(out, "{:<11} -> {}", "", problem.remedy)?;
     }
     Ok(())
@@ -204,7 +215,10 @@ fn problems(out: &mut impl Write, problems: &[Problem]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{api::protocol::status::*, cli::show::rendered};
+    use crate::{
+        api::protocol::{problem::ProblemCode, status::*},
+        cli::show::rendered,
+    };
 
     fn example() -> Status {
         Status {
@@ -276,18 +290,20 @@ Restart     complete
     fn problems_come_with_their_remedies() {
         let mut status = example();
         status.config.refused = Some("siskin.toml:3:1: unknown key `nod`".into());
+        status.health = Health::Unhealthy;
         status.problems = vec![Problem {
             severity: Severity::Error,
-            code: "ipip_module_missing".into(),
+            code: ProblemCode::ModuleMissing,
+            subject: String::new(),
             message: "the kernel has no ipip module".into(),
             remedy: "modprobe ipip".into(),
         }];
         let text = rendered(|out| write(out, &status));
-        assert!(text.contains("Health      1 problem\n"), "{text}");
+        assert!(text.contains("Health      unhealthy, 1 error\n"), "{text}");
         assert!(text.contains("            the newest content was refused"), "{text}");
         assert!(
             text.ends_with(
-                "\nProblems\nerror       the kernel has no ipip module\n            -> modprobe ipip\n"
+                "\nProblems\nerror       the kernel has no ipip module [module_missing]\n            -> modprobe ipip\n"
             ),
             "{text}"
         );

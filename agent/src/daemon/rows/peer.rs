@@ -40,6 +40,7 @@ fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent) -> PeerRow
     PeerRow {
         name: peer.name.clone(),
         address: address(peer),
+        range: peer.range.clone(),
         kind: kind(peer, intent),
         remote_as: peer.asn.0,
         local_as: local.map_or(speaker.asn, |local| local.asn).0,
