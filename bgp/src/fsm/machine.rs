@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use crate::{
-    config::ConnectMode,
+    config::{ConnectMode, LimitAction, PrefixLimit},
     event::SessionAddresses,
     fsm::{
         Action, Change, Config, ConnectionId, Direction, Failure, Fallback, Incoming, Outgoing, Refusal,
@@ -15,7 +15,7 @@ use crate::{
     },
     jitter::Jitter,
     types::Now,
-    wire::notification::Notification,
+    wire::notification::{ErrorKind, Notification},
 };
 
 /// Whether connections are sought.
@@ -27,6 +27,15 @@ pub(super) enum Phase {
     IdleHold(Now),
     /// Now.
     Running,
+}
+
+/// A ceiling that the peer has passed, and for which it is kept in Idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Penalty {
+    /// As it was configured then.
+    limit: PrefixLimit,
+    /// Whether it ends by an operator's word only.
+    pub(super) for_good: bool,
 }
 
 /// The state machine of one peer; see the [module documentation](super).
@@ -42,6 +51,7 @@ pub struct PeerFsm {
     /// ConnectRetryCounter.
     pub(super) retries: u32,
     idle_hold: IdleHold,
+    pub(super) penalty: Option<Penalty>,
     pub(super) jitter: Jitter,
     pub(super) next_id: u64,
     pub(super) actions: VecDeque<Action>,
@@ -70,6 +80,7 @@ impl PeerFsm {
             connect_retry: None,
             not_before: Now::default(),
             retries: 0,
+            penalty: None,
             jitter: Jitter::new(seed),
             next_id: 0,
             actions: VecDeque::new(),
@@ -105,6 +116,7 @@ impl PeerFsm {
             Stop::ConfigurationChanged => Stopped::ConfigurationChanged,
         };
         self.phase = Phase::Stopped;
+        self.penalty = None;
         self.connect_retry = None;
         self.retries = 0;
         self.fallback = Fallback::default();
@@ -132,21 +144,36 @@ impl PeerFsm {
         }
     }
 
-    /// Takes a new configuration. Starts and stops the peer as its administrative state demands.
+    /// Takes a new configuration. Starts and stops the peer as its administrative state demands. A wait that the one
+    /// before imposed ends with it: that for a ceiling which is another one now, and that of other idle hold times.
     pub fn handle_configure(&mut self, now: Now, config: Config, change: Change) {
         let timers = config.peer.timers;
         self.idle_hold.set_limits(timers.idle_hold_time, timers.idle_hold_max);
         if self.config.peer.capabilities != config.peer.capabilities {
             self.fallback = Fallback::default();
         }
+        let pardoned = self.is_pardoned_by(&config);
         self.config = config;
         match (self.config.may_run(), self.phase) {
             (true, Phase::Stopped) => self.handle_start(now),
+            (true, Phase::IdleHold(_)) if pardoned => self.handle_start(now),
             (true, Phase::Running | Phase::IdleHold(_)) if change == Change::RestartSession => {
                 self.handle_stop(now, Stop::ConfigurationChanged);
             }
             (false, Phase::Running | Phase::IdleHold(_)) => self.handle_stop(now, Stop::Shutdown),
             (true, Phase::Running | Phase::IdleHold(_)) | (false, Phase::Stopped) => {}
+        }
+    }
+
+    fn is_pardoned_by(&self, next: &Config) -> bool {
+        let ceilings = |limit: &PrefixLimit| (limit.most, limit.octets, limit.action);
+        match self.penalty {
+            Some(penalty) => ceilings(&penalty.limit) != ceilings(&next.peer.limit),
+            None => {
+                let times =
+                    |config: &Config| (config.peer.timers.idle_hold_time, config.peer.timers.idle_hold_max);
+                times(&self.config) != times(next)
+            }
         }
     }
 
@@ -238,6 +265,7 @@ impl PeerFsm {
     /// Leaves Idle.
     pub(super) fn begin(&mut self, now: Now) {
         self.phase = Phase::Running;
+        self.penalty = None;
         self.await_retry(now);
     }
 
@@ -317,9 +345,13 @@ impl PeerFsm {
         let session = self.connections.iter().find(|c| c.stage == Stage::Established).map(|c| c.id);
         let Some(id) = session else { return };
         let notification = self.get_mut(id).map_or(notification.clone(), |c| terms::parting(notification, c));
+        let kind = notification.kind;
         self.fail(now, id, notification);
         if let Phase::IdleHold(until) = &mut self.phase {
             *until = (*until).max(now.plus(retry_after));
+            let passed = matches!(kind, ErrorKind::MAXIMUM_PREFIXES_REACHED | ErrorKind::OUT_OF_RESOURCES);
+            let for_good = retry_after == LimitAction::FOR_GOOD;
+            self.penalty = passed.then_some(Penalty { limit: self.config.peer.limit, for_good });
         }
     }
 

@@ -37,7 +37,8 @@ pub use connection::ConnectionId;
 pub use fallback::Fallback;
 pub use machine::PeerFsm;
 pub use status::{
-    Awaited, Cause, DownReport, Failure, Handshake, PeerIdentity, Signing, State, Stopped, TransportError,
+    Awaited, Cause, DownReport, Failure, Handshake, PeerIdentity, Retry, Signing, State, Stopped,
+    TransportError,
 };
 
 /// Who opened a connection.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     config::{AdminState, ConnectMode},
     fsm::{
-        Awaited, Cause, DownReport, Failure, Handshake, PeerFsm, PeerIdentity, State, TransportError,
+        Awaited, Cause, DownReport, Failure, Handshake, PeerFsm, PeerIdentity, Retry, State, TransportError,
         connection::{Connection, Stage},
         machine::Phase,
     },
@@ -60,9 +60,11 @@ impl PeerFsm {
 
     /// Why there is no session; `None` while there is one.
     pub fn down_report(&self, now: Now) -> Option<DownReport> {
+        let at = |due: Now| Retry::In(due.since(now));
         let retry = match self.phase {
-            Phase::IdleHold(until) => Some(until),
-            Phase::Running if self.connections.is_empty() => self.connect_retry,
+            Phase::IdleHold(_) if self.penalty.is_some_and(|penalty| penalty.for_good) => Some(Retry::Never),
+            Phase::IdleHold(until) => Some(at(until)),
+            Phase::Running if self.connections.is_empty() => self.connect_retry.map(at),
             Phase::Running | Phase::Stopped => None,
         };
         (self.state() != State::Established).then(|| DownReport {
@@ -72,7 +74,7 @@ impl PeerFsm {
             cause: self.cause(),
             before: self.memory.before(),
             handshake: self.connections.iter().filter_map(|c| handshake(c, now)).max_by_key(|h| h.awaited),
-            retry_in: retry.map(|due| due.since(now)),
+            retry,
         })
     }
 

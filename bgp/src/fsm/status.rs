@@ -167,8 +167,27 @@ pub struct DownReport {
     pub before: Option<Failure>,
     /// The handshake under way.
     pub handshake: Option<Handshake>,
-    /// How long until the next attempt, when one is scheduled.
-    pub retry_in: Option<Duration>,
+    /// When it is tried again, if it waits.
+    pub retry: Option<Retry>,
+}
+
+/// When a peer is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// After so long.
+    In(Duration),
+    /// Not before an operator resets the session, or gives the ceiling that it passed another height.
+    Never,
+}
+
+impl Retry {
+    /// The same so much later.
+    pub fn after(self, age: Duration) -> Self {
+        match self {
+            Self::In(wait) => Self::In(wait.saturating_sub(age)),
+            Self::Never => Self::Never,
+        }
+    }
 }
 
 /// What a handshake waits for.
@@ -232,8 +251,13 @@ impl fmt::Display for DownReport {
             Cause::Handshake => f.write_str("exchanging OPEN messages")?,
             Cause::Failed(failure) => self.failure(f, failure)?,
         }
-        match self.retry_in {
-            Some(wait) => write!(f, "; waiting, next attempt in {} s", wait.as_millis().div_ceil(1000)),
+        match self.retry {
+            Some(Retry::In(wait)) => {
+                write!(f, "; waiting, next attempt in {} s", wait.as_millis().div_ceil(1000))
+            }
+            Some(Retry::Never) => {
+                f.write_str("; not tried again before `clear`, or another limit in the file")
+            }
             None => Ok(()),
         }
     }

@@ -235,7 +235,7 @@ impl Shared {
             state: status.state,
             state_age: now.since(status.since),
             down: status.down.map(|report| DownReport {
-                retry_in: report.retry_in.map(|wait| wait.saturating_sub(age)),
+                retry: report.retry.map(|retry| retry.after(age)),
                 handshake: report.handshake.map(|h| Handshake { waited: h.waited.saturating_add(age), ..h }),
                 ..report
             }),

@@ -1,7 +1,10 @@
 //! ConnectRetryTimer, HoldTimer, KeepaliveTimer, DelayOpenTimer, IdleHoldTimer, SendHoldTimer.
 
 use super::*;
-use crate::fsm::{Failure, Refusal, Stop, TransportError};
+use crate::{
+    config::{LimitAction, PrefixLimit},
+    fsm::{Change, Failure, Refusal, Stop, TransportError},
+};
 
 /// Runs timers until `end`, collecting what they cause.
 fn run(fsm: &mut PeerFsm, end: Now) -> Vec<(Now, Action)> {
@@ -151,6 +154,64 @@ fn our_own_prefix_limit_waits_as_long_as_the_core_says() {
     fsm.handle_stop(at(5), Stop::Error { notification, retry_after: seconds(300) });
     assert_eq!(notifications(&drain(&mut fsm)), [ErrorKind::MAXIMUM_PREFIXES_REACHED]);
     assert_eq!(fsm.poll_timeout(), Some(at(305)));
+}
+
+/// A machine whose peer has passed a ceiling of 3 prefixes, with this to follow.
+fn punished(kind: ErrorKind, retry_after: Duration) -> (PeerFsm, Config) {
+    let mut config = ours();
+    config.peer_mut().limit.most = Some(3);
+    config.peer_mut().limit.action = LimitAction::Restart(retry_after);
+    let (mut fsm, _) = machine_in(State::Established, config.clone());
+    fsm.handle_stop(at(5), Stop::Error { notification: Notification::from(kind), retry_after });
+    drain(&mut fsm);
+    assert_eq!(fsm.state(), State::Idle);
+    (fsm, config)
+}
+
+#[test]
+fn a_penalty_ends_with_the_ceiling_that_caused_it() {
+    let changes: [fn(&mut PrefixLimit); 4] = [
+        |limit| limit.most = Some(4),
+        |limit| limit.most = None,
+        |limit| limit.octets = Some(1 << 30),
+        |limit| limit.action = LimitAction::Warn,
+    ];
+    for kind in [ErrorKind::MAXIMUM_PREFIXES_REACHED, ErrorKind::OUT_OF_RESOURCES] {
+        for retry_after in [seconds(3600), LimitAction::FOR_GOOD] {
+            for change in changes {
+                let (mut fsm, mut config) = punished(kind, retry_after);
+                fsm.handle_configure(at(6), config.clone(), Change::Quiet);
+                config.peer_mut().limit.warn_at = 50;
+                fsm.handle_configure(at(6), config.clone(), Change::Quiet);
+                assert_eq!(fsm.state(), State::Idle, "what it passed is the same");
+                change(&mut config.peer_mut().limit);
+                fsm.handle_configure(at(7), config, Change::Quiet);
+                assert_eq!(fsm.state(), State::Connect, "{kind}, {retry_after:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn other_idle_hold_times_end_a_wait_that_the_old_ones_imposed() {
+    let mut config = ours();
+    config.peer_mut().timers.idle_hold_time = seconds(3600);
+    let (mut fsm, id) = machine_in(State::OpenSent, config.clone());
+    fsm.handle_message(at(1), id, received(ErrorKind::BAD_PEER_AS));
+    assert_eq!(fsm.state(), State::Idle);
+    config.peer_mut().timers.idle_hold_time = seconds(1);
+    fsm.handle_configure(at(2), config, Change::Quiet);
+    assert_ne!(fsm.state(), State::Idle);
+}
+
+#[test]
+fn a_penalty_without_end_is_told_in_words() {
+    let (fsm, _) = punished(ErrorKind::MAXIMUM_PREFIXES_REACHED, LimitAction::FOR_GOOD);
+    let said = fsm.down_report(at(6)).unwrap().to_string();
+    assert!(said.ends_with("; not tried again before `clear`, or another limit in the file"), "{said}");
+    let (fsm, _) = punished(ErrorKind::MAXIMUM_PREFIXES_REACHED, seconds(300));
+    let said = fsm.down_report(at(6)).unwrap().to_string();
+    assert!(said.ends_with("; waiting, next attempt in 299 s"), "{said}");
 }
 
 #[test]
