@@ -112,7 +112,7 @@ impl Running {
         let adopted = fib.configure(plan::fib(intent, mode, None)).await;
         let tunnel = start_tunnel(intent, mode);
         let speaker_config = plan::speaker(intent, mode);
-        let options = SpeakerOptions { forwarding: preserved(&adopted, mode) };
+        let options = SpeakerOptions { forwarding: preserved(&adopted, mode), ..SpeakerOptions::default() };
         let (speaker, outputs) = bgp::net::start(speaker_config.clone(), options);
         if let Err(error) = speaker.originate(plan::originated(intent)).await {
             return Err(fatal(error));

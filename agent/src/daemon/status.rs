@@ -113,7 +113,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         tunnel: tunnel
             .as_deref()
             .map_or_else(|| absent_tunnel(daemon.mode), |status| tunnel_view(status, &board.loaded.intent)),
-        graceful_restart: restart(wait, &peers, fib_counts.stale),
+        graceful_restart: restart(wait, fib_counts.stale),
         ranges,
         bmp,
         mrt,
@@ -160,15 +160,14 @@ fn config(board: &Board) -> ConfigStatus {
     }
 }
 
-fn restart(wait: Option<RestartWait>, peers: &[PeerSnapshot], stale: u64) -> RestartStatus {
+fn restart(wait: Option<RestartWait>, stale: u64) -> RestartStatus {
     let Some(wait) = wait else {
         return RestartStatus { stale_routes: stale, ..RestartStatus::default() };
     };
-    let awaited = peers.iter().filter(|p| wait.peers.contains(&p.id));
     RestartStatus {
         state: RestartState::InProgress,
         stale_routes: stale,
-        waiting_for: awaited.map(|p| p.name.clone()).collect(),
+        waiting_for: wait.peers,
         remaining: Some(wait.at_most.as_secs()),
     }
 }

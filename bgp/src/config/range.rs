@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{ConnectMode, PeerConfig};
+use super::{AdminState, ConnectMode, PeerConfig};
 
 /// Whoever connects from a range of addresses becomes a peer while it is there (a dynamic peer).
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,13 @@ impl RangeConfig {
         let mut peer = PeerConfig { name: self.peer_name(address), address, ..self.template.clone() };
         peer.transport.mode = ConnectMode::Passive;
         peer
+    }
+
+    /// Whether [`Self::peer_name`] calls a host of the range so that may connect.
+    pub fn admits(&self, peer: &str) -> bool {
+        let address = peer.strip_prefix(&self.template.name).and_then(|rest| rest.strip_prefix('/'));
+        let address = address.and_then(|address| address.parse::<IpAddr>().ok());
+        self.template.admin == AdminState::Up && address.is_some_and(|address| self.range.contains(&address))
     }
 
     /// What the peer at `address` is called.

@@ -21,16 +21,14 @@ use crate::{
 };
 
 /// Where the forwarding table stands.
-#[derive(Debug)]
-pub(super) struct BestReader<P> {
+#[derive(Debug, Default)]
+pub(super) struct BestReader {
     progress: Progress,
     /// Routes handed out and not taken back.
     installed: Bits,
     /// Routes whose best path stayed while those beside it changed: nobody but this reader is concerned. An id that
     /// was given to another route meanwhile has that one told once more.
     legs_changed: BTreeSet<RouteId>,
-    /// Gone while nothing may be taken back: told when that ends, unless the route came back.
-    held: BTreeSet<P>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,18 +42,7 @@ enum Progress {
     Log { cursor: u64 },
 }
 
-impl<P> Default for BestReader<P> {
-    fn default() -> Self {
-        Self {
-            progress: Progress::default(),
-            installed: Bits::default(),
-            legs_changed: BTreeSet::new(),
-            held: BTreeSet::new(),
-        }
-    }
-}
-
-impl<P: Net> BestReader<P> {
+impl BestReader {
     /// The position in the log from which changes are still needed.
     pub(super) fn cursor(&self) -> Option<u64> {
         match self.progress {
@@ -90,21 +77,15 @@ impl<P: Net> FamilyRib<P> {
         if matches!(self.best.progress, Progress::Unread) {
             self.best.progress = Progress::Walk { next: 0, cursor: self.table.head() };
         }
-        self.release_held(shared, max, changes);
         while changes.len() < max {
             let Some(route) = self.next_route() else { return };
             let (next_hops, usability) = self.to_forward(shared, route);
             let Some(entry) = self.table.get(route) else { continue };
             if !next_hops.is_empty() {
                 self.best.installed.insert(route);
-                self.best.held.remove(&entry.prefix);
                 changes.push(BestChange { prefix: entry.prefix.into(), next_hops, usability });
             } else if !entry.is_undecided() && self.best.installed.remove(route) {
-                if shared.keeping.contains(P::FAMILY) {
-                    self.best.held.insert(entry.prefix);
-                } else {
-                    changes.push(BestChange { prefix: entry.prefix.into(), next_hops, usability });
-                }
+                changes.push(BestChange { prefix: entry.prefix.into(), next_hops, usability });
             }
         }
     }
@@ -126,21 +107,6 @@ impl<P: Net> FamilyRib<P> {
                 change.map(|(_, route)| route)
             }
             Progress::Unread => None,
-        }
-    }
-
-    /// Once routes may be taken back again, tells what has gone meanwhile for good.
-    fn release_held(&mut self, shared: &Shared, max: usize, changes: &mut Vec<BestChange>) {
-        while !shared.keeping.contains(P::FAMILY) && changes.len() < max {
-            let Some(prefix) = self.best.held.pop_first() else { return };
-            let route = self.table.find(prefix);
-            let undecided = |route: &RouteId| self.table.get(*route).is_some_and(|e| e.is_undecided());
-            if let Some(route) = route.filter(undecided) {
-                self.best.installed.insert(route);
-            } else if route.is_none_or(|route| self.to_forward(shared, route).0.is_empty()) {
-                let usability = Usability::Usable;
-                changes.push(BestChange { prefix: prefix.into(), next_hops: Vec::new(), usability });
-            }
         }
     }
 

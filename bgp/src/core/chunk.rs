@@ -12,12 +12,13 @@ use super::{
     audience::{Audience, Receiver},
     export::{Counted, ExportSettings},
     family::FamilyRib,
+    progress::Scope,
     sets::{OutgoingPath, Sets, Unsent},
     shared::Shared,
 };
 use crate::{
     policy::Modifying,
-    rib::{Bits, Net, RouteId},
+    rib::{Bits, LOCAL, Net, RouteId},
     wire::{nlri::Nlri, packer},
 };
 
@@ -73,17 +74,25 @@ impl<P: Net> FamilyRib<P> {
         self.encode(shared, settings, known, changes, self.table.head().min(stop))
     }
 
-    /// Encodes the routes from id `next` on, or a part of them.
+    /// Encodes the routes of this scope from id `next` on, or a part of them.
     pub(super) fn encode_walk(
         &self,
         shared: &mut Shared,
         settings: &ExportSettings,
         known: &Bits,
-        next: RouteId,
+        (next, scope): (RouteId, Scope),
     ) -> Chunk<P> {
         let bound = self.table.bound();
-        let routes = (next..bound).map(|route| (u64::from(route) + 1, Some(route)));
+        let told = |route: RouteId| scope == Scope::Learned && self.is_own(settings, route);
+        let routes = (next..bound).map(|route| (u64::from(route) + 1, (!told(route)).then_some(route)));
         self.encode(shared, settings, known, routes, bound.into())
+    }
+
+    /// Whether what the group is sent of this route is of our own making.
+    fn is_own(&self, settings: &ExportSettings, route: RouteId) -> bool {
+        let Some(entry) = self.table.get(route) else { return false };
+        let sent = self.promised_to(settings, entry).or(entry.best().copied());
+        sent.is_some_and(|path| path.peer == LOCAL)
     }
 
     /// Whether the group would send anything about this route.

@@ -1,6 +1,6 @@
 //! What the core hands out.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 
@@ -50,10 +50,22 @@ pub enum Action {
 /// What the end of our own restart waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestartWait {
-    /// Peers whose End-of-RIB is awaited, those included that are still expected to come up; ascending by index.
-    pub peers: Vec<PeerId>,
+    /// Names of the peers whose End-of-RIB is awaited, those included that are still expected to come up; sorted.
+    pub peers: Vec<String>,
     /// When it ends without them.
     pub at_most: Duration,
+}
+
+/// The peers that the process before this one had sessions with: what was taken over from it may be theirs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PeersBefore {
+    /// Nothing was taken over: a peer that is not up is waited for only as long as its first attempts take.
+    #[default]
+    None,
+    /// Something was taken over, and nothing is known of whom it came from: it may be any configured peer.
+    Unknown,
+    /// The peers of these names, hosts of ranges (`RANGE/ADDRESS`) among them.
+    Named(BTreeSet<String>),
 }
 
 /// Whether something is there.

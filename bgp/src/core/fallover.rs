@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{Core, egress::is_direct, event::Action, shared::Shared};
+use super::{
+    Core,
+    egress::is_direct,
+    event::Action,
+    shared::{Peer, Shared},
+};
 use crate::{
     config::{Fallover, PeerConfig},
     event::{Reachability, SessionAddresses},
-    rib::{NextHopId, NextHopState},
-    types::{NextHopAddress, PeerId},
+    rib::{NextHopId, NextHopState, NextHops},
+    types::{Families, Family, NextHopAddress, PeerId},
 };
 
 /// The way to a peer with a session, followed as if it were that to a next hop.
@@ -18,11 +23,22 @@ pub(super) struct SessionWay {
     interfaces: Option<Vec<Arc<str>>>,
 }
 
+impl SessionWay {
+    /// Follows it no more.
+    pub(super) fn end(self, next_hops: &mut NextHops) {
+        next_hops.release(self.next_hop);
+    }
+}
+
 impl Shared {
-    /// Has the way to a peer followed while it has a session and is configured so.
+    /// Has the way to a peer followed while it has a session and is configured so; and once it had, while its routes
+    /// outlive the session.
     pub(super) fn follow_session(&mut self, id: PeerId) {
+        if self.peer(id).is_some_and(|p| p.session.is_none() && p.has_stale() && p.fails_over()) {
+            return;
+        }
         let way = self.peer(id).and_then(|peer| {
-            let session = peer.session.as_ref().filter(|_| peer.config.fallover == Fallover::Fast)?;
+            let session = peer.session.as_ref().filter(|_| peer.fails_over())?;
             Some(peer_hop(session.addresses))
         });
         let way = way.map(|hop| SessionWay { next_hop: self.next_hops.acquire(hop), interfaces: None });
@@ -60,7 +76,10 @@ impl Shared {
                 _ => None,
             };
             if lost {
-                self.actions.push_back(Action::LinkLost(id));
+                peer.way_lost = true;
+                if peer.session.is_some() {
+                    self.actions.push_back(Action::LinkLost(id));
+                }
             }
         }
     }
@@ -71,7 +90,34 @@ impl Core {
     pub(super) fn way_changed(&mut self, next_hop: NextHopAddress) {
         if let Some(id) = self.shared.next_hops.find(next_hop) {
             self.shared.look_after_sessions(id);
+            self.drop_cut_off();
         }
+    }
+
+    /// Ends the routes that outlive a session whose link is lost: what the peer kept forwarding it cannot be sent any more,
+    /// and when the link is back the peer may be another (RFC 4724 section 4.2).
+    fn drop_cut_off(&mut self) {
+        let cut_off = |p: &Peer| p.session.is_none() && p.way_lost;
+        let ids: Vec<_> = self.shared.peers().filter(|(_, p)| cut_off(p)).map(|(id, _)| id).collect();
+        let mut died = Families::NONE;
+        for id in ids {
+            let Some(peer) = self.shared.peer_mut(id) else { continue };
+            peer.way_lost = false;
+            for family in Family::ALL {
+                if peer.input_mut(family).drop_stale() {
+                    died.insert(family);
+                }
+            }
+            self.shared.follow_session(id);
+        }
+        self.sweep_families(died);
+    }
+}
+
+impl Peer {
+    /// Whether its session ends with the link.
+    fn fails_over(&self) -> bool {
+        self.config.fallover == Fallover::Fast
     }
 }
 

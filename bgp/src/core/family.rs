@@ -43,7 +43,7 @@ pub(super) struct FamilyRib<P: Net> {
     /// Attributes after the import policy, where it changed them; each owns one reference.
     modified: HashMap<PathKey, AttributesId, FxBuildHasher>,
     sweep: Sweep,
-    pub(super) best: BestReader<P>,
+    pub(super) best: BestReader,
     pub(super) exports: Exports<P>,
     pub(super) watchers: Watchers<P>,
     /// Towards peers that take several paths for one prefix.
@@ -172,7 +172,7 @@ impl<P: Net> FamilyRib<P> {
         for nlri in prefixes {
             let Some(route) = self.table.find(nlri.prefix) else { continue };
             let before = self.standing(shared, route);
-            self.take(shared, route, |_, path| path.is(peer, nlri.path_id));
+            self.take(shared, route, |_, path, _| path.is(peer, nlri.path_id));
             self.settle(shared, route, before);
         }
     }
@@ -245,13 +245,19 @@ impl<P: Net> FamilyRib<P> {
     }
 
     /// Takes paths out of an entry and gives up what they hold.
-    fn take(&mut self, shared: &mut Shared, route: RouteId, which: impl Fn(&Shared, &Path) -> bool) {
+    fn take(
+        &mut self,
+        shared: &mut Shared,
+        route: RouteId,
+        which: impl Fn(&Shared, &Path, AttributesId) -> bool,
+    ) {
         let paths = |rib: &Self| rib.table.get(route).map_or(0, |e| e.paths().len());
         for index in (0..paths(self)).rev() {
-            let Some(entry) = self.table.get_mut(route) else { return };
-            if !entry.paths().get(index).is_some_and(|p| which(shared, p)) {
+            let path = self.table.get(route).and_then(|entry| entry.paths().get(index)).copied();
+            if !path.is_some_and(|path| which(shared, &path, self.effective(route, &path))) {
                 continue;
             }
+            let Some(entry) = self.table.get_mut(route) else { return };
             if let Some(path) = entry.remove(index) {
                 self.names.release(&path);
                 self.disown(shared, route, &path);
@@ -275,7 +281,7 @@ impl<P: Net> FamilyRib<P> {
     fn settle(&mut self, shared: &mut Shared, route: RouteId, before: Standing) {
         let dead = |shared: &Shared, p: &Path| !shared.is_alive(P::FAMILY, p);
         if self.table.get(route).is_some_and(|e| e.paths().iter().any(|p| dead(shared, p))) {
-            self.take(shared, route, dead);
+            self.take(shared, route, |shared, path, _| dead(shared, path));
         }
         self.decide(shared, route);
         let now = self.standing(shared, route);

@@ -19,6 +19,8 @@ pub(super) struct Input {
     /// When the stale ones end at the latest.
     pub(super) deadline: Option<Now>,
     kept: Kept,
+    /// Ways to next hops that were lost before the paths became stale (see [`NextHops::losses`](crate::rib::NextHops)).
+    pub(super) losses_before: u64,
     /// How long they may be kept beyond the restart time (RFC 9494); zero: not at all.
     long_lived_time: Duration,
     /// Whether End-of-RIB has come over the present session.
@@ -89,6 +91,11 @@ impl Input {
     /// Whether stale paths are kept beyond the restart time.
     pub(super) fn is_long_lived(&self) -> bool {
         self.kept == Kept::LongLived
+    }
+
+    /// Whether paths of this epoch are kept because the peer restarts: neither fresh, nor merely sent anew.
+    pub(super) fn is_kept_for_restart(&self, epoch: u8) -> bool {
+        epoch != self.epoch && self.kept != Kept::Refresh && self.is_alive(epoch)
     }
 
     /// Whether paths of this epoch came over the present session.

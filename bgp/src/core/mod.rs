@@ -44,8 +44,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 pub use self::event::{
     Action, AdjRibIn, AdvertisedRoute, BestChange, Delivery, ExplainedExport, ExplainedStep, Explanation,
-    ExportSubject, Freshness, Page, PathView, PeerChange, Presence, RestartWait, RouteCounts, RouteView,
-    Usability, Warning, WatchItem, WatchedTable, WeightedNextHop, Withheld, Work,
+    ExportSubject, Freshness, Page, PathView, PeerChange, PeersBefore, Presence, RestartWait, RouteCounts,
+    RouteView, Usability, Warning, WatchItem, WatchedTable, WeightedNextHop, Withheld, Work,
 };
 pub use self::refusals::Refusals;
 pub use self::watch::{Overtaken, WatchFigures, WatchId, WatchSettings};
@@ -140,6 +140,23 @@ impl Core {
         };
         core.promise_defaults();
         core
+    }
+
+    /// Says whom the process before this one had sessions with: our restart waits for their routes, for as long as the
+    /// configuration allows.
+    pub fn expect(&mut self, before: PeersBefore) {
+        self.deferral.expect(before, &self.config);
+    }
+
+    /// Names of the peers whose routes may be in the forwarding table, sorted: those with a session, those whose routes
+    /// outlive one, and while our restart is under way those it waits for.
+    pub fn involved(&self) -> BTreeSet<String> {
+        let present = self.shared.peers().filter(|(_, peer)| peer.session.is_some() || peer.has_stale());
+        let mut names: BTreeSet<_> = present.map(|(_, peer)| peer.config.name.clone()).collect();
+        if !self.shared.keeping.is_empty() {
+            names.extend(self.deferral.expected().cloned());
+        }
+        names
     }
 
     /// The configured peers, ascending by index.
@@ -237,7 +254,7 @@ impl Core {
         let kept = self.shared.keeping;
         let selected = self.deferral.check(now, &self.config, &mut self.shared, work);
         for family in selected.iter() {
-            in_family!(self, family, rib => rib.exports_changed());
+            in_family!(self, family, rib => rib.selection_begins());
         }
         if selected.is_empty() && kept == self.shared.keeping { work } else { Work::Pending }
     }
@@ -250,8 +267,10 @@ impl Core {
     /// At most `max` changes of best routes since the last call, the latest state of each prefix only.
     ///
     /// The first call starts with the whole table. Only routes of peers whose
-    /// [`install`](PeerConfig::install) says so are handed out, and never our own. While route selection is
-    /// deferred, or a peer that restarts too is still sending, nothing is taken back.
+    /// [`install`](PeerConfig::install) says so are handed out, and never our own. A route that
+    /// was handed out and is withdrawn is taken back at once, also while our own restart is under way: what the life before
+    /// left in the forwarding table was never handed out by this one, and is its owner's to keep until
+    /// [`Action::RestartOver`].
     pub fn poll_best(&mut self, max: usize) -> Vec<BestChange> {
         let mut changes = Vec::new();
         self.v4.poll_best(&self.shared, max, &mut changes);

@@ -17,10 +17,21 @@ const BARREN: usize = 8;
 pub(super) struct Progress {
     /// The next route of the walk through the whole table, which comes before the log.
     pub(super) walk: Option<RouteId>,
+    /// What the walk tells.
+    pub(super) scope: Scope,
     /// The last change seen.
     pub(super) cursor: u64,
     end_of_rib: EndOfRib,
     refresh: Refresh,
+}
+
+/// What a walk through the table tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Scope {
+    /// Every route.
+    All,
+    /// Those that peers have sent: the peer has been told our own routes while selection was deferred.
+    Learned,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,12 +107,19 @@ pub(super) fn advance<M: AsMut<Progress>>(
 impl Progress {
     /// The place of a new session: the whole table, End-of-RIB, then what changes from `cursor` on.
     pub(super) fn new(cursor: u64) -> Self {
-        Self { walk: Some(0), cursor, end_of_rib: EndOfRib::Due, refresh: Refresh::None }
+        Self { walk: Some(0), scope: Scope::All, cursor, end_of_rib: EndOfRib::Due, refresh: Refresh::None }
     }
 
     /// Goes through the whole table again.
     pub(super) fn restart(&mut self) {
-        self.walk = Some(0);
+        (self.walk, self.scope) = (Some(0), Scope::All);
+    }
+
+    /// Goes through the table because selection has begun: for whoever has been told all of our own routes, the others
+    /// are left.
+    pub(super) fn selected(&mut self) {
+        let scope = if self.walk.is_none() { Scope::Learned } else { Scope::All };
+        (self.walk, self.scope) = (Some(0), scope);
     }
 
     /// Goes through the whole table again because the peer has asked.

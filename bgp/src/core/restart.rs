@@ -1,9 +1,9 @@
 //! Graceful restart (RFC 4724): of a peer, whose routes are kept meanwhile, and of ourselves.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    event::{Action, RestartWait, Work},
+    event::{Action, PeersBefore, RestartWait, Work},
     input::{Input, Retention},
     shared::{Peer, Shared},
 };
@@ -45,19 +45,24 @@ pub(super) fn resumed(now: Now, negotiated: &Negotiated, family: Family, input: 
     kept.contains(family).then(|| now.plus(STALE_PATHS))
 }
 
-/// Our own restart: when route selection may begin (RFC 4724 section 4.1), and when what was forwarded before may go.
+/// Our own restart: when route selection may begin (RFC 4724 section 4.1), and when what the process before this one left
+/// in the forwarding table may go.
 ///
-/// The deferral of a family is over as soon as every peer that is Established and waited for has sent
-/// End-of-RIB. Peers without graceful restart, or that restart themselves, are not waited for; one that is not
-/// up yet only as long as a first attempt takes. It is over anyway `selection_deferral` after the first
-/// session, or when the restart time we announced has passed.
+/// The deferral of a family is over as soon as every peer that is waited for has sent End-of-RIB. A peer that was up in
+/// the life before is waited for until it is up; any other that is not up, only as long as its first attempts take. A peer
+/// that is up and has no graceful restart, or restarts itself, is not waited for. The deferral is over anyway
+/// `selection_deferral` after the first session. While there is none, it lasts the restart time we announced, or
+/// `selection_deferral` if that is longer.
 ///
-/// Nothing is taken from the forwarding table before the peers that restart themselves have sent End-of-RIB too, or the
-/// time is up: they come back at the same moment as we do, and none of us waits for the others' before sending it.
+/// What was left stays until the peers that restart themselves have sent End-of-RIB too, or the time is up: they come back
+/// at the same moment as we do, and none of us waits for the others' before sending it. What was learned in this life is
+/// no concern of the deferral: its withdrawal takes effect at once.
 #[derive(Debug)]
 pub(super) struct Deferral {
     started: Now,
     first_session: Option<Now>,
+    /// Peers that were up in the life before, and have not been up with all their routes in this one.
+    expected: BTreeSet<String>,
 }
 
 /// What waits for a peer's End-of-RIB.
@@ -65,7 +70,7 @@ pub(super) struct Deferral {
 enum Waiting {
     /// Nothing.
     Nothing,
-    /// Taking routes from the forwarding table.
+    /// The removal of what was left in the forwarding table.
     Removal,
     /// Route selection, and removal with it.
     Selection,
@@ -73,7 +78,33 @@ enum Waiting {
 
 impl Deferral {
     pub(super) fn new(now: Now) -> Self {
-        Self { started: now, first_session: None }
+        Self { started: now, first_session: None, expected: BTreeSet::new() }
+    }
+
+    /// Waits for those that were up in the life before.
+    pub(super) fn expect(&mut self, before: PeersBefore, config: &SpeakerConfig) {
+        self.expected = match before {
+            PeersBefore::None => BTreeSet::new(),
+            PeersBefore::Unknown => config.peers.iter().map(|peer| peer.name.clone()).collect(),
+            PeersBefore::Named(names) => names,
+        };
+    }
+
+    /// Names of the peers that were up in the life before and have not sent all their routes in this one.
+    pub(super) fn expected(&self) -> impl Iterator<Item = &String> {
+        self.expected.iter()
+    }
+
+    /// Hosts of ranges that were up in the life before and have not connected yet; sorted. What is no host of a range any
+    /// more is not waited for.
+    fn absent_guests(&self, config: &SpeakerConfig, shared: &Shared) -> Vec<&String> {
+        let admitted = |name: &&String| config.ranges.iter().any(|range| range.admits(name));
+        let mut guests: Vec<_> = self.expected.iter().filter(admitted).collect();
+        if !guests.is_empty() {
+            let present: BTreeSet<_> = shared.peers().map(|(_, peer)| &peer.config.name).collect();
+            guests.retain(|name| !present.contains(name));
+        }
+        guests
     }
 
     /// A session has come up.
@@ -83,12 +114,13 @@ impl Deferral {
 
     /// When it is over at the latest.
     fn deadline(&self, config: &SpeakerConfig) -> Now {
-        let latest = self.started.plus(config.graceful_restart_time);
-        let after_first = self.first_session.map(|first| first.plus(config.selection_deferral));
-        after_first.map_or(latest, |deadline| deadline.min(latest))
+        match self.first_session {
+            Some(first) => first.plus(config.selection_deferral),
+            None => self.started.plus(config.graceful_restart_time.max(config.selection_deferral)),
+        }
     }
 
-    /// How long a peer that is not up is waited for: its opening delay and two attempts.
+    /// How long a peer that is not up, and was not before, is waited for: its opening delay and two attempts.
     fn patience(&self, peer: &Peer) -> Now {
         let attempts = peer.config.timers.connect_retry_time.saturating_mul(2);
         self.started.plus(peer.config.timers.first_open_delay.saturating_add(attempts))
@@ -96,8 +128,10 @@ impl Deferral {
 
     fn waiting(&self, now: Now, peer: &Peer, family: Family) -> Waiting {
         let Some(session) = &peer.session else {
-            let expected = peer.config.admin == AdminState::Up && now < self.patience(peer);
-            return if expected { Waiting::Selection } else { Waiting::Nothing };
+            let was_up = self.expected.contains(&peer.config.name);
+            let awaited = was_up || now < self.patience(peer);
+            let may_come = peer.config.admin == AdminState::Up;
+            return if may_come && awaited { Waiting::Selection } else { Waiting::Nothing };
         };
         let Some(restart) = &session.negotiated.graceful_restart else { return Waiting::Nothing };
         let announced = restart.families.is_empty() || restart.families.contains(family);
@@ -113,7 +147,7 @@ impl Deferral {
     /// outstanding (`work`, or a next hop nobody has answered for) what was received is not in force yet, and what
     /// the kernel has must not be taken for stale.
     pub(super) fn check(
-        &self,
+        &mut self,
         now: Now,
         config: &SpeakerConfig,
         shared: &mut Shared,
@@ -125,8 +159,11 @@ impl Deferral {
         let established = shared.peers().any(|(_, p)| p.session.is_some());
         let late = now >= self.deadline(config);
         let decided = established && work == Work::Done && !shared.next_hops.awaits_answer();
+        self.forget_complete(now, shared);
+        let guests = decided && !self.absent_guests(config, shared).is_empty();
         let waiting = |family| {
             let all = shared.peers().map(|(_, p)| self.waiting(now, p, family));
+            let all = all.chain(guests.then_some(Waiting::Selection));
             if late { Waiting::Nothing } else { all.max().unwrap_or(Waiting::Nothing) }
         };
         let over = |of: Waiting| move |family: &Family| late || decided && waiting(*family) < of;
@@ -142,13 +179,29 @@ impl Deferral {
         selected
     }
 
+    /// Whoever is up and has sent everything is waited for no more, should its session end now.
+    fn forget_complete(&mut self, now: Now, shared: &Shared) {
+        if self.expected.is_empty() {
+            return;
+        }
+        for (_, peer) in shared.peers().filter(|(_, peer)| peer.session.is_some()) {
+            let nothing = |family: &Family| self.waiting(now, peer, *family) == Waiting::Nothing;
+            if Family::ALL.iter().all(nothing) {
+                self.expected.remove(&peer.config.name);
+            }
+        }
+    }
+
     /// Whom the end of the restart waits for.
     pub(super) fn wait(&self, now: Now, config: &SpeakerConfig, shared: &Shared) -> Option<RestartWait> {
         let awaited =
             |p: &Peer| shared.keeping.iter().any(|family| self.waiting(now, p, family) > Waiting::Nothing);
-        (!shared.keeping.is_empty()).then(|| RestartWait {
-            peers: shared.peers().filter(|(_, p)| awaited(p)).map(|(id, _)| id).collect(),
-            at_most: self.deadline(config).since(now),
+        (!shared.keeping.is_empty()).then(|| {
+            let present = shared.peers().filter(|(_, p)| awaited(p)).map(|(_, p)| p.config.name.clone());
+            let mut peers: Vec<_> =
+                present.chain(self.absent_guests(config, shared).into_iter().cloned()).collect();
+            peers.sort_unstable();
+            RestartWait { peers, at_most: self.deadline(config).since(now) }
         })
     }
 

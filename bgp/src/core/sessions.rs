@@ -55,8 +55,11 @@ impl Core {
     /// A session has left Established.
     pub fn session_down(&mut self, now: Now, id: PeerId, how: Retention) {
         self.now = now;
+        let losses = self.shared.next_hops.losses();
         let Some(peer) = self.shared.peer_mut(id) else { return };
         let Some(session) = peer.session.take() else { return };
+        // What was forwarded over a link that is lost is lost with it, whatever the peer keeps (RFC 4724 section 4.2).
+        let how = if std::mem::take(&mut peer.way_lost) { Retention::Flush } else { how };
         peer.closing = false;
         peer.warned = Families::NONE;
         peer.warned_of_paths = Families::NONE;
@@ -65,7 +68,10 @@ impl Core {
         let (mut died, mut wrapped) = (Families::NONE, false);
         for family in Family::ALL {
             let input = peer.input_mut(family);
-            if input.end_session(retention(now, &session.negotiated, how, family)) {
+            input.losses_before = losses;
+            // What is kept now may have lost its way before: that is found out by looking at every path.
+            if input.end_session(retention(now, &session.negotiated, how, family)) || input.retained.is_some()
+            {
                 died.insert(family);
             }
             wrapped |= input.epoch == 0;
@@ -184,6 +190,9 @@ impl Core {
             self.request_sweeps();
         }
         if old.limit != new.limit {
+            if let Some(peer) = self.shared.peer_mut(id) {
+                (peer.warned, peer.limit_told) = (Families::NONE, Families::NONE);
+            }
             for family in Family::ALL {
                 limit::check(&mut self.shared, id, family);
                 limit::reconsider(&mut self.shared, id, family);
@@ -219,8 +228,8 @@ impl Core {
     /// Ends stale routes whose time has come, or keeps them as a last resort.
     pub(super) fn expire_stale(&mut self) {
         let now = self.now;
-        let mut died = Families::NONE;
-        for peer in self.shared.peers_mut() {
+        let (mut died, mut without) = (Families::NONE, Vec::new());
+        for (id, peer) in self.shared.peers_mut() {
             let away = peer.session.is_none();
             for family in Family::ALL {
                 let input = peer.input_mut(family);
@@ -229,9 +238,11 @@ impl Core {
                 }
                 if away && input.become_long_lived(now) || input.drop_stale() {
                     died.insert(family);
+                    without.push(id);
                 }
             }
         }
+        without.into_iter().for_each(|id| self.shared.follow_session(id));
         self.sweep_families(died);
     }
 
@@ -245,7 +256,7 @@ impl Core {
         self.sweep_families(Family::ALL.into_iter().collect());
     }
 
-    fn sweep_families(&mut self, families: Families) {
+    pub(super) fn sweep_families(&mut self, families: Families) {
         for family in families.iter() {
             in_family!(self, family, rib => rib.request_sweep());
         }

@@ -65,6 +65,8 @@ pub(super) struct Peer {
     pub(super) way: PeerWay,
     /// The way its session runs over, where that ends with it.
     pub(super) session_way: Option<SessionWay>,
+    /// That way is lost, and the session is about to end with it.
+    pub(super) way_lost: bool,
     inputs: [Input; 2],
 }
 
@@ -94,8 +96,14 @@ impl Peer {
             closing: false,
             way: PeerWay::default(),
             session_way: None,
+            way_lost: false,
             inputs: Default::default(),
         }
+    }
+
+    /// Whether routes of it outlive a session.
+    pub(super) fn has_stale(&self) -> bool {
+        self.inputs.iter().any(|input| input.stale.total() > 0)
     }
 
     pub(super) fn input(&self, family: Family) -> &Input {
@@ -155,6 +163,9 @@ impl Shared {
     pub(super) fn remove_peer(&mut self, id: PeerId) {
         if let Some(peer) = self.peers.get_mut(id.0 as usize).and_then(Option::take) {
             self.unfollow(&peer.way);
+            if let Some(way) = peer.session_way {
+                way.end(&mut self.next_hops);
+            }
         }
     }
 
@@ -171,8 +182,9 @@ impl Shared {
     }
 
     /// The peers, ascending.
-    pub(super) fn peers_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
-        self.peers.iter_mut().filter_map(|p| p.as_deref_mut())
+    pub(super) fn peers_mut(&mut self) -> impl Iterator<Item = (PeerId, &mut Peer)> {
+        let peers = self.peers.iter_mut().enumerate();
+        peers.filter_map(|(index, peer)| Some((PeerId(index as u32), peer.as_deref_mut()?)))
     }
 
     /// Whether a path still counts: its session lives, or it is kept for a restarting peer.
@@ -183,6 +195,14 @@ impl Shared {
     /// Whether a path belongs to an earlier session.
     pub(super) fn is_stale(&self, family: Family, path: &Path) -> bool {
         path.peer != LOCAL && self.peer(path.peer).is_some_and(|p| p.input(family).epoch != path.epoch)
+    }
+
+    /// Whether a path is kept for a peer that restarts although the way to its next hop is, or was meanwhile, lost: what
+    /// forwarded the packets is lost with it, and does not come back with the way (RFC 4724 section 4.2).
+    pub(super) fn is_cut_off(&self, family: Family, path: &Path, attributes: AttributesId) -> bool {
+        let Some(input) = self.peer(path.peer).map(|p| p.input(family)) else { return false };
+        let next_hop = self.attributes.next_hop(attributes);
+        input.is_kept_for_restart(path.epoch) && self.next_hops.was_lost_since(next_hop, input.losses_before)
     }
 
     /// Whether a path is kept beyond the restart time of its peer (RFC 9494).

@@ -12,7 +12,7 @@ use super::{
     event::{Action, Warning, Work},
     export::ExportSettings,
     family::FamilyRib,
-    progress::{Markers, Progress, Stretch, Surroundings, advance},
+    progress::{Markers, Progress, Scope, Stretch, Surroundings, advance},
     sets::Unsent,
     shared::Shared,
     told::Told,
@@ -89,7 +89,7 @@ impl UnsentRoutes {
 /// Chunks by where they start.
 #[derive(Debug)]
 struct Cache<P> {
-    walk: BTreeMap<RouteId, Arc<Chunk<P>>>,
+    walk: BTreeMap<(RouteId, Scope), Arc<Chunk<P>>>,
     log: BTreeMap<u64, Arc<Chunk<P>>>,
     size: usize,
 }
@@ -161,6 +161,13 @@ impl<P: Net> FamilyRib<P> {
         self.paths.exports_changed();
     }
 
+    /// Sends everybody what was withheld while route selection was deferred.
+    pub(super) fn selection_begins(&mut self) {
+        self.exports.groups.iter_mut().for_each(|g| g.cache = Cache::default());
+        self.exports.members.values_mut().for_each(|m| m.progress.selected());
+        self.paths.selection_begins();
+    }
+
     /// Sends those everything once more whose policy asks for interfaces: those that lead to a next hop have changed.
     pub(super) fn interfaces_changed(&mut self) {
         let asks = |group: &Group<P>| group.settings.policy.reads_interfaces();
@@ -225,7 +232,7 @@ impl<P: Net> FamilyRib<P> {
         }
         let (settings, known) = (&group.settings, &group.known);
         let chunk = Arc::new(match member.progress.walk {
-            Some(next) => self.encode_walk(shared, settings, known, next),
+            Some(next) => self.encode_walk(shared, settings, known, (next, member.progress.scope)),
             None => {
                 let stop =
                     group.cache.log.range(member.progress.cursor + 1..).next().map(|(start, _)| *start);
@@ -420,7 +427,11 @@ impl<P: Net> Cache<P> {
     fn find(&self, member: &Member) -> Option<Arc<Chunk<P>>> {
         match member.progress.walk {
             // Its table may be older than what the member will hear of from the log.
-            Some(next) => self.walk.get(&next).filter(|c| c.as_of >= member.progress.cursor).cloned(),
+            Some(next) => self
+                .walk
+                .get(&(next, member.progress.scope))
+                .filter(|c| c.as_of >= member.progress.cursor)
+                .cloned(),
             None => self.log.get(&member.progress.cursor).cloned(),
         }
     }
@@ -431,7 +442,7 @@ impl<P: Net> Cache<P> {
         }
         self.size += chunk.size();
         let replaced = match member.progress.walk {
-            Some(next) => self.walk.insert(next, chunk),
+            Some(next) => self.walk.insert((next, member.progress.scope), chunk),
             None => self.log.insert(member.progress.cursor, chunk),
         };
         self.size -= replaced.map_or(0, |c| c.size());
@@ -444,7 +455,7 @@ impl<P: Net> Cache<P> {
             walk = walk.min(member.progress.walk.unwrap_or(RouteId::MAX));
             log = log.min(member.progress.cursor);
         }
-        self.walk.retain(|start, _| *start >= walk);
+        self.walk.retain(|(start, _), _| *start >= walk);
         self.log.retain(|start, _| *start >= log);
         self.size = self.walk.values().chain(self.log.values()).map(|c| c.size()).sum();
     }

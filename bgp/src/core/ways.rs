@@ -58,7 +58,7 @@ impl Shared {
     /// Has the routes of peers judged anew that are reached like this next hop; whether there are such peers.
     fn judge_anew(&mut self, next_hop: NextHopId) -> bool {
         let mut found = false;
-        for peer in self.peers_mut() {
+        for (_, peer) in self.peers_mut() {
             if matches!(peer.way, PeerWay::Followed(way) if way == next_hop) {
                 found = true;
                 Family::ALL.iter().for_each(|family| peer.input_mut(*family).reimport = true);

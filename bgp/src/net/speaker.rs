@@ -45,7 +45,7 @@ use super::{
 };
 use crate::{
     config::{PeerConfig, SpeakerConfig},
-    core::{BestChange, Core, Work},
+    core::{BestChange, Core, PeersBefore, Work},
     fsm::{LocalRestart, Restarting, Stop},
     types::{Families, Now, PeerId},
 };
@@ -74,10 +74,12 @@ const STRANGERS: usize = 64;
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What is only known when the speaker starts.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SpeakerOptions {
     /// The families whose forwarding state survived our restart (F bit, RFC 4724 section 3).
     pub forwarding: Families,
+    /// Whom the process before this one had sessions with.
+    pub before: PeersBefore,
 }
 
 /// Starts a speaker on the current tokio runtime.
@@ -206,6 +208,7 @@ impl Speaker {
             pending: VecDeque::new(),
             best: Best::HandedOut,
         };
+        speaker.core.expect(options.before);
         speaker.restart.restarting = speaker.restarting();
         let configured: Vec<(PeerId, PeerConfig)> =
             speaker.core.peers().map(|(id, p)| (id, p.clone())).collect();

@@ -60,6 +60,8 @@ struct NextHop {
     /// Accepted paths learned over iBGP through it.
     internal: u32,
     answer: Option<Reachability>,
+    /// The loss, counted over all next hops, since whose end it can be reached; zero: it always could.
+    lost: u64,
     /// Sorted.
     interfaces: Vec<Arc<str>>,
     own: bool,
@@ -101,6 +103,8 @@ pub(crate) struct NextHops {
     index: HashMap<NextHopAddress, u32, FxBuildHasher>,
     own: BTreeSet<NextHopAddress>,
     dirty: BTreeSet<NextHopAddress>,
+    /// How many ways were lost or came back.
+    losses: u64,
     notices: VecDeque<NextHopNotice>,
 }
 
@@ -117,6 +121,7 @@ impl NextHops {
                 references: 0,
                 internal: 0,
                 answer: None,
+                lost: 0,
                 interfaces: Vec::new(),
                 own: own.contains(&address),
                 watched: false,
@@ -180,6 +185,17 @@ impl NextHops {
         }
     }
 
+    /// A mark for [`Self::was_lost_since`].
+    pub(crate) fn losses(&self) -> u64 {
+        self.losses
+    }
+
+    /// Whether a next hop cannot be reached, or could not at any time since that mark.
+    pub(crate) fn was_lost_since(&self, id: NextHopId, mark: u64) -> bool {
+        let hop = self.hops.get(id.0 as usize);
+        hop.is_some_and(|hop| hop.answer == Some(Reachability::Unreachable) || hop.lost > mark)
+    }
+
     /// Remembers a route that cannot be decided over before the first answer.
     pub(crate) fn wait(&mut self, id: NextHopId, family: Family, route: u32) {
         if let Some(hop) = self.hops.get_mut(id.0 as usize)
@@ -218,7 +234,12 @@ impl NextHops {
         interfaces.sort_unstable();
         interfaces.dedup();
         let changed = std::mem::replace(&mut hop.interfaces, interfaces) != hop.interfaces;
-        Some(match hop.answer.replace(reachability) {
+        let before = hop.answer.replace(reachability);
+        if before == Some(Reachability::Unreachable) && reachability != Reachability::Unreachable {
+            self.losses += 1;
+            hop.lost = self.losses;
+        }
+        Some(match before {
             Some(before) => Answered {
                 routes: (before != reachability).then_some(Waiting::Many),
                 way: if changed { Way::Changed(NextHopId(key)) } else { Way::Same },
@@ -349,6 +370,22 @@ mod tests {
         assert_eq!(hops.poll(), Some(NextHopNotice::Watch(on(3))));
         assert!(hops.set_own([on(2)].into()), "our own address on one of the links");
         assert_eq!((hops.state(first), hops.state(second)), (NextHopState::Own, NextHopState::Pending));
+    }
+
+    #[test]
+    fn a_way_that_was_lost_in_between_is_known_to_have_been_whoever_looks_later() {
+        let mut hops = NextHops::default();
+        let id = hops.acquire(address(1));
+        let answer = |hops: &mut NextHops, r: Reachability| _ = hops.answer(address(1), r.into());
+        answer(&mut hops, Reachability::Reachable { metric: 0 });
+        let before = hops.losses();
+        assert!(!hops.was_lost_since(id, before));
+        answer(&mut hops, Reachability::Unreachable);
+        let meanwhile = hops.losses();
+        assert!(hops.was_lost_since(id, before));
+        answer(&mut hops, Reachability::Reachable { metric: 5 });
+        assert!(hops.was_lost_since(id, before) && hops.was_lost_since(id, meanwhile));
+        assert!(!hops.was_lost_since(id, hops.losses()));
     }
 
     #[test]

@@ -37,7 +37,8 @@ pub(crate) fn peer(source: Ipv4Addr, address: Ipv4Addr, port: u16) -> PeerConfig
 
 /// Starts a speaker whose next hops are all reachable; its other events come out.
 pub(crate) fn start(config: SpeakerConfig) -> (SpeakerHandle, mpsc::Receiver<SpeakerEvent>) {
-    let options = SpeakerOptions { forwarding: Families::from_iter(Family::ALL) };
+    let options =
+        SpeakerOptions { forwarding: Families::from_iter(Family::ALL), ..SpeakerOptions::default() };
     let (handle, Outputs { mut events, mut best }) = net::start(config, options);
     let (sender, receiver) = mpsc::channel(1024);
     let answering = handle.clone();

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     route::{KernelRoute, Path},
-    view::{Cause, RestartPhase},
+    view::Cause,
 };
 
 /// Whether the kernel's routes have been read.
@@ -119,7 +119,6 @@ impl Table {
         }
         comparison.held += 1;
         let path = self.paths.intern(&route.path);
-        let adopting = self.comparison == Phase::Never || self.restart == RestartPhase::Underway;
         let entry = self.entries.entry(prefix);
         if !in_use || entry.marks.seen {
             if entry.is_empty() {
@@ -129,7 +128,7 @@ impl Table {
             return;
         }
         entry.marks.seen = true;
-        entry.marks.adopted |= adopting && (self.comparison == Phase::Never || !entry.is_asked_for());
+        entry.adopt(self.restart);
         if entry.actual != Some(path) {
             entry.actual = Some(path);
             comparison.differences += 1;
@@ -165,7 +164,7 @@ impl Table {
         let entry = self.entries.entry(prefix);
         match notice {
             RouteNotice::Added(_) | RouteNotice::Replaced(_) => {
-                entry.marks.adopted |= restart == RestartPhase::Underway && !entry.is_asked_for();
+                entry.adopt(restart);
                 entry.actual = Some(path);
             }
             RouteNotice::Removed(_) if entry.actual == Some(path) => entry.actual = None,

@@ -33,7 +33,8 @@ pub(super) struct Marks {
     pub(super) block: bool,
     /// In the queue.
     pub(super) queued: bool,
-    /// Found in the kernel at start; not deleted before the restart is over.
+    /// Found in the kernel at start, and not asked for since: not deleted before the restart is over. Once somebody has
+    /// asked for the prefix, what becomes of it is what is asked for.
     pub(super) adopted: bool,
     /// Found in the dump under comparison.
     pub(super) seen: bool,
@@ -62,6 +63,13 @@ impl Entry {
     /// Whether anybody asks for the prefix.
     pub(super) fn is_asked_for(&self) -> bool {
         self.marks.block || self.next_hops.is_some()
+    }
+
+    /// Takes a route of ours that was just found in the kernel for one of the life before, while the restart is under way.
+    /// It is none if somebody asks for the prefix, or if the route was known before: then it is on its way out.
+    pub(super) fn adopt(&mut self, restart: RestartPhase) {
+        let found = restart == RestartPhase::Underway && self.actual.is_none();
+        self.marks.adopted |= found && !self.is_asked_for();
     }
 
     /// What is to be done, foreign routes aside.

@@ -132,7 +132,8 @@ impl Table {
             }
         }
         for block in &blocks {
-            self.entries.entry(*block).marks.block = true;
+            let marks = &mut self.entries.entry(*block).marks;
+            (marks.block, marks.adopted) = (true, false);
         }
         self.blocks = blocks;
         if self.form_is_due() {
@@ -150,6 +151,7 @@ impl Table {
         let next_hops = (!change.next_hops.is_empty()).then(|| self.sets.intern(&normal(&change.next_hops)));
         let entry = self.entries.entry(prefix);
         entry.next_hops = next_hops;
+        entry.marks.adopted &= next_hops.is_none();
         entry.marks.discard = change.treatment == Treatment::Discard;
         self.refresh(prefix, resolver);
     }

@@ -33,8 +33,9 @@ impl<P: Net> FamilyRib<P> {
             return;
         }
         let before = self.standing(shared, route);
-        self.take(shared, route, |shared, path| {
+        self.take(shared, route, |shared, path, attributes| {
             shared.is_long_lived(P::FAMILY, path) && shared.is_short_lived(path)
+                || shared.is_cut_off(P::FAMILY, path, attributes)
         });
         self.reimport(shared, route);
         self.settle(shared, route, before);
@@ -51,7 +52,7 @@ impl<P: Net> FamilyRib<P> {
             if route >= self.table.bound() {
                 self.sweep.next = std::mem::take(&mut self.sweep.again).then_some(0);
                 if self.sweep.next.is_none() {
-                    shared.peers_mut().for_each(|p| p.input_mut(P::FAMILY).reimport = false);
+                    shared.peers_mut().for_each(|(_, p)| p.input_mut(P::FAMILY).reimport = false);
                 }
                 continue;
             }

@@ -12,11 +12,12 @@ use crate::{
         chunk::{Run, extend},
         export::Counted,
         family::FamilyRib,
+        progress::Scope,
         sets::Sets,
         shared::Shared,
         told::Told,
     },
-    rib::{Net, RouteId},
+    rib::{LOCAL, Net, Path, RouteId},
     wire::{nlri::Nlri, packer},
 };
 
@@ -89,8 +90,10 @@ impl<P: Net> FamilyRib<P> {
             Some(next) => {
                 let bound = self.table.bound();
                 let ids = next..bound;
+                let scope = member.progress.scope;
+                let told = |p: &Path| scope == Scope::Learned && p.peer == LOCAL;
                 let prefix = |route: RouteId| {
-                    self.table.get(route).filter(|e| !e.paths().is_empty()).map(|e| e.prefix)
+                    self.table.get(route).filter(|e| !e.paths().iter().all(told)).map(|e| e.prefix)
                 };
                 let routes = ids.map(|route| (u64::from(route) + 1, prefix(route)));
                 let until = self.gather_all(shared, settings, None, routes, &mut gathered);

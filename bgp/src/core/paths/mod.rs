@@ -25,7 +25,7 @@ use super::{
     event::{Action, Warning, Work},
     export::ExportSettings,
     family::FamilyRib,
-    progress::{Markers, Progress, Stretch, advance},
+    progress::{Markers, Progress, Scope, Stretch, advance},
     sets::Unsent,
     shared::Shared,
     told::Told,
@@ -99,7 +99,7 @@ struct Group<P> {
 /// Where a chunk starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    Walk(RouteId),
+    Walk(RouteId, Scope),
     Log(u64),
 }
 
@@ -121,7 +121,7 @@ impl<P> AsMut<Progress> for Member<P> {
 impl<P> Member<P> {
     fn place(&self) -> Place {
         match self.progress.walk {
-            Some(next) => Place::Walk(next),
+            Some(next) => Place::Walk(next, self.progress.scope),
             None => Place::Log(self.progress.cursor),
         }
     }
@@ -184,6 +184,11 @@ impl<P: Net> PathExports<P> {
     pub(super) fn exports_changed(&mut self) {
         self.groups.values_mut().for_each(Group::clear);
         self.members.values_mut().for_each(|m| m.progress.restart());
+    }
+
+    pub(super) fn selection_begins(&mut self) {
+        self.groups.values_mut().for_each(Group::clear);
+        self.members.values_mut().for_each(|m| m.progress.selected());
     }
 
     pub(super) fn interfaces_changed(&mut self) {
@@ -324,7 +329,7 @@ impl<P: Net> FamilyRib<P> {
             let walk = members().filter_map(|m| m.progress.walk).min().unwrap_or(RouteId::MAX);
             let log = members().map(|m| m.progress.cursor).min().unwrap_or(u64::MAX);
             group.cache.retain(|place, _| match place {
-                Place::Walk(next) => *next >= walk,
+                Place::Walk(next, _) => *next >= walk,
                 Place::Log(cursor) => *cursor >= log,
             });
             group.size = group.cache.values().map(|chunk| chunk.size()).sum();

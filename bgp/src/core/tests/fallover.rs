@@ -76,3 +76,69 @@ fn the_switch_turns_under_the_session() {
     }
     assert_eq!(lost(&mut lab), [1, 2]);
 }
+
+/// Peers 0 and 2 of [`lab`] with graceful restart and a route each.
+fn graceful_lab() -> Lab {
+    let mut lab = lab();
+    for index in [0, 2] {
+        lab.up_with(index, Some(graceful()));
+        let prefix = format!("10.{index}.0.0/16");
+        lab.announce(index, &attributes(address(index), &[65000 + index]), &[prefix.as_str()]);
+    }
+    lab.settle();
+    lab
+}
+
+fn flap(lab: &mut Lab, index: u32) {
+    lab.set_reachability(address(index).into(), Reachability::Unreachable);
+    lab.set_reachability(address(index).into(), Reachability::Reachable { metric: 0 });
+}
+
+#[test]
+fn a_stale_route_whose_way_was_lost_does_not_come_back_with_the_way() {
+    let mut lab = graceful_lab();
+    (0..3).for_each(|index| lab.down(index, Retention::MayRestart));
+    lab.settle();
+    assert_eq!(lab.fib.len(), 2, "kept for peers that restart");
+    // The link is back before anybody has looked at the table.
+    flap(&mut lab, 0);
+    lab.settle();
+    assert_eq!(lab.fib.keys().map(ToString::to_string).collect::<Vec<_>>(), ["10.2.0.0/16"]);
+    flap(&mut lab, 2);
+    lab.settle();
+    assert!(lab.fib.is_empty(), "the next hop is enough, whether or not the session ends with its link");
+    assert_eq!(lab.core.counts(PeerId(2), Family::Ipv4Unicast).stale, 0);
+    assert!(lab.watched.is_empty(), "nobody needs a way any more");
+}
+
+#[test]
+fn a_session_that_ends_with_its_link_leaves_no_stale_routes() {
+    let mut lab = graceful_lab();
+    flap(&mut lab, 0);
+    assert_eq!(lost(&mut lab), [0]);
+    lab.down(0, Retention::MayRestart);
+    lab.settle();
+    assert_eq!(lab.fib.keys().map(ToString::to_string).collect::<Vec<_>>(), ["10.2.0.0/16"]);
+}
+
+#[test]
+fn the_link_of_a_dead_session_counts_though_another_way_leads_to_its_next_hop() {
+    let mut lab = graceful_lab();
+    lab.down(0, Retention::MayRestart);
+    lab.settle();
+    assert_eq!(lab.fib.len(), 2);
+    lab.set_interface(address(0).into(), "wan0");
+    lab.settle();
+    assert_eq!(lab.fib.keys().map(ToString::to_string).collect::<Vec<_>>(), ["10.2.0.0/16"]);
+}
+
+#[test]
+fn routes_that_were_unreachable_already_when_the_session_ended_are_gone_too() {
+    let mut lab = graceful_lab();
+    lab.set_reachability(address(2).into(), Reachability::Unreachable);
+    lab.settle();
+    lab.down(2, Retention::MayRestart);
+    lab.set_reachability(address(2).into(), Reachability::Reachable { metric: 0 });
+    lab.settle();
+    assert!(!lab.fib.contains_key(&net("10.2.0.0/16")));
+}

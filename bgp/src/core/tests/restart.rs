@@ -130,20 +130,57 @@ fn until_selection_begins_only_our_own_prefixes_are_advertised_and_no_end_of_rib
     assert_eq!(lab.learned[&PeerId(observer)].end_of_rib, Family::ALL.into_iter().collect());
 }
 
+fn installed(lab: &Lab) -> Vec<String> {
+    lab.fib.keys().map(ToString::to_string).collect()
+}
+
 #[test]
-fn until_selection_begins_nothing_is_taken_from_the_forwarding_table() {
-    let mut lab = restarted(1);
-    plain(&mut lab);
-    lab.up_with(0, Some(graceful()));
+fn what_is_withdrawn_in_this_life_leaves_the_forwarding_table_at_once_whoever_is_still_waited_for() {
+    let mut lab = restarted(2);
+    let observer = plain(&mut lab);
+    (0..2).for_each(|index| lab.up_with(index, Some(graceful())));
     lab.announce(0, &internal(address(0)), &["10.0.0.0/16", "10.1.0.0/16"]);
+    lab.announce(1, &internal(address(1)), &["10.2.0.0/16"]);
     lab.settle();
-    lab.withdraw(0, &["10.0.0.0/16", "10.1.0.0/16"]);
+    lab.withdraw(0, &["10.0.0.0/16"]);
     lab.settle();
-    assert_eq!(lab.fib.len(), 2);
-    lab.announce(0, &internal(address(0)), &["10.1.0.0/16"]);
+    assert_eq!(installed(&lab), ["10.1.0.0/16", "10.2.0.0/16"], "before its own End-of-RIB");
+    lab.end_of_rib(0);
+    lab.withdraw(0, &["10.1.0.0/16"]);
+    lab.settle();
+    assert_eq!(installed(&lab), ["10.2.0.0/16"], "while another peer never sends End-of-RIB");
+    lab.down(1, Retention::Flush);
+    assert_eq!(ended(&mut lab), 0);
+    assert!(lab.fib.is_empty(), "and with a session that is closed on purpose");
+    assert_eq!(lab.prefixes(observer), ["172.16.0.0/26"]);
+}
+
+#[test]
+fn our_own_routes_are_sent_once_though_selection_begins_behind_them() {
+    let mut lab = restarted(1);
+    let observer = plain(&mut lab);
+    lab.up_with(0, Some(graceful()));
+    lab.announce(0, &internal(address(0)), &["10.0.0.0/16"]);
+    lab.settle();
+    assert_eq!(lab.learned[&PeerId(observer)].messages, 1);
     lab.end_of_rib(0);
     assert_eq!(ended(&mut lab), 2);
-    assert_eq!(lab.fib.keys().map(ToString::to_string).collect::<Vec<_>>(), ["10.1.0.0/16"]);
+    assert_eq!(lab.prefixes(observer), ["10.0.0.0/16", "172.16.0.0/26"]);
+    let sent = lab.learned[&PeerId(observer)].messages;
+    assert_eq!(sent, 1 + 1 + 2, "our own route, the learned one, and End-of-RIB of both families");
+}
+
+#[test]
+fn a_route_that_became_our_own_meanwhile_is_sent_when_selection_begins() {
+    let mut lab = restarted(1);
+    let observer = plain(&mut lab);
+    lab.up_with(0, Some(graceful()));
+    lab.announce(0, &internal(address(0)), &["10.0.0.0/16"]);
+    lab.settle();
+    lab.originate(&["172.16.0.0/26", "10.0.0.0/16"]);
+    lab.end_of_rib(0);
+    assert_eq!(ended(&mut lab), 2);
+    assert_eq!(lab.prefixes(observer), ["10.0.0.0/16", "172.16.0.0/26"]);
 }
 
 #[test]
@@ -165,7 +202,7 @@ fn nothing_is_taken_from_the_forwarding_table_before_a_peer_that_restarts_too_ha
     lab.up_with(0, Some(PeerRestart { restarting: true, ..graceful() }));
     plain(&mut lab);
     assert_eq!(ended(&mut lab), 0);
-    let wait = RestartWait { peers: vec![PeerId(0)], at_most: Duration::from_secs(30) };
+    let wait = RestartWait { peers: vec!["p0".into()], at_most: Duration::from_secs(30) };
     assert_eq!(lab.core.restart_wait(lab.now), Some(wait));
     lab.announce(0, &internal(address(0)), &["172.16.1.0/26"]);
     lab.end_of_rib(0);
@@ -193,6 +230,118 @@ fn a_peer_that_never_gets_up_is_waited_for_no_longer_than_its_first_attempts_tak
     assert_eq!(ended(&mut lab), 0);
     assert_eq!(lab.core.poll_timeout(), Some(lab.now.plus(Duration::from_secs(10))));
     lab.wait(10);
+    assert_eq!(ended(&mut lab), 2);
+}
+
+/// [`restarted`] after a life in which these peers were up, with 100 s for the deferral.
+fn restarted_after(peers: u32, before: PeersBefore) -> Lab {
+    let mut lab = restarted(peers);
+    let mut config = lab.core.config().clone();
+    config.selection_deferral = Duration::from_secs(100);
+    let template = PeerConfig { ..peer(7, OWN_AS) };
+    let template = PeerConfig { name: "rack".into(), ..template };
+    config.ranges = vec![crate::config::RangeConfig { range: net("10.9.0.0/24"), limit: 9, template }];
+    assert_eq!(lab.core.reconfigure(lab.now, config), []);
+    lab.core.expect(before);
+    lab
+}
+
+fn named(names: &[&str]) -> PeersBefore {
+    PeersBefore::Named(names.iter().map(ToString::to_string).collect())
+}
+
+fn awaited(lab: &Lab) -> Vec<String> {
+    lab.core.restart_wait(lab.now).map(|wait| wait.peers).unwrap_or_default()
+}
+
+#[test]
+fn a_peer_that_was_up_in_the_life_before_is_waited_for_as_long_as_the_configuration_says() {
+    for before in [named(&["p1"]), PeersBefore::Unknown] {
+        let mut lab = restarted_after(2, before);
+        let observer = plain(&mut lab);
+        lab.up_with(0, Some(graceful()));
+        lab.end_of_rib(0);
+        lab.wait(14);
+        assert_eq!(ended(&mut lab), 0, "twice the time between two attempts has passed");
+        assert_eq!(awaited(&lab), ["p1"]);
+        assert!(lab.learned[&PeerId(observer)].end_of_rib.is_empty());
+        lab.up_with(1, Some(graceful()));
+        lab.announce(1, &internal(address(1)), &["10.1.0.0/16"]);
+        lab.end_of_rib(1);
+        assert_eq!(ended(&mut lab), 2);
+        assert_eq!(lab.prefixes(observer), ["10.1.0.0/16", "172.16.0.0/26"]);
+        assert_eq!(lab.learned[&PeerId(observer)].end_of_rib, Family::ALL.into_iter().collect());
+    }
+}
+
+#[test]
+fn a_peer_that_was_up_before_and_never_comes_is_given_up_when_the_deferral_ends() {
+    let mut lab = restarted_after(2, named(&["p1"]));
+    plain(&mut lab);
+    lab.wait(99);
+    assert_eq!(ended(&mut lab), 0);
+    lab.wait(1);
+    assert_eq!(ended(&mut lab), 2);
+}
+
+#[test]
+fn without_any_session_a_longer_deferral_outlasts_the_restart_time() {
+    let mut lab = restarted_after(1, named(&["p0"]));
+    let config = SpeakerConfig { selection_deferral: Duration::from_secs(300), ..lab.core.config().clone() };
+    lab.core.reconfigure(lab.now, config);
+    lab.wait(299);
+    assert_eq!(ended(&mut lab), 0);
+    lab.wait(1);
+    assert_eq!(ended(&mut lab), 2);
+}
+
+#[test]
+fn a_host_of_a_range_that_was_up_before_is_waited_for_before_it_connects() {
+    let mut lab = restarted_after(1, named(&["rack/10.9.0.7"]));
+    lab.up_with(0, Some(graceful()));
+    lab.end_of_rib(0);
+    let observer = plain(&mut lab);
+    lab.wait(14);
+    assert_eq!(ended(&mut lab), 0);
+    assert_eq!(awaited(&lab), ["rack/10.9.0.7"]);
+    assert!(lab.learned[&PeerId(observer)].end_of_rib.is_empty());
+    let mut config = lab.core.config().clone();
+    config.peers.push(config.ranges[0].peer("10.9.0.7".parse().unwrap()));
+    let changes = lab.core.reconfigure(lab.now, config);
+    let [PeerChange::Add(guest)] = changes[..] else { panic!("{changes:?}") };
+    assert_eq!(ended(&mut lab), 0, "it is there, and has no session yet");
+    lab.up_with(guest.0, Some(graceful()));
+    lab.end_of_rib(guest.0);
+    assert_eq!(ended(&mut lab), 2);
+}
+
+#[test]
+fn whom_the_configuration_knows_no_more_or_shuts_down_is_not_waited_for() {
+    let gone = ["gone", "rack/10.8.0.1", "rack/nonsense", "rack", "p1"];
+    let mut lab = restarted_after(2, named(&gone));
+    let mut config = lab.core.config().clone();
+    config.peers[1].admin = crate::config::AdminState::Down;
+    lab.core.reconfigure(lab.now, config);
+    plain(&mut lab);
+    lab.up_with(0, Some(graceful()));
+    assert_eq!(awaited(&lab), ["p0"]);
+    lab.end_of_rib(0);
+    assert_eq!(ended(&mut lab), 2);
+}
+
+#[test]
+fn whoever_has_sent_all_in_this_life_is_not_waited_for_when_it_leaves() {
+    let mut lab = restarted_after(2, named(&["p0", "p1"]));
+    plain(&mut lab);
+    lab.up_with(0, Some(graceful()));
+    lab.end_of_rib(0);
+    lab.settle();
+    lab.down(0, Retention::Flush);
+    lab.wait(20);
+    assert_eq!(awaited(&lab), ["p1"]);
+    assert_eq!(lab.core.involved(), ["p1", "p9"].map(String::from).into(), "p9 is the plain one");
+    lab.up_with(1, Some(graceful()));
+    lab.end_of_rib(1);
     assert_eq!(ended(&mut lab), 2);
 }
 

@@ -151,6 +151,7 @@ fn perform(bench: &mut Bench, model: &mut Model, step: Step) {
             let addresses: Vec<_> = next_hops.into_iter().map(nth_next_hop).collect();
             let next_hops = addresses.iter().copied().map(NextHop::new).collect();
             model.asked.insert(prefix, addresses);
+            model.adopted.remove(&prefix);
             bench.engine.apply(bench.now, &[RouteChange::to(prefix, next_hops)]);
         }
         Step::Withdraw { prefix } => {

@@ -196,6 +196,25 @@ fn put(kernel: &Simulated, route: KernelRoute) {
 }
 
 #[test]
+fn a_route_that_was_asked_for_and_is_withdrawn_goes_before_the_restart_is_over_and_only_that_one() {
+    let mut bench = Bench::new(PoolMode::Never, |kernel| {
+        put(kernel, kernel_route(BLOCK, 179, direct(NEAR)));
+        put(kernel, kernel_route("172.16.9.0/26", 179, direct(NEAR)));
+    });
+    bench.apply(BLOCK, None);
+    assert_eq!(bench.held(BLOCK).len(), 1, "nobody has asked for it in this life");
+    bench.apply(BLOCK, Some(NEAR));
+    bench.fault(Fault::Refuse(libc::EBUSY));
+    bench.apply(BLOCK, None);
+    assert_eq!(bench.held(BLOCK).len(), 1, "the kernel refuses once");
+    bench.engine.notice(bench.now, Notice::Overrun);
+    bench.pass(Duration::from_secs(30));
+    assert_eq!(bench.held(BLOCK), [], "and a comparison does not take it for adopted");
+    assert_eq!(bench.held("172.16.9.0/26").len(), 1);
+    assert_eq!(bench.engine.status().restart, crate::view::RestartPhase::Underway);
+}
+
+#[test]
 fn each_mode_change_is_one_replacement_per_route() {
     let mut bench = Bench::over(PoolMode::Always);
     for n in 0..8 {
