@@ -10,6 +10,7 @@
 //! A table is read a page at a time between two writes to the client ([`backend::Backend::page`]): a client that
 //! reads slowly, or not at all, holds one page and nobody up.
 
+mod asker;
 pub mod backend;
 pub mod client;
 pub mod protocol;

@@ -11,9 +11,10 @@ use tokio::{
     sync::{Semaphore, broadcast::error::RecvError},
     time::timeout,
 };
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{
+    asker::Asker,
     backend::{Backend, Cursor},
     protocol::{
         ApiError, ErrorCode, Frame, MAX_REQUEST, PROTOCOL, Request,
@@ -28,6 +29,8 @@ const MAX_CLIENTS: usize = 64;
 /// client; one that stays away longer than this can ask again.
 const PATIENCE: Duration = Duration::from_secs(600);
 const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
+/// Where the log has commands from: of what operators do nothing is left out.
+const COMMANDS: &str = "siskin::daemon::commands";
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until dropped.
@@ -65,8 +68,9 @@ fn turn_away(stream: &UnixStream) {
 
 /// One connection carries any number of requests, one after the other.
 async fn serve_client(stream: UnixStream, backend: impl Backend) -> io::Result<()> {
+    let asker = Asker::of(&stream);
     let (read, write) = stream.into_split();
-    let mut client = Client { input: BufReader::new(read), output: write };
+    let mut client = Client { input: BufReader::new(read), output: write, asker };
     while let Some(line) = client.request_line().await? {
         match serde_json::from_slice::<Request>(&line) {
             Ok(Request::Monitor) => return client.follow(&backend).await,
@@ -89,6 +93,7 @@ async fn serve_client(stream: UnixStream, backend: impl Backend) -> io::Result<(
 struct Client {
     input: BufReader<OwnedReadHalf>,
     output: OwnedWriteHalf,
+    asker: Asker,
 }
 
 impl Client {
@@ -114,7 +119,9 @@ impl Client {
         let mut cursor: Option<Cursor> = None;
         let mut rows: u64 = 0;
         loop {
-            match backend.page(request, cursor.as_ref()).await {
+            let page = backend.page(request, cursor.as_ref()).await;
+            self.note_change(request, page.as_ref().err());
+            match page {
                 Err(error) => {
                     out.extend(frame(&Frame::Error(error)));
                     return self.write(&out).await;
@@ -131,6 +138,18 @@ impl Client {
             }
             self.write(&out).await?;
             out.clear();
+        }
+    }
+
+    /// Who changed something, or tried to, is in the log.
+    fn note_change(&self, request: &Request, failed: Option<&ApiError>) {
+        let Some(command) = request.change() else { return };
+        let Asker { pid, uid, program } = &self.asker;
+        match failed {
+            None => info!(target: COMMANDS, command, pid, uid, program, "command of a client"),
+            Some(ApiError { message: reason, .. }) => {
+                info!(target: COMMANDS, command, pid, uid, program, reason, "command of a client, not carried out");
+            }
         }
     }
 

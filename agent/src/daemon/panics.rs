@@ -2,6 +2,8 @@
 
 use tracing::error;
 
+use super::logging;
+
 /// Exit status after a panic.
 const EXIT_PANIC: i32 = 101;
 
@@ -13,6 +15,7 @@ pub(super) fn end_the_process() {
             return error!(%panic, "a defect of siskin; it costs one connection");
         }
         error!(%panic, "a defect of siskin; the kernel keeps the routes");
+        logging::settle();
         std::process::exit(EXIT_PANIC);
     }));
 }

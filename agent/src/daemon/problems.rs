@@ -18,7 +18,7 @@ use ipnet::IpNet;
 use super::rows::words;
 use crate::api::protocol::{
     problem::{Problem, ProblemCode, Severity},
-    status::RangeStatus,
+    status::{LogStatus, RangeStatus},
 };
 
 /// Routes in trouble that are remembered, as examples.
@@ -34,6 +34,18 @@ pub(super) fn error(code: ProblemCode, message: impl Into<String>, remedy: impl 
 #[must_use]
 pub(super) fn warning(code: ProblemCode, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
     problem(Severity::Warning, code, message, remedy)
+}
+
+/// Standard error that takes no line at present.
+#[must_use]
+pub(super) fn of_log(log: LogStatus) -> Option<Problem> {
+    log.blocked?;
+    let message = "standard error takes no log line: those that find no room are lost";
+    Some(warning(
+        ProblemCode::LogBlocked,
+        message,
+        "see what reads it: a pipe, a stopped terminal, the journal",
+    ))
 }
 
 fn problem(

@@ -73,6 +73,7 @@ pub fn run(args: &RunArgs, socket: Option<&Path>) -> Result<ExitCode, Failure> {
         Ok(running.serve(on_signal).await)
     });
     runtime.shutdown_background();
+    logging::settle();
     code
 }
 

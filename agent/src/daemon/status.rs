@@ -17,7 +17,7 @@ use ipip::{Need, TunnelState, TunnelStatus};
 
 use super::{
     health::{self, Settling, Standing},
-    monitoring,
+    logging, monitoring,
     problems::{self, error, warning},
     rows::{peer, words},
     state::{Board, Daemon},
@@ -72,6 +72,8 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
     problems.extend(health::of_peers(board.speaker.peers.len(), board.speaker.ranges.len()));
     problems.extend(health::of_sessions(&rows, settling));
     problems.extend(monitoring::problems(&bmp, mrt.as_ref()));
+    let log = logging::status();
+    problems.extend(problems::of_log(log));
     problems.sort();
     problems.dedup();
     let fib_counts = fib.as_ref().map(fib_counts).unwrap_or_default();
@@ -117,6 +119,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         ranges,
         bmp,
         mrt,
+        log,
         problems,
         readiness,
     })

@@ -101,6 +101,11 @@ impl Snapshot {
             let number = s.problems.iter().filter(|p| p.severity == severity).count();
             ([("severity", severity.name())], signed(number as u64))
         });
+        let lines =
+            [("dropped", s.log.dropped), ("left_out", s.log.left_out)].map(|(fate, n)| ([("fate", fate)], n));
+        let help =
+            "Log lines that were not written: standard error took none, or there were too many of the kind.";
+        counters(e, "log_missing_lines", help, lines)?;
         gauges(e, "problems", "What `siskin status` lists as problems.", problems)
     }
 

@@ -98,6 +98,32 @@ pub enum Request {
     Version,
 }
 
+impl Request {
+    /// What the request changes, as an operator would say it; `None` if it only asks.
+    #[must_use]
+    pub fn change(&self) -> Option<String> {
+        match self {
+            Self::Status
+            | Self::Peers { .. }
+            | Self::Bfd { .. }
+            | Self::Routes(_)
+            | Self::Fib { .. }
+            | Self::Explain { .. }
+            | Self::Policies { .. }
+            | Self::Monitor
+            | Self::Config
+            | Self::Version => None,
+            Self::Clear { peer, mode: ClearMode::Hard } => Some(format!("clear {peer}")),
+            Self::Clear { peer, mode: ClearMode::Soft } => Some(format!("clear {peer} --soft")),
+            Self::MrtDump { file } => Some(format!("mrt dump {}", file.display())),
+            Self::Disable { peer, .. } => Some(format!("disable {peer}")),
+            Self::Enable { peer } => Some(format!("enable {peer}")),
+            Self::Stop { mode: StopMode::Keep } => Some("stop".to_owned()),
+            Self::Stop { mode: StopMode::Drain } => Some("stop --drain".to_owned()),
+        }
+    }
+}
+
 /// How a session is cleared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

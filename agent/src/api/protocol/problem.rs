@@ -108,6 +108,8 @@ problem_codes! {
     KernelUnreadable = "kernel_unreadable",
     /// A peer or range is kept out by another one's key.
     KeyClash = "key_clash",
+    /// Standard error takes no log line.
+    LogBlocked = "log_blocked",
     /// The kernel has no ipip module.
     ModuleMissing = "module_missing",
     /// MRT files cannot be written.

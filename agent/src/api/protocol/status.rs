@@ -52,6 +52,9 @@ pub struct Status {
     /// MRT files, when any are written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mrt: Option<MrtStatus>,
+    /// The log.
+    #[serde(default)]
+    pub log: LogStatus,
     /// What needs attention, gravest first.
     pub problems: Vec<Problem>,
     /// The checks of `/readyz`.
@@ -100,6 +103,18 @@ impl Health {
             Self::Unhealthy => "unhealthy",
         }
     }
+}
+
+/// The log on standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogStatus {
+    /// Lines dropped because standard error took none.
+    pub dropped: u64,
+    /// Lines left out because there were too many of their kind.
+    pub left_out: u64,
+    /// Seconds for which standard error has taken nothing, while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<u64>,
 }
 
 /// A range from which peers connect.

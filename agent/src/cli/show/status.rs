@@ -7,8 +7,8 @@ use crate::{
     api::protocol::{
         problem::{Problem, Severity},
         status::{
-            CollectorStatus, ConfigStatus, FibCounts, Health, RestartState, RestartStatus, RunMode, Status,
-            TunnelStatus,
+            CollectorStatus, ConfigStatus, FibCounts, Health, LogStatus, RestartState, RestartStatus,
+            RunMode, Status, TunnelStatus,
         },
     },
     cli::output::{Tone, count, duration},
@@ -37,6 +37,7 @@ pub fn write(out: &mut impl Write, s: &Status) -> io::Result<()> {
     field(out, "Tunnel", Tone::Plain, &tunnel(&s.tunnel))?;
     field(out, "Restart", Tone::Plain, &[restart(&s.graceful_restart)])?;
     monitoring(out, s)?;
+    field(out, "Log", Tone::Plain, &log(s.log))?;
     problems(out, &s.problems)
 }
 
@@ -160,6 +161,18 @@ fn restart(r: &RestartStatus) -> String {
         text.push_str(&format!(", at most {}", duration(left)));
     }
     text
+}
+
+/// Only what is missing in it.
+fn log(log: LogStatus) -> Vec<String> {
+    let mut lines = Vec::new();
+    if log.dropped > 0 {
+        lines.push(format!("{} dropped: standard error took none", count(log.dropped, "line")));
+    }
+    if log.left_out > 0 {
+        lines.push(format!("{} left out: too many of their kind", count(log.left_out, "line")));
+    }
+    lines
 }
 
 /// Only where something is configured.

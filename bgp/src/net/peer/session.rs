@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use tokio::net::TcpStream;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{News, PeerTask};
 use crate::{
@@ -72,7 +72,11 @@ impl PeerTask {
     }
 
     pub(super) fn session_down(&mut self, retention: Retention, failure: Failure) {
-        info!(peer = self.config.peer.name, reason = %failure, "session ended");
+        let (peer, reason) = (&self.config.peer.name, failure.to_string());
+        match failure {
+            Failure::Stopped(_) => info!(peer, reason, "session ended"),
+            _ => warn!(peer, reason, "session ended"),
+        }
         self.session = None;
         self.shared.status().session = None;
         self.flush_batch();
