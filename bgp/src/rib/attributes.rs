@@ -14,7 +14,7 @@ use crate::{types::PeerId, wire::attribute::PathAttributes};
 
 /// The key of an interned set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct AttributesId(u32);
+pub(crate) struct AttributesId(pub(super) u32);
 
 #[derive(Debug, Default)]
 struct Interned {

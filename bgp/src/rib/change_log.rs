@@ -12,6 +12,10 @@ const SEGMENT: usize = 1024;
 /// Few in tests, so that short histories meet both.
 const SLACK: usize = if cfg!(test) { 8 } else { 4096 };
 
+/// Changes between two renewals of the versions that are not in the log: a quarter of those that the low half of a
+/// position tells apart.
+const RENEWAL: u64 = 1 << 30;
+
 #[derive(Clone, Copy, Debug)]
 struct LogEntry {
     /// The low half of the position.
@@ -45,6 +49,17 @@ impl ChangeLog {
     /// Whether a route's version is still in the log.
     pub(crate) fn holds(&self, version: u32) -> bool {
         u64::from((self.head as u32).wrapping_sub(version)) < self.head - self.tail
+    }
+
+    /// The version of a route that has no entry in the log. It must be renewed after [`RENEWAL`] changes.
+    pub(crate) fn unlogged(&self) -> u32 {
+        (self.head as u32).wrapping_sub(1 << 31)
+    }
+
+    /// Whether the versions of routes without an entry have to be [renewed](ChangeLog::unlogged): new positions would
+    /// come to share their low half with them.
+    pub(crate) fn is_due_for_renewal(&self) -> bool {
+        self.head.is_multiple_of(RENEWAL)
     }
 
     /// The position of a version, while it is in the log.
@@ -127,6 +142,12 @@ impl ChangeLog {
         self.len > 2 * self.live + SLACK
     }
 
+    /// Goes on as if so many changes had been written down and read.
+    #[cfg(test)]
+    pub(crate) fn skip_to(&mut self, head: u64) {
+        *self = Self { head, tail: head, ..Self::default() };
+    }
+
     /// Drops dead entries wherever they are.
     pub(crate) fn compact(&mut self, version: impl Fn(u32) -> u32) {
         let mut kept = VecDeque::new();
@@ -162,10 +183,13 @@ mod tests {
         fn a_reader_meets_every_changed_route_once_in_the_order_of_its_last_change(
             before in prop::collection::vec(0u32..30, 0..3000),
             after in prop::collection::vec(0u32..30, 0..3000),
+            start in prop::sample::select(vec![0, u64::from(u32::MAX) - 1500]),
         ) {
             let (mut log, mut versions) = (ChangeLog::default(), BTreeMap::new());
+            log.skip_to(start);
+            let unlogged = log.unlogged();
             let mut change = |log: &mut ChangeLog, route: u32| {
-                let version = log.push(route, versions.get(&route).copied().unwrap_or(0));
+                let version = log.push(route, versions.get(&route).copied().unwrap_or(unlogged));
                 versions.insert(route, version);
             };
             before.iter().for_each(|r| change(&mut log, *r));

@@ -145,8 +145,11 @@ impl<P: Net> Default for Table<P> {
 impl<P: Net> Table<P> {
     /// The entry of a prefix, made if need be.
     pub(crate) fn obtain(&mut self, prefix: P) -> RouteId {
-        let entries = &mut self.entries;
-        *self.index.entry(prefix).or_insert_with(|| entries.insert(Entry { prefix, ..Entry::default() }))
+        let (entries, version) = (&mut self.entries, self.log.unlogged());
+        *self
+            .index
+            .entry(prefix)
+            .or_insert_with(|| entries.insert(Entry { prefix, paths: Paths::None, version }))
     }
 
     /// The entry of a prefix.
@@ -210,6 +213,19 @@ impl<P: Net> Table<P> {
         if let Some(entry) = self.entries.get_mut(route) {
             entry.version = self.log.push(route, entry.version);
         }
+        if self.log.is_due_for_renewal() {
+            self.renew_versions();
+        }
+    }
+
+    /// Once in 2^30 changes: gives every route whose latest change is no longer in the log a version that stays so.
+    fn renew_versions(&mut self) {
+        let (log, unlogged) = (&self.log, self.log.unlogged());
+        for route in 0..self.entries.bound() {
+            if let Some(entry) = self.entries.get_mut(route).filter(|e| !log.holds(e.version)) {
+                entry.version = unlogged;
+            }
+        }
     }
 
     /// Changes behind `cursor`, as (position, route), each route at its latest change only.
@@ -266,7 +282,47 @@ impl<P: Net> Table<P> {
     fn free(&mut self, route: RouteId) {
         if let Some(entry) = self.entries.get(route) {
             self.index.remove(&entry.prefix);
-            self.entries.remove(route, Entry::default());
+            self.entries.remove(route, Entry { version: self.log.unlogged(), ..Entry::default() });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipnet::Ipv4Net;
+
+    use super::*;
+
+    #[test]
+    fn a_route_that_has_not_changed_for_four_thousand_million_changes_is_not_taken_for_a_changed_one() {
+        const ROUND: u64 = 1 << 30;
+        let mut table = Table::<Ipv4Net>::default();
+        let [old, busy] = ["10.0.0.0/8", "11.0.0.0/8"].map(|prefix| table.obtain(prefix.parse().unwrap()));
+        let path = Path {
+            attributes: AttributesId(0),
+            peer: LOCAL,
+            path_id: 0,
+            learned: 0,
+            epoch: 0,
+            modified: false,
+            internal: false,
+            reason: Reason::Best.code(),
+        };
+        [old, busy].iter().for_each(|route| table.get_mut(*route).unwrap().push(path));
+        table.touch(old);
+        assert_eq!(table.position(old), Some(1));
+        table.trim(table.head());
+        for round in 1..=4 {
+            table.log.skip_to(round * ROUND - 1);
+            table.touch(busy);
+            table.trim(table.head());
+        }
+        // Its low half is that of the old route's position.
+        table.touch(busy);
+        assert_eq!((table.position(busy), table.position(old)), (Some(4 * ROUND + 1), None));
+        let young = table.obtain("12.0.0.0/8".parse().unwrap());
+        assert_eq!(table.position(young), None);
+        table.touch(old);
+        assert_eq!(table.changes_after(4 * ROUND).map(|(_, route)| route).collect::<Vec<_>>(), [busy, old]);
     }
 }
