@@ -5,6 +5,7 @@ mod commands;
 mod guests;
 mod links;
 mod monitoring;
+mod orders;
 mod output;
 mod paths;
 mod roster;
@@ -27,6 +28,7 @@ use tracing::{error, warn};
 pub use self::output::{Outputs, SpeakerEvent};
 use self::{
     monitoring::Monitors,
+    orders::Orders,
     roster::{Ao, Roster},
 };
 use super::{
@@ -110,7 +112,7 @@ struct Channels {
 struct Peer {
     name: String,
     task: u64,
-    control: mpsc::Sender<Control>,
+    orders: Orders,
     shared: Arc<Shared>,
     /// The number of the latest session the core has heard of.
     session: u64,

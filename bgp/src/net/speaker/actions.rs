@@ -1,7 +1,5 @@
 //! What the core asks for: words to the owner, orders to peer tasks.
 
-use tokio::sync::mpsc;
-
 use super::{Speaker, SpeakerEvent};
 use crate::{core::Action, fsm::Stop, net::peer::Control, types::PeerId};
 
@@ -46,13 +44,8 @@ impl Speaker {
 
     /// Tells a peer task something. Its channel is never full for long, as it never waits for us.
     pub(super) fn tell(&self, id: PeerId, control: Control) {
-        let Some(peer) = self.peers.get(&id) else { return };
-        match peer.control.try_send(control) {
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-            Err(mpsc::error::TrySendError::Full(control)) => {
-                let channel = peer.control.clone();
-                self.background.spawn(async move { drop(channel.send(control).await) });
-            }
+        if let Some(peer) = self.peers.get(&id) {
+            peer.orders.send(control, &self.background);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::{CONTROLS, Peer, Speaker};
+use super::{CONTROLS, Peer, Speaker, orders::Orders};
 use crate::{
     config::{PeerConfig, SpeakerConfig},
     core::PeerChange,
@@ -136,7 +136,8 @@ impl Speaker {
             tap: self.tap.clone(),
         };
         self.background.spawn(PeerTask::new(id, task, self.machine(config), around).run());
-        self.peers.insert(id, Peer { name, task, control, shared, session: 0, outbox: None });
+        let orders = Orders::new(control);
+        self.peers.insert(id, Peer { name, task, orders, shared, session: 0, outbox: None });
     }
 
     fn remove_peer(&mut self, id: PeerId) {
@@ -160,7 +161,7 @@ impl Speaker {
         let mut admission = Admission::new(self.to_admit.clone());
         for (id, config) in self.core.peers() {
             if let Some(peer) = self.peers.get(&id) {
-                admission.add(config, peer.control.clone());
+                admission.add(config, peer.orders.channel().clone());
             }
         }
         self.core.config().ranges.iter().for_each(|range| admission.add_range(range));
