@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Speaker, SpeakerEvent};
+use super::{PENDING, Speaker, SpeakerEvent};
 use crate::{
     bfd,
     fsm::Stop,
@@ -38,7 +38,17 @@ impl Speaker {
             if state == bfd::State::Up {
                 self.tell(id, Control::PathUp);
             }
-            self.pending.push_back(SpeakerEvent::Bfd { peer: name.to_string(), state, cause });
+            self.announce_path(SpeakerEvent::Bfd { peer: name.to_string(), state, cause });
         }
+    }
+
+    /// Has the owner hear of a path. Where too much waits already, the latest news of each peer are enough.
+    fn announce_path(&mut self, event: SpeakerEvent) {
+        if self.pending.len() >= PENDING
+            && let SpeakerEvent::Bfd { peer, .. } = &event
+        {
+            self.pending.retain(|waiting| !matches!(waiting, SpeakerEvent::Bfd { peer: p, .. } if p == peer));
+        }
+        self.pending.push_back(event);
     }
 }
