@@ -242,11 +242,13 @@ impl Core {
     pub fn run(&mut self, now: Now, budget: usize) -> Work {
         self.now = now;
         self.expire_stale();
-        let mut budget = budget.max(1);
-        let work = [
-            run_family(&mut self.v4, &mut self.shared, &mut budget),
-            run_family(&mut self.v6, &mut self.shared, &mut budget),
-        ];
+        // Each family has a half, and what the other leaves: neither waits for the end of the other's work.
+        let mut own = budget.max(2) / 2;
+        run_family(&mut self.v4, &mut self.shared, &mut own);
+        let mut rest = own + budget.max(2) / 2;
+        let second = run_family(&mut self.v6, &mut self.shared, &mut rest);
+        let first = run_family(&mut self.v4, &mut self.shared, &mut rest);
+        let work = [first, second];
         if self.v4.is_swept() && self.v6.is_swept() {
             self.dying.drain(..).for_each(|id| self.ids.free(id));
         }
@@ -273,8 +275,10 @@ impl Core {
     /// [`Action::RestartOver`].
     pub fn poll_best(&mut self, max: usize) -> Vec<BestChange> {
         let mut changes = Vec::new();
-        self.v4.poll_best(&self.shared, max, &mut changes);
+        // Neither family waits for the end of the other's changes.
+        self.v4.poll_best(&self.shared, max.div_ceil(2), &mut changes);
         self.v6.poll_best(&self.shared, max, &mut changes);
+        self.v4.poll_best(&self.shared, max, &mut changes);
         changes
     }
 
@@ -302,13 +306,16 @@ impl Core {
     /// [`Work::Pending`] means that more is waiting, whether or not something was appended.
     pub fn poll_transmit(&mut self, peer: PeerId, budget: usize, messages: &mut Vec<Bytes>) -> Work {
         let before = messages.len();
-        let work = self.v4.poll_transmit(&mut self.shared, peer, budget, messages);
-        let used: usize = messages.iter().skip(before).map(Bytes::len).sum();
-        match budget.checked_sub(used).filter(|left| *left > 0 && work == Work::Done) {
-            Some(left) => self.v6.poll_transmit(&mut self.shared, peer, left, messages),
-            None if self.has_output(peer) => Work::Pending,
-            None => Work::Done,
-        }
+        let left = |messages: &[Bytes]| {
+            let used: usize = messages.iter().skip(before).map(Bytes::len).sum();
+            budget.saturating_sub(used)
+        };
+        // Neither family waits for the end of the other's messages.
+        let half = budget.div_ceil(2);
+        self.v4.poll_transmit(&mut self.shared, peer, half, messages);
+        self.v6.poll_transmit(&mut self.shared, peer, left(messages).max(1), messages);
+        self.v4.poll_transmit(&mut self.shared, peer, left(messages), messages);
+        if self.has_output(peer) { Work::Pending } else { Work::Done }
     }
 
     /// When [`Core::run`] must be called next, if nothing else happens.

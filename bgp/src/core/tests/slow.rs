@@ -1,7 +1,7 @@
 //! A peer whose socket takes nothing for a long time.
 
 use super::{super::*, harness::*, paths::with_paths};
-use crate::{config::AddPathDirections, types::Asn};
+use crate::{config::AddPathDirections, types::Asn, wire::attribute::NextHop};
 
 const V4: Family = Family::Ipv4Unicast;
 /// What a portion is asked to have, in octets.
@@ -13,7 +13,9 @@ fn lab() -> Lab {
 }
 
 fn lab_with(slow: PeerConfig) -> Lab {
-    let mut lab = Lab::new(config(vec![peer(0, Asn(65000)), peer(1, Asn(65001)), slow]));
+    let mut config = config(vec![peer(0, Asn(65000)), peer(1, Asn(65001)), slow]);
+    config.addresses = vec!["2001:db8::1".parse().unwrap()];
+    let mut lab = Lab::new(config);
     (0..3).for_each(|index| lab.up(index));
     lab.announce(0, &attributes(address(0), &[65000]), &["10.0.0.0/16"]);
     lab.settle();
@@ -96,4 +98,22 @@ fn a_portion_is_bounded_in_octets_whatever_waits() {
     assert_bounded(&portions(&mut lab()));
     let several = with_paths(peer(2, Asn(65001)), AddPathDirections::Send, None);
     assert_bounded(&portions(&mut lab_with(several)));
+}
+
+#[test]
+fn changes_of_one_family_do_not_wait_until_all_of_the_other_are_told() {
+    let mut lab = lab();
+    for number in 0..600u32 {
+        let prefix = format!("12.{}.{}.0/24", number / 256, number % 256);
+        lab.announce(0, &attributes(address(0), &[65000, 100_000 + number]), &[&prefix]);
+    }
+    let over_ipv4 = attributes(address(0), &[65000]);
+    let next_hop = NextHop::V6("2001:db8::9".parse().unwrap());
+    lab.announce(0, &PathAttributes { next_hop, ..over_ipv4 }, &["2001:db8:1::/48"]);
+    lab.act();
+    while lab.core.run(lab.now, 1000) == Work::Pending {}
+    assert_eq!(lab.transmit(PeerId(1), 512), Work::Pending);
+    assert!(lab.learned(1, "2001:db8:1::/48").is_some());
+    lab.read_best(10);
+    assert!(lab.fib.contains_key(&net("2001:db8:1::/48")));
 }
