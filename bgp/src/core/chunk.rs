@@ -26,8 +26,8 @@ use crate::{
 const MAX_ROUTES: usize = 2048;
 /// Most distinct sets of attributes in one chunk.
 const MAX_SETS: usize = 512;
-/// Most routes looked at for one chunk.
-const MAX_SCAN: usize = 16 * 1024;
+/// Most routes looked at for one chunk; one whose policy has many terms counts for several.
+const MAX_SCAN: usize = 4 * 1024;
 
 /// One encoded stretch.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl<P: Net> FamilyRib<P> {
             if let Some(route) = route {
                 self.gather(shared, settings, known, route, &mut gathered);
             }
-            scanned += 1;
+            scanned += settings.policy.effort();
             if scanned >= MAX_SCAN || gathered.is_full() {
                 until = position;
                 break;

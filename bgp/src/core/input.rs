@@ -27,6 +27,8 @@ pub(super) struct Input {
     pub(super) complete: bool,
     /// Whether the import policy changed under the paths, or they have become long-lived.
     pub(super) reimport: bool,
+    /// Epochs begun since every dead path was last taken out.
+    unswept: u8,
     /// Paths refused over the present session because there were too many of their prefix.
     pub(super) refused_paths: u32,
     /// Prefixes beyond the limit that were not taken over the present session.
@@ -116,6 +118,22 @@ impl Input {
         }
     }
 
+    /// Every route has been looked at: no dead path is left, and every path went through the present policy.
+    pub(super) fn swept(&mut self) {
+        self.reimport = false;
+        self.unswept = 0;
+    }
+
+    /// Whether the next epoch could be taken for one of which dead paths may still be there.
+    pub(super) fn must_be_swept(&self) -> bool {
+        self.unswept == u8::MAX
+    }
+
+    fn begin_epoch(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.unswept = self.unswept.saturating_add(1);
+    }
+
     /// Ends the stale paths; whether there were any.
     pub(super) fn drop_stale(&mut self) -> bool {
         let had = std::mem::take(&mut self.stale).total() > 0;
@@ -138,7 +156,7 @@ impl Input {
             }
             None => died |= own.total() > 0,
         }
-        self.epoch = self.epoch.wrapping_add(1);
+        self.begin_epoch();
         self.complete = false;
         self.refused_paths = 0;
         self.refused_prefixes = 0;
@@ -169,7 +187,7 @@ impl Input {
         if self.fresh.total() > 0 {
             (self.retained, self.kept) = (Some(oldest), Kept::Refresh);
             self.stale.add(std::mem::take(&mut self.fresh));
-            self.epoch = self.epoch.wrapping_add(1);
+            self.begin_epoch();
         }
     }
 

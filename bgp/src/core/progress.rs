@@ -12,15 +12,29 @@ use crate::{
 /// Stretches without output gone through in one call.
 const BARREN: usize = 8;
 
+/// Where a peer is told from next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// The route of the walk through the whole table, and what of it is told.
+    Walk(RouteId, Scope),
+    /// The log of changes, behind this position.
+    Log(u64),
+}
+
 /// One peer's place.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// The next route of the walk through the whole table, which comes before the log.
+    /// The next route of the walk through the whole table.
     pub(super) walk: Option<RouteId>,
     /// What the walk tells.
     pub(super) scope: Scope,
     /// The last change seen.
     pub(super) cursor: u64,
+    /// The walk is the first of the session, and comes before the log. A later one repeats what the peer knows, so that
+    /// changes are sent between its stretches: a withdrawal does not wait for the end of the table.
+    initial: bool,
+    /// The latest stretch was one of the walk.
+    walked: bool,
     end_of_rib: EndOfRib,
     refresh: Refresh,
 }
@@ -85,7 +99,7 @@ pub(super) fn advance<M: AsMut<Progress>>(
     around: Surroundings,
     budget: usize,
     messages: &mut Vec<Bytes>,
-    mut tell: impl FnMut(&mut M, &mut Vec<Bytes>) -> Option<Stretch>,
+    mut tell: impl FnMut(&mut M, Place, &mut Vec<Bytes>) -> Option<Stretch>,
 ) -> Work {
     let (mut octets, mut barren) = (0, 0);
     while octets < budget && barren < BARREN {
@@ -96,10 +110,11 @@ pub(super) fn advance<M: AsMut<Progress>>(
         if member.as_mut().is_done(around.head) {
             return Work::Done;
         }
-        let Some(told) = tell(member, messages) else { return Work::Done };
+        let place = member.as_mut().place(around.head);
+        let Some(told) = tell(member, place, messages) else { return Work::Done };
         octets += told.octets;
         barren += usize::from(told.octets == 0);
-        member.as_mut().pass(told.until);
+        member.as_mut().pass(place, told.until);
     }
     Work::Pending
 }
@@ -107,19 +122,34 @@ pub(super) fn advance<M: AsMut<Progress>>(
 impl Progress {
     /// The place of a new session: the whole table, End-of-RIB, then what changes from `cursor` on.
     pub(super) fn new(cursor: u64) -> Self {
-        Self { walk: Some(0), scope: Scope::All, cursor, end_of_rib: EndOfRib::Due, refresh: Refresh::None }
+        let (end_of_rib, refresh) = (EndOfRib::Due, Refresh::None);
+        let (walk, scope) = (Some(0), Scope::All);
+        Self { walk, scope, cursor, initial: true, walked: false, end_of_rib, refresh }
     }
 
     /// Goes through the whole table again.
     pub(super) fn restart(&mut self) {
-        (self.walk, self.scope) = (Some(0), Scope::All);
+        self.walk_again(Scope::All);
     }
 
     /// Goes through the table because selection has begun: for whoever has been told all of our own routes, the others
     /// are left.
     pub(super) fn selected(&mut self) {
-        let scope = if self.walk.is_none() { Scope::Learned } else { Scope::All };
+        self.walk_again(if self.walk.is_none() { Scope::Learned } else { Scope::All });
+    }
+
+    fn walk_again(&mut self, scope: Scope) {
+        self.initial &= self.walk.is_some();
         (self.walk, self.scope) = (Some(0), scope);
+    }
+
+    /// Where the peer is told from next, if the newest change is `head`.
+    pub(super) fn place(&self, head: u64) -> Place {
+        let changes_first = !self.initial && self.walked && self.cursor < head;
+        match self.walk {
+            Some(next) if !changes_first => Place::Walk(next, self.scope),
+            _ => Place::Log(self.cursor),
+        }
     }
 
     /// Goes through the whole table again because the peer has asked.
@@ -175,11 +205,12 @@ impl Progress {
         self.walk.is_none() && self.cursor >= head
     }
 
-    /// Goes on behind a stretch that ends at `until`.
-    fn pass(&mut self, until: u64) {
-        match &mut self.walk {
-            Some(next) => *next = until.try_into().unwrap_or(RouteId::MAX),
-            None => self.cursor = until,
+    /// Goes on behind a stretch that began at `place` and ends at `until`.
+    fn pass(&mut self, place: Place, until: u64) {
+        self.walked = matches!(place, Place::Walk(..));
+        match place {
+            Place::Walk(..) => self.walk = Some(until.try_into().unwrap_or(RouteId::MAX)),
+            Place::Log(_) => self.cursor = until,
         }
     }
 

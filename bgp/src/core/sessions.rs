@@ -65,7 +65,7 @@ impl Core {
         peer.warned_of_paths = Families::NONE;
         peer.limit_told = Families::NONE;
         peer.holding.end_session();
-        let (mut died, mut wrapped) = (Families::NONE, false);
+        let (mut died, mut full) = (Families::NONE, false);
         for family in Family::ALL {
             let input = peer.input_mut(family);
             input.losses_before = losses;
@@ -74,13 +74,13 @@ impl Core {
             {
                 died.insert(family);
             }
-            wrapped |= input.epoch == 0;
+            full |= input.must_be_swept();
         }
         for family in Family::ALL {
             in_family!(self, family, rib => rib.leave(id));
         }
         self.sweep_families(died);
-        if wrapped {
+        if full {
             self.finish_sweeps();
         }
         self.shared.follow_session(id);
@@ -106,20 +106,19 @@ impl Core {
         let Some(peer) = self.shared.peer_mut(id) else { return };
         let knows = peer.session.as_ref().is_some_and(|s| s.negotiated.extensions.enhanced_refresh);
         let input = peer.input_mut(family);
-        let (mut swept, mut wrapped) = (false, false);
+        let (mut swept, mut full) = (false, false);
         match mark {
             _ if !knows => {}
             RefreshMark::Beginning => {
-                let before = input.epoch;
                 input.begin_refresh(now.plus(STALE_PATHS));
-                wrapped = input.epoch < before;
+                full = input.must_be_swept();
             }
             RefreshMark::End => swept = input.end_refresh(),
         }
         if swept {
             self.sweep_families([family].into_iter().collect());
         }
-        if wrapped {
+        if full {
             self.finish_sweeps();
         }
     }
@@ -269,5 +268,7 @@ impl Core {
             let work = in_family!(self, family, rib => rib.sweep(&mut self.shared, &mut budget));
             debug_assert_eq!(work, Work::Done);
         }
+        // Where no sweep was asked for there was no dead path.
+        self.shared.peers_mut().for_each(|(_, peer)| peer.swept());
     }
 }

@@ -114,6 +114,11 @@ impl Peer {
         }
     }
 
+    /// Every route of both families has been looked at.
+    pub(super) fn swept(&mut self) {
+        self.inputs.iter_mut().for_each(Input::swept);
+    }
+
     pub(super) fn input_mut(&mut self, family: Family) -> &mut Input {
         let [v4, v6] = &mut self.inputs;
         match family {

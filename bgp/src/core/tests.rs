@@ -11,6 +11,7 @@ mod policies;
 mod promises;
 mod reading;
 mod reconfiguration;
+mod reevaluation;
 mod reflection;
 mod refresh;
 mod restart;

@@ -12,7 +12,7 @@ use super::{
     event::{Action, Warning, Work},
     export::ExportSettings,
     family::FamilyRib,
-    progress::{Markers, Progress, Scope, Stretch, Surroundings, advance},
+    progress::{Markers, Place, Progress, Scope, Stretch, Surroundings, advance},
     sets::Unsent,
     shared::Shared,
     told::Told,
@@ -208,8 +208,8 @@ impl<P: Net> FamilyRib<P> {
         };
         let to = Receiver::new(shared, peer);
         let around = self.surroundings(shared, self.table.head());
-        let work = advance(&mut member, around, budget, messages, |member, messages| {
-            let chunk = self.next_chunk(shared, member)?;
+        let work = advance(&mut member, around, budget, messages, |member, place, messages| {
+            let chunk = self.next_chunk(shared, member, place)?;
             let group = self.exports.groups.get(member.group)?;
             let octets = chunk.deliver(&group.settings, to, &mut member.sent, messages);
             Some(Stretch { until: chunk.until, octets })
@@ -225,18 +225,17 @@ impl<P: Net> FamilyRib<P> {
     }
 
     /// The chunk at a member's place: kept, or encoded now.
-    fn next_chunk(&mut self, shared: &mut Shared, member: &Member) -> Option<Arc<Chunk<P>>> {
+    fn next_chunk(&mut self, shared: &mut Shared, member: &Member, place: Place) -> Option<Arc<Chunk<P>>> {
         let group = self.exports.groups.get(member.group)?;
-        if let Some(kept) = group.cache.find(member) {
+        if let Some(kept) = group.cache.find(place, member.progress.cursor) {
             return Some(kept);
         }
         let (settings, known) = (&group.settings, &group.known);
-        let chunk = Arc::new(match member.progress.walk {
-            Some(next) => self.encode_walk(shared, settings, known, (next, member.progress.scope)),
-            None => {
-                let stop =
-                    group.cache.log.range(member.progress.cursor + 1..).next().map(|(start, _)| *start);
-                self.encode_changes(shared, settings, known, member.progress.cursor, stop)
+        let chunk = Arc::new(match place {
+            Place::Walk(next, scope) => self.encode_walk(shared, settings, known, (next, scope)),
+            Place::Log(cursor) => {
+                let stop = group.cache.log.range(cursor + 1..).next().map(|(start, _)| *start);
+                self.encode_changes(shared, settings, known, cursor, stop)
             }
         });
         let group = self.exports.groups.get_mut(member.group)?;
@@ -245,7 +244,7 @@ impl<P: Net> FamilyRib<P> {
             shared.actions.push_back(Action::Warn(Warning::AttributesTooLong { prefix }));
         }
         if group.members > 1 {
-            group.cache.keep(member, chunk.clone());
+            group.cache.keep(place, chunk.clone());
         }
         Some(chunk)
     }
@@ -283,7 +282,7 @@ impl<P: Net> FamilyRib<P> {
             if stopped || *budget == 0 {
                 break;
             }
-            *budget -= 1;
+            *budget = budget.saturating_sub(group.settings.policy.effort());
             stopped = route.is_some_and(|r| self.concerns(shared, &group.settings, &group.known, r));
             if !stopped {
                 reached = position;
@@ -424,26 +423,25 @@ impl<P: Net> Group<P> {
 }
 
 impl<P: Net> Cache<P> {
-    fn find(&self, member: &Member) -> Option<Arc<Chunk<P>>> {
-        match member.progress.walk {
+    /// The chunk that begins at this place, for a member that has seen the changes up to `cursor`.
+    fn find(&self, place: Place, cursor: u64) -> Option<Arc<Chunk<P>>> {
+        match place {
             // Its table may be older than what the member will hear of from the log.
-            Some(next) => self
-                .walk
-                .get(&(next, member.progress.scope))
-                .filter(|c| c.as_of >= member.progress.cursor)
-                .cloned(),
-            None => self.log.get(&member.progress.cursor).cloned(),
+            Place::Walk(next, scope) => {
+                self.walk.get(&(next, scope)).filter(|chunk| chunk.as_of >= cursor).cloned()
+            }
+            Place::Log(cursor) => self.log.get(&cursor).cloned(),
         }
     }
 
-    fn keep(&mut self, member: &Member, chunk: Arc<Chunk<P>>) {
+    fn keep(&mut self, place: Place, chunk: Arc<Chunk<P>>) {
         if self.size + chunk.size() > CACHE {
             *self = Self::default();
         }
         self.size += chunk.size();
-        let replaced = match member.progress.walk {
-            Some(next) => self.walk.insert((next, member.progress.scope), chunk),
-            None => self.log.insert(member.progress.cursor, chunk),
+        let replaced = match place {
+            Place::Walk(next, scope) => self.walk.insert((next, scope), chunk),
+            Place::Log(cursor) => self.log.insert(cursor, chunk),
         };
         self.size -= replaced.map_or(0, |c| c.size());
     }

@@ -58,6 +58,9 @@ const BATCHES: usize = 16;
 const NEWS_PER_TURN: usize = 8;
 /// Prefixes of deferred work carried on in one turn.
 const WORK_PER_TURN: usize = 4096;
+/// How long messages are encoded in one turn, before whatever else waits has its own: a policy with many terms makes
+/// each of them slow.
+const ENCODING: Duration = Duration::from_millis(5);
 /// Octets handed to one peer at once.
 const PORTION: usize = 64 * 1024;
 /// Best-route changes handed out at once.
@@ -170,6 +173,8 @@ struct Speaker {
     tap: Arc<Tap>,
     pending: VecDeque<SpeakerEvent>,
     best: Best,
+    /// The peer that was encoded for last.
+    served: Option<PeerId>,
 }
 
 impl Speaker {
@@ -209,6 +214,7 @@ impl Speaker {
             background,
             pending: VecDeque::new(),
             best: Best::HandedOut,
+            served: None,
         };
         speaker.core.expect(options.before);
         speaker.restart.restarting = speaker.restarting();
@@ -321,13 +327,21 @@ impl Speaker {
         if self.core.deferring().is_empty() { Restarting::No } else { Restarting::Yes }
     }
 
-    /// Fills the outboxes of all peers that have something to send and room for it.
+    /// Fills the outboxes of peers that have something to send and room for it, in turn, for a while.
     fn transmit(&mut self) -> Work {
+        let peers = self.core.peers_with_output();
+        let behind = peers.partition_point(|id| Some(*id) <= self.served);
+        let (served, next) = peers.split_at(behind);
         let mut work = Work::Done;
-        for id in self.core.peers_with_output() {
-            if self.fill(id) == Work::Pending {
+        let end = self.clock.now().plus(ENCODING);
+        for id in next.iter().chain(served) {
+            if self.clock.now() >= end {
+                return Work::Pending;
+            }
+            if self.fill(*id) == Work::Pending {
                 work = Work::Pending;
             }
+            self.served = Some(*id);
         }
         work
     }

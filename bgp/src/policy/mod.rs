@@ -162,6 +162,9 @@ impl fmt::Display for TermName {
     }
 }
 
+/// So many terms take about as long as everything else that is done for a route.
+const TERMS_PER_ROUTE: usize = 16;
+
 /// The name of the term that stands for a section's default.
 const DEFAULT_TERM: &str = "default";
 
@@ -206,6 +209,11 @@ impl Policy {
     /// Whether every route passes unchanged, without any being asked about.
     pub fn accepts_all(&self) -> bool {
         self.terms.is_empty() && self.guards.is_empty() && self.default == Verdict::Accept
+    }
+
+    /// What asking it takes at most, in routes looked at without a policy.
+    pub(crate) fn effort(&self) -> usize {
+        1 + (self.terms.len() + self.guards.len()) / TERMS_PER_ROUTE
     }
 
     /// Whether it treats peers of one kind differently.

@@ -89,8 +89,9 @@ impl<P: Net> FamilyRib<P> {
         changed.flatten().copied().unwrap_or(path.attributes)
     }
 
-    /// Asks changed import policies once more.
-    pub(super) fn reimport(&mut self, shared: &mut Shared, route: RouteId) {
+    /// Asks changed import policies once more. Returns what that took, in routes without a policy.
+    pub(super) fn reimport(&mut self, shared: &mut Shared, route: RouteId) -> usize {
+        let mut effort = 0;
         let concerned = |p: &Peer| p.input(P::FAMILY).reimport;
         let paths = self.table.get(route).map_or(0, |e| e.paths().len());
         for index in 0..paths {
@@ -101,6 +102,7 @@ impl<P: Net> FamilyRib<P> {
             let received = shared.attributes.get(path.attributes);
             let entrance = received.map(|a| shared.admit(path.peer, kind, a)).unwrap_or_default();
             let imported = self.import(shared, route, &path, &entrance, &policy);
+            effort += policy.effort();
             shared.hold(path.peer, path.attributes);
             self.disown(shared, route, &path);
             let path = Path {
@@ -117,6 +119,7 @@ impl<P: Net> FamilyRib<P> {
                 *slot = path;
             }
         }
+        effort
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         chunk::{Run, extend},
         export::Counted,
         family::FamilyRib,
-        progress::Scope,
+        progress::{Place, Scope},
         sets::Sets,
         shared::Shared,
         told::Told,
@@ -23,8 +23,8 @@ use crate::{
 
 /// Most paths announced in one chunk, but for those of the last prefix.
 const MAX_PATHS: usize = 2048;
-/// Most prefixes looked at for one chunk.
-const MAX_SCAN: usize = 8 * 1024;
+/// Most paths looked at for one chunk; one whose policy has many terms counts for several.
+const MAX_SCAN: usize = 4 * 1024;
 
 /// One encoded stretch.
 #[derive(Debug)]
@@ -83,14 +83,14 @@ impl<P: Net> FamilyRib<P> {
         shared: &mut Shared,
         settings: &PathSettings,
         member: &Member<P>,
+        place: Place,
     ) -> PathChunk<P> {
         let as_of = self.paths.log.head();
         let mut gathered = Gathered::new(settings);
-        let (until, extent) = match member.progress.walk {
-            Some(next) => {
+        let (until, extent) = match place {
+            Place::Walk(next, scope) => {
                 let bound = self.table.bound();
                 let ids = next..bound;
-                let scope = member.progress.scope;
                 let told = |p: &Path| scope == Scope::Learned && p.peer == LOCAL;
                 let prefix = |route: RouteId| {
                     self.table.get(route).filter(|e| !e.paths().iter().all(told)).map(|e| e.prefix)
@@ -99,8 +99,8 @@ impl<P: Net> FamilyRib<P> {
                 let until = self.gather_all(shared, settings, None, routes, &mut gathered);
                 (until.unwrap_or(bound.into()), Extent::Whole)
             }
-            None => {
-                let changes = self.paths.log.after(member.progress.cursor).map(|(at, p)| (at, Some(p)));
+            Place::Log(cursor) => {
+                let changes = self.paths.log.after(cursor).map(|(at, p)| (at, Some(p)));
                 let until = self.gather_all(shared, settings, Some(member), changes, &mut gathered);
                 (until.unwrap_or(as_of), Extent::Difference)
             }
@@ -117,8 +117,12 @@ impl<P: Net> FamilyRib<P> {
         prefixes: impl Iterator<Item = (u64, Option<P>)>,
         gathered: &mut Gathered<P>,
     ) -> Option<u64> {
-        for (scanned, (position, prefix)) in prefixes.enumerate() {
+        let mut scanned = 0;
+        for (position, prefix) in prefixes {
+            scanned += 1;
             if let Some(prefix) = prefix {
+                let entry = self.table.find(prefix).and_then(|route| self.table.get(route));
+                scanned += entry.map_or(0, |entry| entry.paths().len()) * settings.export.policy.effort();
                 let before = member.and_then(|m| m.sent.get(&prefix)).cloned();
                 self.gather_paths(shared, settings, prefix, before, gathered);
             }

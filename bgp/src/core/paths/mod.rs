@@ -25,7 +25,7 @@ use super::{
     event::{Action, Warning, Work},
     export::ExportSettings,
     family::FamilyRib,
-    progress::{Markers, Progress, Scope, Stretch, advance},
+    progress::{Markers, Place, Progress, Stretch, advance},
     sets::Unsent,
     shared::Shared,
     told::Told,
@@ -96,13 +96,6 @@ struct Group<P> {
     told: Told<P>,
 }
 
-/// Where a chunk starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    Walk(RouteId, Scope),
-    Log(u64),
-}
-
 #[derive(Debug)]
 struct Member<P> {
     group: u32,
@@ -115,15 +108,6 @@ struct Member<P> {
 impl<P> AsMut<Progress> for Member<P> {
     fn as_mut(&mut self) -> &mut Progress {
         &mut self.progress
-    }
-}
-
-impl<P> Member<P> {
-    fn place(&self) -> Place {
-        match self.progress.walk {
-            Some(next) => Place::Walk(next, self.progress.scope),
-            None => Place::Log(self.progress.cursor),
-        }
     }
 }
 
@@ -285,8 +269,8 @@ impl<P: Net> FamilyRib<P> {
         let Some(mut member) = self.paths.members.remove(&peer) else { return Work::Done };
         let to = Receiver::new(shared, peer);
         let around = self.surroundings(shared, self.paths.log.head());
-        let work = advance(&mut member, around, budget, messages, |member, messages| {
-            let chunk = self.next_path_chunk(shared, member)?;
+        let work = advance(&mut member, around, budget, messages, |member, place, messages| {
+            let chunk = self.next_path_chunk(shared, member, place)?;
             let group = self.paths.groups.get(&member.group)?;
             let octets = chunk.deliver(&group.settings, to, member, messages);
             Some(Stretch { until: chunk.until, octets })
@@ -296,13 +280,17 @@ impl<P: Net> FamilyRib<P> {
     }
 
     /// The chunk at a member's place: kept, or encoded now.
-    fn next_path_chunk(&mut self, shared: &mut Shared, member: &Member<P>) -> Option<Arc<PathChunk<P>>> {
+    fn next_path_chunk(
+        &mut self,
+        shared: &mut Shared,
+        member: &Member<P>,
+        place: Place,
+    ) -> Option<Arc<PathChunk<P>>> {
         let group = self.paths.groups.get(&member.group)?;
-        let place = member.place();
         if let Some(kept) = group.cache.get(&place).filter(|chunk| chunk.fits(member)) {
             return Some(kept.clone());
         }
-        let chunk = Arc::new(self.encode_paths(shared, &group.settings, member));
+        let chunk = Arc::new(self.encode_paths(shared, &group.settings, member, place));
         let group = self.paths.groups.get_mut(&member.group)?;
         if let Some(prefix) = chunk.note_unsent(&mut group.unsent, &mut group.told) {
             shared.actions.push_back(Action::Warn(Warning::AttributesTooLong { prefix }));

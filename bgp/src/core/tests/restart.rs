@@ -400,3 +400,20 @@ fn the_wait_goes_on_while_nobody_has_answered_for_a_next_hop() {
     assert!(lab.core.deferring().is_empty());
     assert_eq!(lab.core.poll_best(10).len(), 1);
 }
+
+#[test]
+fn a_path_of_an_old_session_does_not_come_back_when_its_number_does_although_nothing_was_swept() {
+    const PREFIX: &str = "10.0.0.0/8";
+    let mut lab = Lab::new(config(vec![peer(0, Asn(65000)), peer(1, Asn(65001))]));
+    (0..2).for_each(|index| lab.up(index));
+    lab.announce(0, &attributes(address(0), &[65000]), &[PREFIX]);
+    lab.settle();
+    for _ in 0..=256 {
+        lab.down(0, Retention::Flush);
+        lab.up(0);
+    }
+    assert_eq!(lab.core.counts(PeerId(0), Family::Ipv4Unicast).received, 0);
+    lab.settle();
+    assert_eq!(lab.core.route(net(PREFIX)), None);
+    assert!(lab.fib.is_empty() && lab.prefixes(1).is_empty());
+}
