@@ -196,6 +196,12 @@ impl Engine {
         self.sessions.iter().map(|(_, entry)| &entry.endpoint)
     }
 
+    /// Until when neighbours have to be told of sessions that ended.
+    pub fn goodbye_until(&self) -> Option<Now> {
+        let ending = self.sessions.iter().filter(|(_, entry)| entry.retires.is_some());
+        ending.filter_map(|(_, entry)| entry.session.goodbye_until()).max()
+    }
+
     /// A packet of this session could not be sent.
     pub fn not_sent(&mut self, id: SessionId) {
         if let Some(entry) = self.sessions.get_mut(id.0) {

@@ -80,6 +80,15 @@ enum Poll {
     Pause,
 }
 
+/// Packets that say AdminDown must reach the neighbour before it takes silence for the end of the path. So they come as often
+/// as those of the Up session came, for the neighbour's Detection Time (section 6.8.16); a second apart, as in every
+/// other state that is not Up, most neighbours would get one, and one can be lost.
+#[derive(Clone, Copy, Debug)]
+struct Goodbye {
+    interval: Duration,
+    until: Now,
+}
+
 /// One session. Feed it packets and the time; take packets and transitions from it.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -96,6 +105,8 @@ pub struct Session {
     detect_at: Option<Now>,
     last_sent: Option<Now>,
     next_periodic: Option<Now>,
+    /// The interval of an Up session that was disabled, and until when it is kept to.
+    goodbye: Option<Goodbye>,
     /// The packet would say something new: it does not wait for its turn.
     urgent: bool,
     final_due: bool,
@@ -119,6 +130,7 @@ impl Session {
             detect_at: None,
             last_sent: None,
             next_periodic: Some(now),
+            goodbye: None,
             urgent: false,
             final_due: false,
             random: Random::new(seed),
@@ -185,11 +197,17 @@ impl Session {
         self.reschedule(now);
     }
 
-    /// Holds the session down on purpose (section 6.8.16). Packets that say so go on being sent.
+    /// Holds the session down on purpose (section 6.8.16). Packets that say so go on being sent; those of the neighbour's
+    /// Detection Time as often as before.
     pub fn disable(&mut self, now: Now) -> Option<Transition> {
         if self.state == State::AdminDown {
             return None;
         }
+        let interval = self.interval().filter(|_| self.state == State::Up);
+        self.goodbye = interval.map(|interval| {
+            let detection_time = interval.saturating_mul(self.parameters.multiplier.get().into());
+            Goodbye { interval, until: now.plus(detection_time) }
+        });
         let transition = self.change(State::AdminDown, Cause::Administrative);
         self.detect_at = None;
         self.reschedule(now);
@@ -212,8 +230,15 @@ impl Session {
             self.poll = Poll::Going;
         }
         self.last_sent = Some(now);
-        self.next_periodic = self.interval().map(|interval| now.plus(self.jittered(interval)));
+        let interval = self.goodbye.filter(|goodbye| now < goodbye.until).map(|goodbye| goodbye.interval);
+        let interval = interval.or_else(|| self.interval());
+        self.next_periodic = interval.map(|interval| now.plus(self.jittered(interval)));
         Some(packet)
+    }
+
+    /// Until when a disabled session has to go on saying so.
+    pub fn goodbye_until(&self) -> Option<Now> {
+        self.goodbye.map(|goodbye| goodbye.until)
     }
 
     /// When something is due.

@@ -60,7 +60,10 @@ impl Engine {
         let Some(entry) = self.sessions.get_mut(index) else { return };
         let transition = entry.session.disable(now);
         let rounds = u32::from(entry.session.multiplier().get());
-        entry.retires = Some(now.plus(SLOW.saturating_mul(rounds)));
+        let retires = now.plus(SLOW.saturating_mul(rounds));
+        // The last packet is sent when the goodbye is over.
+        let goodbye = entry.session.goodbye_until().map(|until| until.plus(SLOW));
+        entry.retires = Some(goodbye.map_or(retires, |goodbye| goodbye.max(retires)));
         let (name, peer) = (entry.name.clone(), (entry.endpoint.path, entry.endpoint.peer));
         self.by_name.remove(&name);
         if let Some(places) = self.by_peer.get_mut(&peer) {

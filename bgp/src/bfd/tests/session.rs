@@ -260,3 +260,32 @@ fn nothing_configured_makes_a_session_send_without_end() {
     while session.poll_transmit(at(0)).is_some() {}
     assert!(session.interval().unwrap() >= ms(1));
 }
+
+/// When a disabled session sends until `end`, in milliseconds.
+fn goodbyes(mut session: Session, end: u64) -> Vec<u64> {
+    session.disable(at(2000));
+    (2000..end)
+        .filter(|now| {
+            let packet = session.poll_transmit(at(*now));
+            assert!(packet.is_none_or(|packet| packet.state == State::AdminDown));
+            packet.is_some()
+        })
+        .collect()
+}
+
+#[test]
+fn an_up_session_says_admin_down_for_the_neighbors_detection_time_at_the_pace_it_had() {
+    let times = goodbyes(settled(), 6000);
+    // 300 ms less a quarter at most, three of which the neighbour waits for.
+    let fast: Vec<u64> = times.iter().copied().filter(|time| *time <= 2900).collect();
+    assert!((4..=5).contains(&fast.len()) && fast[0] == 2000, "{times:?}");
+    let slow = times.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 300);
+    assert!(slow.clone().count() >= 2 && slow.min() >= Some(750), "{times:?}");
+    assert_eq!(session_in(State::Init).goodbye_until(), None);
+}
+
+#[test]
+fn a_session_that_was_not_up_says_admin_down_once_a_second() {
+    let times = goodbyes(session_in(State::Init), 5000);
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 750), "{times:?}");
+}

@@ -17,7 +17,7 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use super::{
-    BfdReport, Question, WantedSet,
+    BfdReport, LAST_WORDS, Question, WantedSet,
     changes::Changes,
     receivers::{Look, Packets, Receivers},
     sys,
@@ -113,7 +113,7 @@ impl Thread {
                 Wake::Question(question) => drop(question.send(self.report())),
                 Wake::Look => self.look(),
                 Wake::Turn => {}
-                Wake::End => return self.end(),
+                Wake::End => return self.end().await,
             }
             self.turn();
         }
@@ -142,6 +142,7 @@ impl Thread {
         let names = self.engine.endpoints().filter_map(|endpoint| endpoint.interface.clone());
         let known = names.filter_map(|name| Some((name.clone(), interface_index(&name).ok()?)));
         let known: BTreeMap<Arc<str>, u32> = known.collect();
+        self.transmitters.review(|id| self.engine.endpoint(id), &known);
         self.engine.set_interfaces(known);
     }
 
@@ -185,9 +186,19 @@ impl Thread {
         }
     }
 
-    /// Tells every neighbour that this is on purpose.
-    fn end(&mut self) {
+    /// Tells every neighbour that this is on purpose, until each has had the time to hear it.
+    async fn end(&mut self) {
         self.engine.configure(self.clock.now(), &BTreeMap::new());
         self.perform();
+        let latest = self.clock.now().plus(LAST_WORDS);
+        while let Some(until) = self.engine.goodbye_until().map(|until| until.min(latest)) {
+            if self.clock.now() >= until {
+                return;
+            }
+            let due = self.engine.poll_timeout().map_or(until, |due| due.min(until));
+            sleep_until(self.clock.instant(due)).await;
+            self.engine.run(self.clock.now(), SESSIONS_PER_TURN);
+            self.perform();
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     ffi::c_int,
     io,
-    mem::zeroed,
+    mem::{size_of, zeroed},
     os::fd::{AsRawFd, BorrowedFd},
 };
 
@@ -11,6 +11,8 @@ use super::set_option;
 
 /// `ICMP6_FILTER` of `netinet/icmp6.h`.
 const ICMP6_FILTER: c_int = 1;
+/// `SO_BINDTOIFINDEX` of `asm-generic/socket.h`.
+const SO_BINDTOIFINDEX: c_int = 62;
 /// `ARPHRD_ETHER` of `net/if_arp.h`.
 const ETHERNET: u16 = 1;
 
@@ -39,6 +41,24 @@ pub(in crate::net) fn link_state(socket: BorrowedFd<'_>, name: &str) -> io::Resu
     let ethernet = octets.first_chunk::<6>().filter(|_| address.sa_family == ETHERNET).copied();
     let needed = libc::IFF_UP | libc::IFF_RUNNING;
     Ok(LinkState { running: flags & needed == needed, ethernet })
+}
+
+/// The index of the interface a socket is bound to. The index stays the same when the interface is renamed or deleted.
+///
+/// # Errors
+/// What the kernel says; `ENOPROTOOPT` before Linux 5.1.
+pub(in crate::net) fn bound_interface(socket: BorrowedFd<'_>) -> io::Result<Option<u32>> {
+    let mut index: c_int = 0;
+    let mut length = size_of::<c_int>() as libc::socklen_t;
+    let target = std::ptr::from_mut(&mut index).cast();
+    // SAFETY: the kernel writes at most `length` octets to the pointer, which points at that many.
+    let result = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_BINDTOIFINDEX, target, &raw mut length)
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(u32::try_from(index).ok().filter(|index| *index != 0))
 }
 
 fn request(name: &str) -> io::Result<libc::ifreq> {
@@ -83,6 +103,15 @@ mod tests {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let state = link_state(socket.as_fd(), "lo").unwrap();
         assert_eq!(state, LinkState { running: true, ethernet: None });
+    }
+
+    #[test]
+    fn a_socket_tells_which_interface_it_is_bound_to() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_eq!(bound_interface(socket.as_fd()).unwrap(), None);
+        socket2::SockRef::from(&socket).bind_device(Some(b"lo")).unwrap();
+        let index = super::super::interface_index("lo").unwrap();
+        assert_eq!(bound_interface(socket.as_fd()).unwrap(), Some(index));
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod datagrams;
 mod link;
 
 pub(super) use datagrams::{BATCH, Batch, Datagram, tell_ttl_and_interface};
-pub(super) use link::{LinkState, link_state, pass_only_icmp6};
+pub(super) use link::{LinkState, bound_interface, link_state, pass_only_icmp6};
 
 pub use authentication::{KEY_MAX, ao_is_supported, remove_ao_key, set_ao_key, set_md5_key};
 
