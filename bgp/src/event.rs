@@ -2,7 +2,7 @@
 
 mod extensions;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 pub use self::extensions::{Extensions, PeerLongLived};
 use crate::{
@@ -115,6 +115,40 @@ impl From<Reachability> for NextHopReport {
     /// A report without interfaces.
     fn from(reachability: Reachability) -> Self {
         Self { reachability, interfaces: Vec::new() }
+    }
+}
+
+/// An interface under its name. An interface that is deleted and created anew has another index.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Interface {
+    /// The interface's index.
+    pub index: u32,
+    /// The interface's name.
+    pub name: String,
+}
+
+/// Which names stopped meaning which interfaces, and which names mean which interfaces now. An interface that is deleted
+/// and created anew with the same index is in both sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceChanges {
+    /// The pairs of name and index that are no more.
+    pub lost: BTreeSet<Interface>,
+    /// The pairs that are new.
+    pub found: BTreeSet<Interface>,
+}
+
+impl InterfaceChanges {
+    /// The interfaces that are the same under another name: the name they had and the name they have.
+    pub fn renamed(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.lost.iter().flat_map(|lost| {
+            let now = self.found.iter().find(|found| found.index == lost.index && found.name != lost.name);
+            now.map(|now| (lost.name.as_str(), now.name.as_str()))
+        })
+    }
+
+    /// The names that may mean another interface now.
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.lost.iter().chain(&self.found).map(|interface| interface.name.as_str()).collect()
     }
 }
 

@@ -27,6 +27,34 @@ pub enum FibEvent {
     Locals(BTreeSet<IpNet>),
     /// The tunnel device appeared, went, or may (no longer) be used.
     Tunnel(TunnelState),
+    /// Devices came, went or were renamed.
+    Devices(DeviceNews),
+}
+
+/// A device under its name. A device that is deleted and created anew has another index, and its sockets are dead.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Device {
+    /// The device's index.
+    pub index: u32,
+    /// The device's name.
+    pub name: String,
+}
+
+/// Which names stopped meaning which devices since the last event, and which names mean which devices now. A device that
+/// is deleted and created anew with the same index is in both sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceNews {
+    /// The pairs of name and index that are no more.
+    pub lost: BTreeSet<Device>,
+    /// The pairs that are new and still there.
+    pub found: BTreeSet<Device>,
+}
+
+impl DeviceNews {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.lost.is_empty() && self.found.is_empty()
+    }
 }
 
 /// Whether a next hop can be reached (RFC 4271 section 9.1.2.1).

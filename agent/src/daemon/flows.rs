@@ -7,12 +7,12 @@ use std::{collections::BTreeSet, time::Duration};
 use bgp::{
     config::LimitAction,
     core::{BestChange, Usability, Warning},
-    event::{NextHopReport, Reachability},
+    event::{Interface, InterfaceChanges, NextHopReport, Reachability},
     net::{Outputs, SpeakerError, SpeakerEvent},
     types::{NextHopAddress, PeerId},
 };
 use fib::{
-    event::{FibEvent, Reachability as Answer, RouteOutcome},
+    event::{Device, FibEvent, Reachability as Answer, RouteOutcome},
     route::{HopAddress, NextHop, RouteChange, Treatment},
     view::State,
 };
@@ -253,6 +253,12 @@ pub(super) async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent
                 }
             }
             FibEvent::Routes(outcomes) => outcomes.into_iter().for_each(|o| outcome(&daemon, o)),
+            FibEvent::Devices(news) => {
+                let changes = InterfaceChanges { lost: interfaces(news.lost), found: interfaces(news.found) };
+                if let Err(error) = daemon.speaker.interfaces_changed(changes).await {
+                    debug!(%error, "changes of interfaces not told");
+                }
+            }
             FibEvent::Tunnel(state) => {
                 let device = if state.device.is_some() { "up" } else { "missing or down" };
                 let may = words::name(state.permission);
@@ -260,6 +266,10 @@ pub(super) async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent
             }
         }
     }
+}
+
+fn interfaces(devices: BTreeSet<Device>) -> BTreeSet<Interface> {
+    devices.into_iter().map(|Device { index, name }| Interface { index, name }).collect()
 }
 
 /// Tells the speaker what we originate: our blocks, and the addresses of pods outside them.

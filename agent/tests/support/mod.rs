@@ -28,7 +28,8 @@ pub(crate) fn can_run() -> bool {
 
 /// A network namespace, kept by a sleeping process.
 pub(crate) struct Namespace {
-    holder: Child,
+    /// The process that others find it by.
+    pub(crate) holder: Child,
 }
 
 impl Namespace {

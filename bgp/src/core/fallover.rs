@@ -86,6 +86,16 @@ impl Shared {
 }
 
 impl Core {
+    /// An interface has another name: sessions over it go on as they are.
+    pub fn interface_renamed(&mut self, before: &str, now: &str) {
+        let ids: Vec<_> = self.shared.peers().map(|(id, _)| id).collect();
+        for id in ids {
+            let way = self.shared.peer_mut(id).and_then(|peer| peer.session_way.as_mut());
+            let interfaces = way.and_then(|way| way.interfaces.as_mut()).into_iter().flatten();
+            interfaces.filter(|name| ***name == *before).for_each(|name| *name = now.into());
+        }
+    }
+
     /// The way to this next hop may be another.
     pub(super) fn way_changed(&mut self, next_hop: NextHopAddress) {
         if let Some(id) = self.shared.next_hops.find(next_hop) {

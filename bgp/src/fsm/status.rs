@@ -58,6 +58,8 @@ pub enum TransportError {
     NoInterface,
     /// The link the connection went over is down.
     LinkLost,
+    /// The interface the connection was bound to has been deleted and created anew, or another has its name now.
+    InterfaceReplaced,
     /// The peer closed the connection.
     Closed,
     /// The connection was reset.
@@ -303,6 +305,12 @@ impl DownReport {
             }
             TransportError::NoInterface => write!(f, "the interface towards {peer} is not on this host"),
             TransportError::LinkLost => write!(f, "the link to {peer} is down"),
+            TransportError::InterfaceReplaced => {
+                write!(
+                    f,
+                    "the interface towards {peer} is another one now, the connection went over the old one"
+                )
+            }
             TransportError::Closed => write!(f, "connection closed by {peer}"),
             TransportError::Reset => write!(f, "connection reset by {peer}"),
             TransportError::Other => write!(f, "connection to {peer} failed"),
@@ -319,6 +327,9 @@ impl fmt::Display for TransportError {
             Self::SourceUnavailable => "the source address is not on this host",
             Self::NoInterface => "the interface is not on this host",
             Self::LinkLost => "the link to the peer is down",
+            Self::InterfaceReplaced => {
+                "the interface is another one now, the connection went over the old one"
+            }
             Self::Closed => "connection closed by the peer",
             Self::Reset => "connection reset",
             Self::Other => "connection failed",

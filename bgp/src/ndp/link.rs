@@ -91,6 +91,8 @@ pub struct Link {
     advertising: Advertising,
     presence: Presence,
     routers: BTreeMap<Ipv6Addr, Router>,
+    /// When the interface was last found to be gone.
+    lost_at: Option<Now>,
     advertise_at: Option<Now>,
     last_advertised: Option<Now>,
     initial_left: u8,
@@ -111,6 +113,7 @@ impl Link {
             advertising,
             presence: Presence::Absent,
             routers: BTreeMap::new(),
+            lost_at: None,
             advertise_at: None,
             last_advertised: None,
             initial_left: 0,
@@ -139,6 +142,7 @@ impl Link {
         }
         if presence == Presence::Absent {
             self.routers.clear();
+            self.lost_at = Some(now);
         }
         self.presence = presence;
         self.rearm(now);
@@ -184,7 +188,7 @@ impl Link {
         self.advertise_at = self.advertise_at.map(|at| at.min(soonest));
     }
 
-    /// The first that are heard are remembered; a flood of others is not.
+    /// The first that are heard are remembered; a flood of others is not, unless somebody remembered has fallen silent.
     fn heard(&mut self, now: Now, address: Ipv6Addr, remembered: Duration) -> News {
         self.solicit_at = None;
         if let Some(router) = self.routers.get_mut(&address) {
@@ -192,11 +196,19 @@ impl Link {
             *router = Router { first: router.first, last: now, remembered, voice: Voice::Heard };
             return if was == Voice::Silent { News::Some } else { News::None };
         }
-        if self.routers.len() >= ROUTERS {
+        if self.routers.len() >= ROUTERS && !self.forget_silent(now) {
             return News::None;
         }
         self.routers.insert(address, Router { first: now, last: now, remembered, voice: Voice::Heard });
         News::Some
+    }
+
+    /// Forgets whoever of the silent was heard least recently: those who claim a long lifetime and say nothing more must not
+    /// keep a new router out. Says whether there was one.
+    fn forget_silent(&mut self, now: Now) -> bool {
+        let silent = self.routers.iter().filter(|(_, router)| now.since(router.last) >= FRESH);
+        let oldest = silent.min_by_key(|(_, router)| router.last).map(|(address, _)| *address);
+        oldest.is_some_and(|address| self.routers.remove(&address).is_some())
     }
 
     /// Forgets who was silent for too long. Says whether somebody was forgotten, or is not heard any more.
@@ -275,6 +287,11 @@ impl Link {
             .or_else(|| known().find(is_current))
             .or_else(|| known().max_by_key(|(_, router)| router.last))
             .map(|(address, _)| *address)
+    }
+
+    /// When the interface was last found to be gone: who was found before was found on another link.
+    pub fn lost_at(&self) -> Option<Now> {
+        self.lost_at
     }
 
     /// Whether the link can be used.

@@ -10,15 +10,16 @@ use std::{
 };
 
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tracing::{debug, info, warn};
 
 use self::socket::{RouterSocket, Taken};
 use super::{clock::Clock, sys};
 use crate::{
+    event::InterfaceChanges,
     ndp::{Advertising, Fault, Link, News, Presence, RouterView},
     types::Now,
 };
@@ -48,6 +49,8 @@ pub struct DiscoveryReport {
 }
 
 type SharedLink = Arc<Mutex<Link>>;
+/// The index of the interface that lost the name last, and a sign that the name may mean another interface now.
+type LostIndex = watch::Sender<Option<u32>>;
 
 /// The speaker's end.
 #[derive(Debug)]
@@ -61,6 +64,7 @@ pub(super) struct Discovery {
 #[derive(Debug)]
 struct Watched {
     link: SharedLink,
+    lost: LostIndex,
     task: JoinHandle<()>,
 }
 
@@ -91,13 +95,25 @@ impl Discovery {
             seed.wrapping_mul(31).wrapping_add(octet.into())
         });
         let link: SharedLink = Arc::new(Mutex::new(Link::new(advertising, seed)));
+        let lost = LostIndex::default();
         let watcher = Watcher {
             interface: interface.to_owned(),
             link: link.clone(),
+            lost: lost.subscribe(),
             news: self.news.clone(),
             clock: self.clock,
         };
-        self.links.insert(interface.to_owned(), Watched { link, task: tokio::spawn(watcher.run()) });
+        self.links.insert(interface.to_owned(), Watched { link, lost, task: tokio::spawn(watcher.run()) });
+    }
+
+    /// Has the links looked at whose names may mean other interfaces now.
+    pub(super) fn interfaces_changed(&self, changes: &InterfaceChanges) {
+        for name in changes.names() {
+            if let Some(watched) = self.links.get(name) {
+                let lost = changes.lost.iter().find(|interface| interface.name == name);
+                watched.lost.send_replace(lost.map(|interface| interface.index));
+            }
+        }
     }
 
     /// Waits until the neighbour on some link may be another.
@@ -140,19 +156,27 @@ fn lock(link: &SharedLink) -> MutexGuard<'_, Link> {
 struct Watcher {
     interface: String,
     link: SharedLink,
+    lost: watch::Receiver<Option<u32>>,
     news: Arc<Notify>,
     clock: Clock,
 }
 
 impl Watcher {
     /// Waits for the interface, and serves it while it is there: one that is renamed, or comes anew, is another.
-    async fn run(self) {
+    async fn run(mut self) {
         loop {
             match RouterSocket::open(&self.interface) {
-                Ok(socket) => self.serve(&socket).await,
-                Err(error) => self.absent(&error),
+                Ok(socket) => {
+                    self.serve(&socket).await;
+                    // Another of its name may be there already: whoever was found on the old one is gone all the same.
+                    self.present(Presence::Absent);
+                    sleep(PAUSE).await;
+                }
+                Err(error) => {
+                    self.absent(&error);
+                    drop(timeout(LOOK, self.lost.changed()).await);
+                }
             }
-            sleep(LOOK).await;
         }
     }
 
@@ -187,7 +211,8 @@ impl Watcher {
         news
     }
 
-    async fn serve(&self, socket: &RouterSocket) {
+    /// Returns when the interface of the socket is gone, or has the name no more.
+    async fn serve(&mut self, socket: &RouterSocket) {
         let mut look = Instant::now();
         loop {
             if look <= Instant::now() {
@@ -200,11 +225,19 @@ impl Watcher {
             self.note(|link, now| link.handle_timeout(now));
             self.transmit(socket);
             let due = lock(&self.link).poll_timeout().map_or(look, |due| look.min(self.clock.instant(due)));
+            let mut lost = self.lost.clone();
             tokio::select! {
                 taken = self.receive(socket) => if taken == Taken::AllThatFits {
                     sleep(PAUSE).await;
                 },
                 () = sleep_until(due) => {}
+                Ok(()) = lost.changed() => {
+                    self.lost = lost;
+                    if *self.lost.borrow_and_update() == Some(socket.index()) {
+                        return;
+                    }
+                    look = Instant::now();
+                }
             }
         }
     }

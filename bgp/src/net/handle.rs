@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::SpeakerConfig,
     core::{AdjRibIn, AdvertisedRoute, Core, Explanation, Page, RouteView},
-    event::NextHopReport,
+    event::{InterfaceChanges, NextHopReport},
     types::{Families, Family, NextHopAddress, Now, PeerId},
 };
 
@@ -82,6 +82,7 @@ pub(super) enum Command {
     Reconfigure(Box<SpeakerConfig>),
     Originate(BTreeSet<IpNet>),
     NextHop(NextHopAddress, NextHopReport),
+    Interfaces(InterfaceChanges),
     RestartBest,
     Forwarding(Families),
     Peers(oneshot::Sender<Vec<PeerSnapshot>>),
@@ -142,6 +143,15 @@ impl SpeakerHandle {
         report: impl Into<NextHopReport>,
     ) -> Result<()> {
         self.send(Command::NextHop(next_hop.into(), report.into())).await
+    }
+
+    /// Says that names mean other interfaces now. Sockets are bound to interfaces by index: those of an interface that was
+    /// deleted and created anew, or that gave its name to another, are closed and opened anew.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn interfaces_changed(&self, changes: InterfaceChanges) -> Result<()> {
+        self.send(Command::Interfaces(changes)).await
     }
 
     /// Has all best routes handed out once more.

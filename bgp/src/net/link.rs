@@ -96,6 +96,11 @@ impl Link {
         self.stream.local_addr().ok().zip(self.stream.peer_addr().ok())
     }
 
+    /// The index of the interface the connection is bound to.
+    pub(super) fn interface(&self) -> Option<u32> {
+        sys::bound_interface(self.stream.as_fd()).ok().flatten()
+    }
+
     /// Whether the kernel holds octets that nobody has read.
     pub(super) fn has_unread(&self) -> bool {
         sys::unread(self.stream.as_fd()).is_ok_and(|count| count > 0)

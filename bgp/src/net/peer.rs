@@ -27,6 +27,7 @@ use super::{
     mrt::{Tap, unix_time},
     outbox::{OutboxSender, ReadyPeers},
     snapshot::{Shared, count},
+    sys,
 };
 use crate::{
     bmp::SessionRecord,
@@ -55,6 +56,8 @@ pub(super) enum Control {
     StopSession(u64, Stop),
     /// The link of the session of this number is down.
     LinkLost(u64),
+    /// The name of the peer's interface may mean another interface now.
+    CheckInterface,
     /// BFD has found the path to work.
     PathUp,
     /// Ask the peer for all its routes again (RFC 2918).
@@ -105,6 +108,8 @@ pub(super) struct Surroundings {
 /// The connection being opened.
 struct Attempt {
     id: ConnectionId,
+    /// The index of the peer's interface when the attempt began.
+    interface: Option<u32>,
     stream: Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>,
 }
 
@@ -222,6 +227,7 @@ impl PeerTask {
             Control::StopSession(number, _) | Control::LinkLost(number) if number != self.sessions => {}
             Control::LinkLost(_) => self.fsm.handle_link_lost(now),
             Control::StopSession(_, stop) => self.fsm.handle_stop(now, stop),
+            Control::CheckInterface => self.check_interface(),
             Control::PathUp => self.fsm.handle_path_up(now),
             Control::RequestRefresh => self.request_refresh(),
             Control::End(stop) => {
@@ -231,6 +237,22 @@ impl PeerTask {
         }
         self.perform();
         self.publish();
+    }
+
+    /// Gives up connections over an interface that has the name of the peer's no more, while another has it: nothing comes
+    /// through them again. An interface that is only absent may come back with the index it had.
+    fn check_interface(&mut self) {
+        let Some(current) = self.interface() else { return };
+        let is_another = |bound: Option<u32>| bound.is_some_and(|bound| bound != current);
+        let attempt = self.attempt.take_if(|attempt| is_another(attempt.interface)).map(|attempt| attempt.id);
+        let dead = self.links.iter().filter(|link| is_another(link.interface())).map(|link| link.id);
+        let dead: smallvec::SmallVec<[ConnectionId; 3]> = attempt.into_iter().chain(dead).collect();
+        dead.into_iter().for_each(|id| self.lost(id, TransportError::InterfaceReplaced));
+    }
+
+    /// The index that the peer's interface has now.
+    fn interface(&self) -> Option<u32> {
+        self.config.peer.transport.interface.as_deref().and_then(|name| sys::interface_index(name).ok())
     }
 
     fn incoming(&mut self, now: Now, stream: TcpStream) {
@@ -385,7 +407,7 @@ impl PeerTask {
             match action {
                 Action::Connect(id) => {
                     let stream = Box::pin(connect(self.config.peer.clone()));
-                    self.attempt = Some(Attempt { id, stream });
+                    self.attempt = Some(Attempt { id, interface: self.interface(), stream });
                 }
                 Action::Send(id, message) => self.say(id, &message),
                 Action::Close(id) => self.close(id),

@@ -63,6 +63,8 @@ impl<K: Kernel> Engine<K> {
     ) -> io::Result<Self> {
         let mut links = Links::default();
         links.replace(kernel.links().await?);
+        // What is there at the start is no news.
+        links.take_news();
         let mut resolver = Resolver::default();
         let table = Table::new(&config, &resolver);
         resolver.exclude(table.exclusion());
@@ -200,13 +202,13 @@ impl<K: Kernel> Engine<K> {
 
     /// What the owner has not been told.
     pub(crate) fn take_events(&mut self) -> Vec<FibEvent> {
+        // First: next hops name devices by the names they have now.
+        let mut events: Vec<_> = self.links.take_news().map(FibEvent::Devices).into_iter().collect();
         let news = self.resolver.take_news(&self.links).into_iter();
-        let mut events: Vec<_> = news
-            .map(|(HopAddress { address, interface }, news)| {
-                let News { reachability, devices } = news;
-                FibEvent::NextHop { address, interface, reachability, devices }
-            })
-            .collect();
+        events.extend(news.map(|(HopAddress { address, interface }, news)| {
+            let News { reachability, devices } = news;
+            FibEvent::NextHop { address, interface, reachability, devices }
+        }));
         let tunnel = self.table.tunnel();
         if self.told_tunnel != Some(tunnel) {
             self.told_tunnel = Some(tunnel);

@@ -51,6 +51,18 @@ fn another_link_will_do_for_a_peer_several_hops_away_only() {
 }
 
 #[test]
+fn a_link_that_is_renamed_is_the_same_link() {
+    let mut lab = lab();
+    lab.core.interface_renamed("eth0", "wan0");
+    for index in 0..3 {
+        lab.set_interface(address(index).into(), "wan0");
+    }
+    assert!(lost(&mut lab).is_empty());
+    lab.set_interface(address(0).into(), "eth0");
+    assert_eq!(lost(&mut lab), [0], "the name is another's now");
+}
+
+#[test]
 fn what_was_never_reached_is_not_lost_and_what_has_no_session_is_not_watched() {
     let mut lab = lab();
     (0..3).for_each(|index| lab.down(index, Retention::Flush));

@@ -176,3 +176,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn eight_silent_routers_of_long_lifetimes_do_not_keep_out_a_ninth() {
+    let mut link = up(Advertising::On);
+    (1..=8).for_each(|router| _ = advertise(&mut link, at(f64::from(router)), router, 1800));
+    assert_eq!(advertise(&mut link, at(20.0), 9, 1800), News::None, "all are heard");
+    assert_eq!(link.routers(at(20.0)).len(), 8);
+
+    // The first has been silent longest.
+    link.handle_timeout(at(40.0));
+    assert_eq!(advertise(&mut link, at(40.0), 9, 1800), News::Some);
+    let known: Vec<Ipv6Addr> = link.routers(at(40.0)).iter().map(|router| router.address).collect();
+    assert_eq!(known, (2..=9).map(address).collect::<Vec<_>>());
+    assert_eq!(link.neighbour(at(50.0), None, &[]), Some(address(9)), "the only one heard");
+}
+
+#[test]
+fn an_interface_that_has_gone_is_remembered_by_its_time_and_by_nobody_found_on_it() {
+    let mut link = up(Advertising::On);
+    assert_eq!(link.lost_at(), None);
+    advertise(&mut link, at(1.0), 1, 1800);
+    assert_eq!(link.handle_presence(at(2.0), Presence::Absent), News::Some);
+    assert_eq!(link.handle_presence(at(2.0), Presence::Up), News::Some);
+    assert_eq!((link.lost_at(), link.neighbour(at(2.0), Some(address(1)), &[])), (Some(at(2.0)), None));
+}

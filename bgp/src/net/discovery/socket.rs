@@ -58,6 +58,11 @@ impl RouterSocket {
         Ok(Self { socket, interface: interface.to_owned(), index })
     }
 
+    /// The index of the interface.
+    pub(super) fn index(&self) -> u32 {
+        self.index
+    }
+
     /// Whether the interface is up.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ impl Speaker {
             Command::Reconfigure(config) => self.reconfigure(*config),
             Command::Originate(prefixes) => self.core.originate(now, &prefixes),
             Command::NextHop(address, report) => self.core.next_hop(now, address, report),
+            Command::Interfaces(changes) => self.interfaces_changed(&changes),
             Command::RestartBest => self.core.restart_best(),
             Command::Forwarding(families) => {
                 self.restart.forwarding = families;

@@ -6,9 +6,10 @@ use tracing::info;
 
 use super::{Speaker, roster::LinkPeer};
 use crate::{
+    event::InterfaceChanges,
     fsm::State,
     ndp::Presence,
-    net::discovery::DiscoveryReport,
+    net::{discovery::DiscoveryReport, peer::Control},
     types::{Now, PeerId},
 };
 
@@ -19,15 +20,35 @@ impl Speaker {
         self.discovery.run(&wanted.map(|peer| (peer.interface.to_owned(), peer.advertising)).collect());
     }
 
+    /// Names of interfaces may mean others now: whatever is bound to an interface is looked at.
+    pub(super) fn interfaces_changed(&mut self, changes: &InterfaceChanges) {
+        changes.renamed().for_each(|(before, now)| self.core.interface_renamed(before, now));
+        self.discovery.interfaces_changed(changes);
+        self.bfd.look();
+        let names = changes.names();
+        let concerned = self.core.peers().filter_map(|(id, config)| {
+            let interface = config.transport.interface.as_deref()?;
+            names.contains(interface).then_some(id)
+        });
+        let concerned: Vec<PeerId> = concerned.collect();
+        concerned.into_iter().for_each(|id| self.tell(id, Control::CheckInterface));
+    }
+
     /// Chooses the neighbours anew. Who has a session stays what it is until that ends, or the interface goes.
     pub(super) fn links_changed(&mut self) {
         let now = self.clock.now();
         let peers: Vec<_> = self.roster.link_peers().filter(LinkPeer::is_up).map(LinkPeer::own).collect();
         let mut changed = false;
         for (name, interface) in peers {
-            let current = self.roster.found(&name).map(|(address, _)| address);
+            let found = self.roster.found(&name);
+            let current = found.filter(|(_, since)| !self.is_lost_since(&interface, *since));
+            let current = current.map(|(address, _)| address);
+            let lost = found.is_some() && current.is_none();
+            if let Some(id) = self.find(&name).filter(|_| lost) {
+                self.tell(id, Control::CheckInterface);
+            }
             let chosen = self.choose(now, &name, &interface, current);
-            if chosen != current {
+            if chosen != current || lost {
                 match chosen {
                     Some(address) => {
                         info!(peer = name, interface, %address, "found the neighbour on the link")
@@ -41,6 +62,13 @@ impl Speaker {
         if changed {
             self.apply();
         }
+    }
+
+    /// Whether the interface has gone since then: connections over it are dead, whoever is found on the interface that has
+    /// the name now.
+    fn is_lost_since(&self, interface: &str, since: Now) -> bool {
+        let lost_at = self.discovery.link(interface).and_then(|link| link.lost_at());
+        lost_at.is_some_and(|lost| lost >= since)
     }
 
     fn choose(&self, now: Now, name: &str, interface: &str, current: Option<Ipv6Addr>) -> Option<Ipv6Addr> {
