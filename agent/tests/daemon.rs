@@ -136,8 +136,113 @@ fn a_changed_file_is_applied_and_an_invalid_one_refused() {
     assert!(!host.says("status").contains("did you mean"));
 
     host.configure(&CONFIG.replace("[\"192.168.92.129\"]", "[]"));
+    eventually("the change is pending", || host.says("status").contains("would take away the only peer"));
+    host.says("reload --force");
     eventually("the peer is gone with its route", || host.ns.routes("179") == [OWN]);
     assert_eq!(host.json("peers"), serde_json::json!([]));
+}
+
+#[test]
+fn an_emptied_file_under_a_running_daemon_ends_no_session_and_deletes_no_route() {
+    if !can_run() {
+        return;
+    }
+    let pair = Pair::converged();
+    let host = &pair.host;
+    host.configure("");
+    eventually("the file is refused", || host.says("status").contains("the file is empty"));
+    assert_eq!(host.cli("status --check").status.code(), Some(1));
+    let reload = host.cli("reload");
+    assert_eq!(reload.status.code(), Some(2), "{}", text(&reload.stdout));
+    assert!(text(&reload.stdout).contains("siskin.toml:1:1: the file is empty"), "{}", text(&reload.stdout));
+    assert_eq!(host.cli("reload --force").status.code(), Some(2), "no force makes a wrong file right");
+
+    host.configure(CONFIG);
+    eventually("all is well again", || host.cli("status --check").status.success());
+    assert_eq!(host.says("reload"), "nothing has changed\n");
+    assert_eq!(host.json("peers")[0]["established_count"], 1, "no session was touched");
+    assert_eq!(host.ns.routes("179"), [LEARNED, OWN]);
+}
+
+#[test]
+fn a_change_that_takes_away_all_peers_and_pools_waits_for_force_or_a_restart() {
+    if !can_run() {
+        return;
+    }
+    let mut pair = Pair::converged();
+    let host = &pair.host;
+    let (with_http, cut) = (
+        format!("{CONFIG}[api]\nhttp = \"127.0.0.1:9179\"\n"),
+        "[node]\nname = \"master01\"\naddress = \"192.168.92.128/24\"\n",
+    );
+    host.says("stop");
+    pair.daemon.exit_code();
+    host.configure(&with_http);
+    pair.daemon = host.run(&[]);
+    let get = |path: &str| {
+        let url = format!("http://127.0.0.1:9179{path}");
+        text(&host.ns.command("curl").args(["-s", "-m", "5", &url]).output().expect("curl runs").stdout)
+    };
+    eventually("ready", || get("/readyz") == "ok\n" && host.cli("status --check").status.success());
+    let established = host.json("peers")[0]["established_count"].clone();
+
+    host.configure(cut);
+    eventually("the change is pending", || host.json("status")["config"]["pending"].is_object());
+    let taken = &host.json("status")["config"]["pending"]["takes_away"];
+    assert_eq!(*taken, serde_json::json!(["the only peer", "the only pool", "the only local block"]));
+    assert!(host.says("status").contains("`siskin reload --force` applies it"));
+    assert_eq!(host.cli("status --check").status.code(), Some(1));
+    assert_eq!(get("/readyz"), "ok\n", "what ran goes on serving");
+    assert!(get("/readyz?verbose").contains("problems: config_pending\n"), "{}", get("/readyz?verbose"));
+    let metrics = get("/metrics");
+    assert!(
+        metrics.contains("siskin_config_pending 1") && metrics.contains("reload_successful 0"),
+        "{metrics}"
+    );
+    assert!(host.log().contains("new configuration pending"), "{}", host.log());
+    let reload = host.cli("reload");
+    assert_eq!(reload.status.code(), Some(1), "{}", text(&reload.stdout));
+    assert!(
+        text(&reload.stdout).starts_with("pending: it would take away the only peer"),
+        "{}",
+        text(&reload.stdout)
+    );
+    assert_eq!(host.ns.routes("179"), [LEARNED, OWN]);
+
+    host.configure(&with_http);
+    eventually("the file is as before", || host.cli("status --check").status.success());
+    assert_eq!(host.json("peers")[0]["established_count"], established, "no session was touched");
+    assert!(get("/metrics").contains("siskin_config_pending 0"));
+
+    host.configure(cut);
+    let forced = host.says("reload --force");
+    assert!(forced.contains("bgp.mesh: 192.168.92.129 -> none"), "{forced}");
+    eventually("the routes are gone", || host.ns.routes("179").is_empty());
+    let problems = host.json("status")["problems"].clone();
+    let has = |code: &str| problems.as_array().is_some_and(|list| list.iter().any(|p| p["code"] == code));
+    assert!(has("no_peers") && has("no_pools"), "{problems}");
+    assert!(get("/readyz").contains("no peer is configured"), "0 of 0 is not health: {}", get("/readyz"));
+    assert_eq!(host.cli("status --check").status.code(), Some(1));
+}
+
+#[test]
+fn a_stop_is_heard_while_the_configuration_is_read() {
+    if !can_run() {
+        return;
+    }
+    let mut pair = Pair::converged();
+    let host = &pair.host;
+    // A mesh so large that an unoptimised build reads it for seconds.
+    let nodes: String =
+        (0..60_000).map(|n| format!("\"10.{}.{}.{}\",", n / 60_000, n / 256, n % 256)).collect();
+    host.configure(&CONFIG.replace("[\"192.168.92.129\"]", &format!("[\"192.168.92.129\",{nodes}]")));
+    pair.daemon.signal(Signal::HUP);
+    std::thread::sleep(Duration::from_millis(100));
+    pair.daemon.signal(Signal::TERM);
+    let asked = std::time::Instant::now();
+    assert_eq!(pair.daemon.exit_code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert!(!host.log().contains("configuration changed"), "the reading was not over");
 }
 
 #[test]

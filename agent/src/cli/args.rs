@@ -129,6 +129,16 @@ pub enum Command {
                             their protocol. Tunnel and guard stay."
     )]
     Release(ReleaseArgs),
+    /// Read the configuration again now, and say what came of it
+    #[command(
+        after_help = "Exit status 0: in force; 1: pending, because it would take away the node's address, all \
+                            peers, all pools or all local blocks; 2: not valid."
+    )]
+    Reload {
+        /// Apply a change that is pending
+        #[arg(long)]
+        force: bool,
+    },
     /// Check a configuration, or show the one in force
     Config {
         /// What to do with it.

@@ -24,6 +24,7 @@ use crate::{
         protocol::{
             ClearMode, Done, Request, StopMode, Version,
             bfd::BfdRow,
+            config::{ReloadOutcome, Reloaded},
             event::Event,
             explain::Explain,
             fib::{FibRow, FibSelect},
@@ -112,6 +113,7 @@ pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
         }
         Command::Enable { peer } => remote.act(out, &Request::Enable { peer: peer.clone() }),
         Command::Stop { drain } => remote.stop(out, if *drain { StopMode::Drain } else { StopMode::Keep }),
+        Command::Reload { force } => remote.reload(out, *force),
         Command::Version => remote.version(out),
         Command::Config { command: ConfigCommand::Check { file } } => check(out, file, cli.json),
         Command::Config { command: ConfigCommand::Show { config, origin } } => {
@@ -265,6 +267,20 @@ impl Remote {
         let done: Done = self.ask(request)?.only()?;
         self.say(out, &done)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn reload(&self, out: &mut Stdout, force: bool) -> Result<ExitCode, Failure> {
+        let reloaded: Reloaded = self.ask(&Request::Reload { force })?.only()?;
+        if self.json {
+            write_json(out, &reloaded)?;
+        } else {
+            show::reload::write(out, &reloaded)?;
+        }
+        Ok(match reloaded.outcome {
+            ReloadOutcome::Unchanged | ReloadOutcome::Applied => ExitCode::SUCCESS,
+            ReloadOutcome::Pending => ExitCode::from(EXIT_FAILED),
+            ReloadOutcome::Refused => ExitCode::from(EXIT_INVALID),
+        })
     }
 
     /// Returns when the daemon has really gone.

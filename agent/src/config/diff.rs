@@ -6,7 +6,7 @@ use bgp::config::Auth;
 use serde::Serialize;
 
 use super::{
-    facts::{Facts, facts},
+    facts::{Facts, authentication, facts},
     intent::{Intent, Kernel},
     schema::{Applies, section},
 };
@@ -16,8 +16,11 @@ use super::{
 pub struct Change {
     /// The new intent with the running values of all keys that need a restart: to be applied now.
     pub intent: Intent,
-    /// What changes now, sorted by key: `pools[172.16.0.0/16].ipip_mode: Always -> CrossSubnet`.
+    /// What changes now, in words, sorted by key: `pools[172.16.0.0/16].ipip_mode: Always -> CrossSubnet`. Empty only if
+    /// [`Self::intent`] equals the running one.
     pub applied: Vec<String>,
+    /// What the change would leave nothing of, in words: `node.address (192.0.2.1/24)`, `all 3 peers`.
+    pub takes_away: Vec<String>,
     /// What changes at the next start, sorted by key.
     pub pending: Vec<Pending>,
     /// What of it deserves a warning: the node's own address moved.
@@ -44,8 +47,40 @@ impl Change {
         intent.kernel = Kernel { protocol, table, metric, ..new.kernel };
         intent.api = running.api.clone();
         intent.log.format = running.log.format;
-        Self { applied: applied(running, &intent), warnings: moved(running, &intent), intent, pending }
+        Self {
+            applied: applied(running, &intent),
+            takes_away: takes_away(running, &intent),
+            warnings: moved(running, &intent),
+            intent,
+            pending,
+        }
     }
+}
+
+/// What a host cannot do without: an address of the node, all peers, all pools, all blocks. A change that leaves nothing
+/// of one of them is far more often a truncated file than a wish.
+fn takes_away(running: &Intent, new: &Intent) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let (Some(address), None) = (running.node.address, new.node.address) {
+        lines.push(format!("node.address ({address})"));
+    }
+    if let (Some(address), None) = (running.node.address6, new.node.address6) {
+        lines.push(format!("node.address6 ({address})"));
+    }
+    let peers = |intent: &Intent| intent.mesh.nodes.len() + intent.peers.len();
+    let lists = [
+        ("peer", peers(running), peers(new)),
+        ("pool", running.pools.len(), new.pools.len()),
+        ("local block", running.blocks.len(), new.blocks.len()),
+    ];
+    for (word, before, after) in lists {
+        match (before, after) {
+            (1, 0) => lines.push(format!("the only {word}")),
+            (2.., 0) => lines.push(format!("all {before} {word}s")),
+            _ => {}
+        }
+    }
+    lines
 }
 
 fn moved(running: &Intent, new: &Intent) -> Vec<String> {
@@ -87,7 +122,67 @@ fn applied(running: &Intent, new: &Intent) -> Vec<String> {
         lines.insert(line);
     }
     lines.extend(changed_secrets(running, new));
+    lines.extend(without_words(running, new, &lines));
     lines.into_iter().collect()
+}
+
+/// A line for each part of the intent that differs and has none yet. The facts are written by hand and may lack a key;
+/// the comparison of the intents lacks none, and the exhaustive pattern keeps it so.
+fn without_words(running: &Intent, new: &Intent, lines: &BTreeSet<String>) -> Vec<String> {
+    let Intent {
+        node,
+        bgp,
+        bfd,
+        mesh,
+        peers,
+        policies,
+        sets,
+        pools,
+        blocks,
+        pod_interfaces,
+        adopt,
+        tunnel,
+        kernel,
+        monitoring,
+        api,
+        log,
+    } = running;
+    let mut differing = Vec::new();
+    let mut compare = |part: &str, same: bool| {
+        if !same {
+            differing.push(part.to_owned());
+        }
+    };
+    compare("node", *node == new.node);
+    compare("bgp", *bgp == new.bgp);
+    compare("bgp.mesh", *mesh == new.mesh);
+    compare("bfd", *bfd == new.bfd);
+    compare("local", *blocks == new.blocks && *pod_interfaces == new.pod_interfaces);
+    compare("tunnel", *tunnel == new.tunnel);
+    compare("kernel", *kernel == new.kernel && *adopt == new.adopt);
+    compare("api", *api == new.api);
+    compare("log", *log == new.log);
+    if *monitoring != new.monitoring && !lines.iter().any(|l| l.starts_with("bmp[") || l.starts_with("mrt."))
+    {
+        compare("bmp", false);
+    }
+    for (name, peer) in peers {
+        compare(&format!("peers[{name}]"), new.peers.get(name).is_none_or(|new| new == peer));
+    }
+    for (name, policy) in policies {
+        compare(&format!("policies[{name}]"), new.policies.get(name).is_none_or(|new| new == policy));
+    }
+    for (cidr, pool) in pools {
+        compare(&format!("pools[{cidr}]"), new.pools.get(cidr).is_none_or(|new| new == pool));
+    }
+    for (set, items) in sets {
+        compare(set, new.sets.get(set).is_none_or(|new| new == items));
+    }
+    let named = |part: &String| {
+        let next = lines.range(part.clone()..).next();
+        next.is_some_and(|line| line.starts_with(part.as_str()))
+    };
+    differing.iter().filter(|part| !named(part)).map(|part| format!("{part}: changed")).collect()
 }
 
 /// `peers[tor]` of `peers[tor].asn`.
@@ -97,8 +192,7 @@ fn entry(key: &str) -> &str {
 
 /// Passwords that were replaced by others, and reasons that changed, which the facts do not show.
 fn changed_secrets(running: &Intent, new: &Intent) -> Vec<String> {
-    let same_kind =
-        |old: &Auth, new: &Auth| old != new && std::mem::discriminant(old) == std::mem::discriminant(new);
+    let same_kind = |old: &Auth, new: &Auth| old != new && authentication(old) == authentication(new);
     let mut lines = Vec::new();
     if same_kind(&running.mesh.auth, &new.mesh.auth) {
         lines.push("bgp.mesh_password_file: changed".to_owned());

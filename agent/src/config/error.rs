@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::origin::Origin;
+use crate::api::protocol::config::ConfigProblem;
 
 /// One thing that is wrong, or worth a warning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,7 +53,24 @@ impl Fault {
     }
 }
 
-/// Everything that is wrong with a configuration, sorted by place; one line each.
+impl From<&Problem> for ConfigProblem {
+    fn from(problem: &Problem) -> Self {
+        let Problem { origin, key, what, remedy } = problem;
+        let (file, line, column) = match origin {
+            Origin::File { path, line, column } => {
+                (Some(path.clone()), Some(*line as u64), Some(*column as u64))
+            }
+            Origin::Default | Origin::Environment(_) | Origin::Flag(_) => (None, None, None),
+        };
+        let (key, message, remedy) = (key.clone(), what.clone(), remedy.clone());
+        Self { file, line, column, origin: origin.to_string(), key, message, remedy }
+    }
+}
+
+/// How many problems are shown in one text; the rest is counted.
+pub const SHOWN: usize = 20;
+
+/// Everything that is wrong with a configuration, sorted by place; as text the first [`SHOWN`], one a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", lines(.problems))]
 pub struct ConfigError {
@@ -70,7 +88,25 @@ impl ConfigError {
 }
 
 fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+    let mut lines: Vec<_> = problems.iter().take(SHOWN).map(Problem::to_string).collect();
+    let more = problems.len().saturating_sub(SHOWN);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("\n")
+}
+
+/// The first [`SHOWN`] warnings in their order, and one that counts the rest.
+pub(super) fn capped(mut warnings: Vec<Problem>) -> Vec<Problem> {
+    warnings.sort();
+    warnings.dedup();
+    let more = warnings.len().saturating_sub(SHOWN);
+    if more > 0 {
+        warnings.truncate(SHOWN);
+        let what = format!("{more} more warnings");
+        warnings.push(Fault::new(what, "mend these first").at(&Origin::Default, ""));
+    }
+    warnings
 }
 
 /// The remedy for an unknown name: the known one nearest to it.

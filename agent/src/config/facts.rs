@@ -9,9 +9,10 @@ use std::{collections::BTreeMap, fmt::Display};
 
 use bgp::{
     config::{
-        AdminState, AsnRule, Auth, CapabilityConfig, ConnectMode, DecisionConfig, Fallover, Install,
-        NextHopMode, Reflection, TtlPolicy,
+        AdminState, AoAlgorithm, AsnRule, Auth, CapabilityConfig, ConnectMode, DecisionConfig, Fallover,
+        Install, NextHopMode, Reflection, TtlPolicy,
     },
+    ndp::Advertising,
     policy::Verdict,
 };
 use serde::Serialize;
@@ -101,7 +102,7 @@ fn speaker(facts: &mut Facts, intent: &Intent) {
     facts.add("bgp.bind", word(bgp.bind));
     facts.add_list("bgp.listen", &bgp.listen);
     facts.add_list("bgp.mesh", &intent.mesh.nodes);
-    facts.add("bgp.mesh_password_file", auth(&intent.mesh.auth));
+    facts.add("bgp.mesh_password_file", authentication(&intent.mesh.auth));
     facts.add("bgp.hold_time", bgp.hold_time.as_secs());
     facts.add("bgp.keepalive_time", keepalive(bgp.keepalive_time));
     facts.add("bgp.connect_retry_time", bgp.connect_retry_time.as_secs());
@@ -144,7 +145,7 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     };
     facts.add(&key("next_hop"), next_hop);
     facts.add(&key("route_reflector_client"), peer.reflection == Reflection::Client);
-    facts.add(&key("password"), auth(&peer.transport.auth));
+    facts.add(&key("password"), authentication(&peer.transport.auth));
     capabilities(facts, key, &peer.capabilities);
     let (multihop, security) = match peer.transport.ttl {
         TtlPolicy::Direct => ("1".to_owned(), "off".to_owned()),
@@ -159,6 +160,7 @@ fn peer(facts: &mut Facts, name: &str, peer: &Peer) {
     facts.add(&key("install"), peer.install == Install::Forward);
     limit::peer(facts, &key, &peer.limit);
     facts.add(&key("fast_fallover"), peer.fallover == Fallover::Fast);
+    facts.add(&key("router_advertisements"), peer.transport.advertising == Advertising::On);
     bfd::of_peer(facts, &key, peer.bfd);
 }
 
@@ -213,11 +215,20 @@ fn keepalive(time: Option<std::time::Duration>) -> String {
     time.map_or("a third of the hold time".to_owned(), |time| time.as_secs().to_string())
 }
 
-fn auth(auth: &Auth) -> &str {
+/// How a session is authenticated, without the secret.
+pub(super) fn authentication(auth: &Auth) -> String {
     match auth {
-        Auth::None => "none",
-        Auth::Md5(_) | Auth::Ao(_) => "set",
-        Auth::Unavailable(_) => "unreadable",
+        Auth::None => "none".to_owned(),
+        Auth::Md5(_) => "TCP MD5".to_owned(),
+        Auth::Ao(key) => {
+            let algorithm = match key.algorithm {
+                AoAlgorithm::HmacSha1 => "hmac-sha1",
+                AoAlgorithm::Aes128Cmac => "aes128-cmac",
+                AoAlgorithm::HmacSha256 => "hmac-sha256",
+            };
+            format!("TCP-AO with {algorithm}, sends {}, receives {}", key.send_id, key.receive_id)
+        }
+        Auth::Unavailable(_) => "unreadable".to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use super::{
     build, clash,
     diff::Pending,
-    error::{ConfigError, Fault, Problem},
+    error::{ConfigError, Fault, Problem, capped},
     host::Host,
     intent::Intent,
     layer::{self, Flags},
@@ -18,6 +18,8 @@ use super::{
 pub struct Inputs {
     /// The configuration file.
     pub file: Option<PathBuf>,
+    /// What was read from standard input, which then takes the place of a file.
+    pub stdin: Option<Vec<u8>>,
     /// Environment variables.
     pub environment: BTreeMap<String, String>,
     /// The command line.
@@ -30,11 +32,15 @@ impl Inputs {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        Self { file, environment: std::env::vars_os().filter_map(text).collect(), flags }
+        Self { file, stdin: None, environment: std::env::vars_os().filter_map(text).collect(), flags }
     }
 
     pub(super) fn file_name(&self) -> String {
-        self.file.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+        match (&self.stdin, &self.file) {
+            (Some(_), _) => "<stdin>".to_owned(),
+            (None, Some(path)) => path.display().to_string(),
+            (None, None) => String::new(),
+        }
     }
 }
 
@@ -90,15 +96,18 @@ pub fn load(inputs: &Inputs, host: &dyn Host) -> Result<Loaded, ConfigError> {
     let settings = reader.sorted_settings();
     let mut warnings = reader.warnings;
     warnings.extend(clash::warnings(&intent, &settings));
-    warnings.sort();
-    Ok(Loaded { intent, settings, warnings, files, pending: Vec::new() })
+    Ok(Loaded { intent, settings, warnings: capped(warnings), files, pending: Vec::new() })
 }
 
 fn read_file(inputs: &Inputs, host: &dyn Host) -> (Option<String>, Option<Problem>) {
-    let Some(path) = &inputs.file else { return (None, None) };
+    let content = match (&inputs.stdin, &inputs.file) {
+        (Some(content), _) => Ok(content.clone()),
+        (None, Some(path)) => host.read_small(path),
+        (None, None) => return (None, None),
+    };
     let place = Origin::File { path: inputs.file_name(), line: 1, column: 1 };
     let problem = |what: String, remedy: &str| Some(Fault::new(what, remedy).at(&place, ""));
-    match host.read_small(path).map(String::from_utf8) {
+    match content.map(String::from_utf8) {
         Ok(Ok(text)) => (Some(text), None),
         Ok(Err(error)) => {
             let at = error.utf8_error().valid_up_to();

@@ -29,7 +29,7 @@ mod tests;
 pub use self::{
     build::protocol_number,
     diff::{Change, Pending},
-    error::{ConfigError, Problem},
+    error::{ConfigError, Problem, SHOWN},
     host::{Host, ThisHost},
     intent::*,
     layer::Flags,
@@ -37,7 +37,7 @@ pub use self::{
     origin::Origin,
     reader::Setting,
     reference::reference,
-    reload::{Outcome, REDETECT_INTERVAL, Reloader},
+    reload::{Consent, Held, Outcome, REDETECT_INTERVAL, Reloader},
     show::{Origins, check, show, show_json},
     watch::Watch,
 };

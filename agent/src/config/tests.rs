@@ -15,6 +15,7 @@ use crate::autodetect::{Interface, InterfaceAddress, Standing};
 mod bfd;
 mod docs;
 mod errors;
+mod every_key;
 mod intents;
 mod layers;
 mod monitoring;
@@ -70,11 +71,17 @@ fn interface(index: u32, name: &str, addresses: &[&str]) -> Interface {
 
 fn inputs(environment: &[(&str, &str)], flags: Flags) -> Inputs {
     let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    Inputs { file: Some(FILE.into()), environment, flags }
+    Inputs { file: Some(FILE.into()), environment, flags, ..Inputs::default() }
+}
+
+/// The inputs for this text; an empty one stands for no file, as an empty file is an error.
+fn inputs_of(text: &str) -> Inputs {
+    let inputs = inputs(&[], Flags::default());
+    if text.is_empty() { Inputs { file: None, ..inputs } } else { inputs }
 }
 
 fn loaded(text: &str) -> Loaded {
-    load(&inputs(&[], Flags::default()), &FakeHost::with_file(text)).unwrap()
+    load(&inputs_of(text), &FakeHost::with_file(text)).unwrap()
 }
 
 fn intent(text: &str) -> Intent {

@@ -1,13 +1,18 @@
 //! Tells when the configuration may have changed.
 //!
 //! Directories are watched rather than files, so that a rename over a file and the symlink swap of a Kubernetes
-//! ConfigMap are seen as well as a write in place. Every event only leads to a look at the content, after a quiet
-//! moment that lets a half-written file be finished; a slow poll makes up for events that never come (no inotify
-//! instance left, network file systems).
+//! ConfigMap are seen as well as a write in place: the directory of the file, and that of every symlink on the way to it.
+//! A directory is watched by its real path only, since two names of one directory are one watch for the kernel, and
+//! giving up one of them ends it for both. Every event only leads to a look at the content, after a quiet moment that lets
+//! a half-written file be finished; a slow poll makes up for events that never come (no inotify instance left, network
+//! file systems).
+//!
+//! Files are looked at on a thread that may wait for them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    os::unix::fs::MetadataExt,
+    path::{Component, Path, PathBuf},
     time::Duration,
 };
 
@@ -15,6 +20,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use sha2::{Digest, Sha256};
 use tokio::{
     sync::mpsc,
+    task::spawn_blocking,
     time::{Instant, timeout_at},
 };
 
@@ -28,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_secs(30);
 /// Poll interval without events.
 const POLL_ONLY: Duration = Duration::from_secs(2);
+/// Symlinks followed on the way to a file; the kernel's own limit (path_resolution(7)).
+const LINKS: usize = 40;
 
 /// Watches a set of files.
 pub struct Watch<H> {
@@ -39,7 +47,18 @@ pub struct Watch<H> {
     news: Option<News>,
     looked: Instant,
     notifier: Option<RecommendedWatcher>,
-    directories: BTreeSet<PathBuf>,
+    directories: BTreeMap<PathBuf, DirectoryId>,
+    /// Whether every directory is watched in which a change can begin.
+    complete: bool,
+}
+
+/// What tells a directory from another one that has its path later: device and inode.
+type DirectoryId = (u64, u64);
+
+/// What a look at the files finds.
+struct Sight {
+    contents: BTreeMap<PathBuf, Content>,
+    directories: BTreeMap<PathBuf, Option<DirectoryId>>,
 }
 
 /// When events came that nobody has looked after yet.
@@ -56,9 +75,9 @@ enum Content {
     Unreadable(std::io::ErrorKind),
 }
 
-impl<H: Host> Watch<H> {
+impl<H: Host + Clone + Send + 'static> Watch<H> {
     /// Watches `files`; what they hold now counts as seen.
-    pub fn new(host: H, files: &[PathBuf]) -> Self {
+    pub async fn new(host: H, files: &[PathBuf]) -> Self {
         let (sender, events) = mpsc::channel(1);
         let _sender = sender.clone();
         // A full channel already holds the news.
@@ -78,28 +97,37 @@ impl<H: Host> Watch<H> {
             news: None,
             looked: Instant::now(),
             notifier,
-            directories: BTreeSet::new(),
+            directories: BTreeMap::new(),
+            complete: false,
         };
-        watch.set_files(files);
+        watch.set_files(files).await;
         watch
     }
 
     /// Watches other files from now on; files already watched keep what was seen of them.
-    pub fn set_files(&mut self, files: &[PathBuf]) {
-        let mut seen = BTreeMap::new();
-        for file in files {
-            let content = self.seen.remove(file).unwrap_or_else(|| self.content(file));
-            seen.insert(file.clone(), content);
+    pub async fn set_files(&mut self, files: &[PathBuf]) {
+        let Some(mut sight) = self.sight(files.to_vec()).await else { return };
+        for (file, content) in &mut sight.contents {
+            if let Some(seen) = self.seen.remove(file) {
+                *content = seen;
+            }
         }
-        self.seen = seen;
-        self.watch_directories();
+        self.seen = sight.contents;
+        self.watch_directories(&sight.directories);
     }
 
     /// Waits until a file holds something else than when it was last looked at. Dropping the future loses nothing.
     pub async fn changed(&mut self) {
         loop {
             self.quiet_moment().await;
-            if self.look() {
+            let Some(sight) = self.sight(self.seen.keys().cloned().collect()).await else { continue };
+            // Only now: a look that was dropped half way is taken again.
+            self.news = None;
+            self.looked = Instant::now();
+            self.watch_directories(&sight.directories);
+            let changed = sight.contents != self.seen;
+            self.seen = sight.contents;
+            if changed {
                 return;
             }
         }
@@ -111,11 +139,9 @@ impl<H: Host> Watch<H> {
         loop {
             let due = match self.news {
                 Some(News { first, last }) => (last + QUIET).min(first + PATIENCE),
-                None => self.looked + if self.notifier.is_some() { POLL } else { POLL_ONLY },
+                None => self.looked + if self.complete { POLL } else { POLL_ONLY },
             };
             if Instant::now() >= due || timeout_at(due, self.events.recv()).await.is_err() {
-                self.news = None;
-                self.looked = Instant::now();
                 return;
             }
             let now = Instant::now();
@@ -123,47 +149,91 @@ impl<H: Host> Watch<H> {
         }
     }
 
-    /// Looks at every file, and says whether one has changed.
-    fn look(&mut self) -> bool {
-        let now: BTreeMap<_, _> = self.seen.keys().map(|file| (file.clone(), self.content(file))).collect();
-        self.watch_directories();
-        let changed = now != self.seen;
-        self.seen = now;
-        changed
+    /// Looks at these files; `None` if the looking thread panicked.
+    async fn sight(&self, files: Vec<PathBuf>) -> Option<Sight> {
+        let host = self.host.clone();
+        spawn_blocking(move || {
+            let directories: BTreeSet<_> = files.iter().flat_map(|file| directories(file)).collect();
+            Sight {
+                contents: files.into_iter().map(|file| (file.clone(), content(&host, &file))).collect(),
+                directories: directories.into_iter().map(|path| (path.clone(), id(&path))).collect(),
+            }
+        })
+        .await
+        .ok()
     }
 
-    fn content(&self, file: &Path) -> Content {
-        match self.host.read_small(file) {
-            Ok(content) => Content::Digest(Sha256::digest(&content).into()),
-            Err(error) => Content::Unreadable(error.kind()),
-        }
-    }
-
-    /// Watches the directory of every file and, as a swapped symlink leads elsewhere, of every file's target.
-    fn watch_directories(&mut self) {
+    /// Watches these directories and no others; one that was replaced by another of its name is watched anew.
+    fn watch_directories(&mut self, wanted: &BTreeMap<PathBuf, Option<DirectoryId>>) {
         let Some(notifier) = &mut self.notifier else { return };
-        let targets = self.seen.keys().filter_map(|file| file.canonicalize().ok());
-        let wanted: BTreeSet<PathBuf> =
-            self.seen.keys().cloned().chain(targets).map(|file| directory(&file)).collect();
-        for gone in self.directories.difference(&wanted) {
-            // It fails when the directory was removed, which ended the watch by itself.
-            let _ = notifier.unwatch(gone);
+        self.directories.retain(|path, watched| {
+            let kept = wanted.get(path) == Some(&Some(*watched));
+            if !kept {
+                // It fails when the directory was removed, which ended the watch by itself.
+                let _ = notifier.unwatch(path);
+            }
+            kept
+        });
+        for (path, id) in wanted {
+            if let Some(id) = id
+                && !self.directories.contains_key(path)
+                && notifier.watch(path, RecursiveMode::NonRecursive).is_ok()
+            {
+                self.directories.insert(path.clone(), *id);
+            }
         }
-        self.directories = wanted
-            .into_iter()
-            .filter(|directory| {
-                self.directories.contains(directory)
-                    || notifier.watch(directory, RecursiveMode::NonRecursive).is_ok()
-            })
-            .collect();
+        self.complete = self.directories.len() == wanted.len();
     }
 }
 
-fn directory(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
+fn content(host: &impl Host, file: &Path) -> Content {
+    match host.read_small(file) {
+        Ok(content) => Content::Digest(Sha256::digest(&content).into()),
+        Err(error) => Content::Unreadable(error.kind()),
     }
+}
+
+fn id(directory: &Path) -> Option<DirectoryId> {
+    let metadata = directory.metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// The real paths of the directories in which a change of what `file` leads to can begin: that of every symlink on the
+/// way, and the last one. A loop of symlinks ends after [`LINKS`] of them.
+fn directories(file: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let Ok(mut path) = std::path::absolute(file) else { return found };
+    for _ in 0..=LINKS {
+        match first_link(&path) {
+            Some((directory, target)) => {
+                path = directory.join(target);
+                found.insert(directory);
+            }
+            None => {
+                found.extend(path.parent().map(Path::to_owned));
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// The real directory of the first symlink in an absolute path, and where the path leads from there.
+fn first_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let mut real = PathBuf::new();
+    let mut components = path.components();
+    while let Some(component) = components.next() {
+        if component == Component::ParentDir {
+            real.pop();
+            continue;
+        }
+        let directory = real.clone();
+        real.push(component);
+        if let Ok(target) = real.read_link() {
+            return Some((directory, target.join(components.as_path())));
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@ use bgp::{
     policy::Policy,
 };
 use fib::decide::Decider;
+use tokio::sync::oneshot;
 use tracing::info;
 
 use super::{
     monitoring, plan,
+    reload::Order,
     rows::{
         bfd,
         explain::{Story, tell},
@@ -27,13 +29,14 @@ use crate::{
         protocol::{
             ApiError, ClearMode, ConfigView, Done, ErrorCode, Request, StopMode, Version,
             bfd::BfdRow,
+            config::Reloaded,
             explain::Explain,
             peer::{Admin, PeerRow},
             policy::Policies,
             status::{RunMode, Status},
         },
     },
-    config::{self, Loaded, Origins},
+    config::{self, Consent, Loaded, Origins},
     http::metrics,
     translate,
 };
@@ -55,6 +58,7 @@ impl Backend for Daemon {
             Request::Enable { peer } => Page::of([self.enable(peer).await?]),
             Request::Stop { mode } => Page::of([self.stop(*mode)?]),
             Request::Config => Page::of([config_view(&self.loaded())]),
+            Request::Reload { force } => Page::of([self.reload(*force).await?]),
             Request::Version => {
                 Page::of([Version { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() }])
             }
@@ -236,6 +240,15 @@ impl Daemon {
         let peers = self.speaker.peers().await.map_err(internal)?;
         let meant = |p: &&PeerSnapshot| p.name == wanted || p.address.to_string() == wanted;
         peers.iter().find(meant).map(|p| p.name.clone()).ok_or_else(|| no_such_peer(wanted))
+    }
+
+    async fn reload(&self, force: bool) -> Result<Reloaded, ApiError> {
+        let consent = if force { Consent::Given } else { Consent::Needed };
+        let (answer, answered) = oneshot::channel();
+        let busy =
+            |_| ApiError::new(ErrorCode::Busy, "the configuration is being read, and others wait for it");
+        self.orders.try_send(Order { consent, answer: Some(answer) }).map_err(busy)?;
+        answered.await.map_err(|_| ApiError::new(ErrorCode::Busy, "the daemon is stopping"))
     }
 
     fn stop(&self, mode: StopMode) -> Result<Done, ApiError> {

@@ -16,9 +16,12 @@ use ipip::{GuardMode, GuardState, MasqueradeState, Need, Notice, TunnelState, Tu
 use ipnet::IpNet;
 
 use super::rows::words;
-use crate::api::protocol::{
-    problem::{Problem, ProblemCode, Severity},
-    status::{LogStatus, RangeStatus},
+use crate::{
+    api::protocol::{
+        problem::{Problem, ProblemCode, Severity},
+        status::{LogStatus, RangeStatus, SessionCounts},
+    },
+    config::{Held, ImportRule, Intent, Step},
 };
 
 /// Routes in trouble that are remembered, as examples.
@@ -75,6 +78,47 @@ impl Troubled {
     fn example(&self, state: State) -> Option<&RouteOutcome> {
         self.0.values().find(|outcome| outcome.state == Some(state))
     }
+}
+
+/// A configuration that is not applied because it would take too much away.
+#[must_use]
+pub(super) fn of_pending(held: &Held) -> Problem {
+    let message = format!(
+        "the newest configuration is pending: it would take away {}, and what was in force before still is",
+        held.takes_away.join(", ")
+    );
+    let remedy = "put back what is missing, or say that it is meant: `siskin reload --force` (a restart applies it too)";
+    error(ProblemCode::ConfigPending, message, remedy)
+}
+
+/// Nothing to do is not health: with nobody to talk to, and with nothing anybody could bring, every count is 0 of 0.
+/// That no peer is configured at all has a code of its own.
+#[must_use]
+pub(super) fn of_emptiness(intent: &Intent, sessions: &SessionCounts) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let wanted = !intent.mesh.nodes.is_empty() || !intent.peers.is_empty();
+    if wanted && sessions.configured <= sessions.disabled {
+        let (message, remedy) = match sessions.disabled {
+            0 => (
+                "nobody has connected from a range",
+                "see that a host of it does, and that TCP port 179 passes",
+            ),
+            _ => ("every peer is shut down", "`siskin enable PEER`, or enabled = true in the configuration"),
+        };
+        problems.push(error(ProblemCode::NoSessions, message, remedy));
+    }
+    if intent.pools.is_empty() && !outside_pools(intent) {
+        let message = "no pool is configured, so that nothing a peer announces can be accepted";
+        let remedy = "write [[pools]], or an `import` that takes more than pools";
+        problems.push(error(ProblemCode::NoPools, message, remedy));
+    }
+    problems
+}
+
+/// Whether some peer may bring what lies in no pool.
+fn outside_pools(intent: &Intent) -> bool {
+    let more = |step: &Step<ImportRule>| !matches!(step, Step::Word(ImportRule::Pools | ImportRule::None));
+    intent.peers.values().any(|peer| peer.import.iter().any(more))
 }
 
 /// Ranges that had to turn somebody away, and still would.

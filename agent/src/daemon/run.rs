@@ -1,6 +1,6 @@
 //! The daemon's life: start, main loop, end.
 
-use std::{io, path::Path, process::ExitCode, time::Duration};
+use std::{io, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use bgp::{
     net::{Outputs, SpeakerOptions},
@@ -13,7 +13,7 @@ use tokio::{
     net::TcpListener,
     runtime,
     sync::mpsc,
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tracing::{error, info, warn};
@@ -23,7 +23,7 @@ use super::{
     logging::{self, LevelHandle},
     panics, plan,
     problems::error as problem,
-    reload,
+    reload::{ORDERS, Order, Reloading},
     signals::{Caught, Signals, notify, watchdog_interval},
     state::{Daemon, Parts},
     stop, watch,
@@ -39,7 +39,7 @@ use crate::{
         socket::ApiSocket,
     },
     cli::{EXIT_FAILED, args::RunArgs, commands::Failure},
-    config::{Inputs, Intent, Loaded, REDETECT_INTERVAL, Reloader, ThisHost, Watch, load},
+    config::{Inputs, Intent, Loaded, Reloader, ThisHost, Watch, load},
     http,
 };
 
@@ -93,10 +93,9 @@ fn raise_file_limit() {
 
 struct Running {
     daemon: Daemon,
-    reloader: Option<Reloader>,
-    watch: Watch<ThisHost>,
-    level: LevelHandle,
     control: mpsc::Receiver<StopMode>,
+    /// The task that reads the configuration again; it ends before the daemon stops.
+    reloading: AbortHandle,
     tasks: JoinSet<&'static str>,
 }
 
@@ -119,7 +118,8 @@ impl Running {
             return Err(fatal(error));
         }
         let (control, controls) = mpsc::channel(1);
-        let files = loaded.files.clone();
+        let (orders, ordered) = mpsc::channel(ORDERS);
+        let loaded = Arc::new(loaded);
         let daemon = Daemon::new(Parts {
             mode,
             speaker,
@@ -127,17 +127,16 @@ impl Running {
             fib,
             tunnel: tunnel.as_ref().ok().cloned().flatten(),
             control,
-            loaded: loaded.clone(),
+            orders,
+            loaded: Arc::clone(&loaded),
             source: source(&inputs),
         });
-        let mut running = Self {
-            daemon,
-            reloader: Some(Reloader::new(inputs, loaded)),
-            watch: Watch::new(ThisHost, &files),
-            level,
-            control: controls,
-            tasks: JoinSet::new(),
-        };
+        let watch = Watch::new(ThisHost, &loaded.files).await;
+        let reloader = Reloader::new(inputs, loaded);
+        let reloading = Reloading { daemon: daemon.clone(), reloader, watch, level, orders: ordered };
+        let mut tasks = JoinSet::new();
+        let reloading = tasks.spawn(named("configuration", reloading.run()));
+        let mut running = Self { daemon, control: controls, reloading, tasks };
         flows::remember_adopted(&running.daemon).await;
         running.note_failures(adopted, tunnel.err());
         running.spawn_flows(outputs, fib_events);
@@ -206,6 +205,7 @@ impl Running {
         let Some(mode) = self.until_stopped(&mut signals, on_signal).await else {
             return ExitCode::from(EXIT_FAILED);
         };
+        self.reloading.abort();
         self.tasks.detach_all();
         tokio::select! {
             () = stop::stop(&self.daemon, mode) => ExitCode::SUCCESS,
@@ -236,19 +236,14 @@ impl Running {
     async fn until_stopped(&mut self, signals: &mut Signals, on_signal: StopMode) -> Option<StopMode> {
         let watchdog = watchdog_interval();
         let mut beat = Instant::now();
-        let mut look = Instant::now() + REDETECT_INTERVAL;
         loop {
             tokio::select! {
                 mode = self.control.recv() => return Some(mode.unwrap_or_default()),
                 caught = signals.next() => match caught {
                     Caught::Stop => return Some(on_signal),
-                    Caught::Reload => self.reload().await?,
+                    // Where no more orders are taken, one that waits does what this one would.
+                    Caught::Reload => _ = self.daemon.orders.try_send(Order::default()),
                 },
-                () = self.watch.changed() => self.reload().await?,
-                () = sleep_until(look) => {
-                    look = Instant::now() + REDETECT_INTERVAL;
-                    self.reload().await?;
-                }
                 () = sleep_until(beat), if watchdog.is_some() => {
                     beat = Instant::now() + watchdog.unwrap_or(HEARTBEAT);
                     self.heartbeat().await;
@@ -261,19 +256,6 @@ impl Running {
                 }
             }
         }
-    }
-
-    async fn reload(&mut self) -> Option<()> {
-        let reloader = self.reloader.take()?;
-        if let Ok(now) = NotifyState::monotonic_usec_now() {
-            notify(&[NotifyState::Reloading, now]);
-        }
-        let (reloader, outcome) = reload::read(reloader).await.ok()?;
-        reload::take(&self.daemon, &reloader, outcome, &self.level).await;
-        self.watch.set_files(&reloader.files());
-        self.reloader = Some(reloader);
-        notify(&[NotifyState::Ready]);
-        Some(())
     }
 
     /// Tells the service manager that the loop turns and the speaker answers.

@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bgp::{config::SpeakerConfig, net::SpeakerHandle};
@@ -15,14 +15,14 @@ use ipip::TunnelHandle;
 use ipnet::IpNet;
 use tokio::sync::{Notify, mpsc};
 
-use super::{events::Hub, known::Known, problems::Troubled};
+use super::{events::Hub, known::Known, problems::Troubled, reload::Order};
 use crate::{
     api::protocol::{
         StopMode,
         problem::{Problem, ProblemCode},
         status::RunMode,
     },
-    config::Loaded,
+    config::{Held, Loaded},
 };
 
 /// The running daemon, as its tasks and its clients hold it.
@@ -47,6 +47,8 @@ pub(super) struct Inner {
     pub guard_news: Notify,
     /// Tells the main loop to stop.
     pub control: mpsc::Sender<StopMode>,
+    /// Asks for the configuration to be read again.
+    pub orders: mpsc::Sender<Order>,
     board: Mutex<Board>,
     known: Mutex<Known>,
     troubled: Mutex<Troubled>,
@@ -69,6 +71,10 @@ pub(super) struct Board {
     pub reloads: u64,
     /// Why the newest content was refused.
     pub refused: Option<String>,
+    /// The change that the newest content asks for and that waits for consent.
+    pub held: Option<Held>,
+    /// When the content was last found valid and in force.
+    pub last_success: SystemTime,
     /// What went wrong at start and is still so, by code.
     pub notices: BTreeMap<ProblemCode, Problem>,
 }
@@ -87,13 +93,16 @@ impl Daemon {
             tunnel: parts.tunnel,
             guard_news: Notify::new(),
             control: parts.control,
+            orders: parts.orders,
             board: Mutex::new(Board {
-                loaded: Arc::new(parts.loaded),
+                loaded: parts.loaded,
                 source: parts.source,
                 speaker: Arc::new(parts.speaker_config),
                 read: Instant::now(),
                 reloads: 0,
                 refused: None,
+                held: None,
+                last_success: SystemTime::now(),
                 notices: BTreeMap::new(),
             }),
             known: Mutex::new(known),
@@ -182,8 +191,10 @@ pub(super) struct Parts {
     pub tunnel: Option<TunnelHandle>,
     /// Tells the main loop to stop.
     pub control: mpsc::Sender<StopMode>,
+    /// Asks for the configuration to be read again.
+    pub orders: mpsc::Sender<Order>,
     /// The configuration.
-    pub loaded: Loaded,
+    pub loaded: Arc<Loaded>,
     /// Where it comes from, in words.
     pub source: String,
 }

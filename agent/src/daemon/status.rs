@@ -1,6 +1,9 @@
 //! The daemon on one screen.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use bgp::{
     config::AdminState,
@@ -28,8 +31,8 @@ use crate::{
         ApiError,
         problem::{Problem, ProblemCode},
         status::{
-            ConfigStatus, FibCounts, GuardDrops, Health, KernelStatus, RangeStatus, RestartState,
-            RestartStatus, RibCounts, RouteCounts, RunMode, SessionCounts, Status,
+            ConfigStatus, FibCounts, GuardDrops, Health, KernelStatus, PendingChange, RangeStatus,
+            RestartState, RestartStatus, RibCounts, RouteCounts, RunMode, SessionCounts, Status,
             TunnelStatus as TunnelView,
         },
     },
@@ -68,6 +71,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         |name: &str| peers.iter().any(|p| p.name == name && p.state == SessionState::Established);
     problems.extend(problems::of_bfd(&bfd, established));
     problems.extend(problems::of_ranges(&ranges));
+    problems.extend(problems::of_emptiness(&board.loaded.intent, &sessions(&peers)));
     problems.extend(problems::of_keys(&board.speaker));
     problems.extend(health::of_peers(board.speaker.peers.len(), board.speaker.ranges.len()));
     problems.extend(health::of_sessions(&rows, settling));
@@ -159,6 +163,11 @@ fn config(board: &Board) -> ConfigStatus {
         age: board.read.elapsed().as_secs(),
         reloads: board.reloads,
         refused: board.refused.clone(),
+        pending: board
+            .held
+            .as_ref()
+            .map(|held| PendingChange { takes_away: held.takes_away.clone(), changes: held.changes.clone() }),
+        last_success: board.last_success.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         pending_restart: board.loaded.pending.iter().map(|p| p.key.clone()).collect(),
     }
 }
@@ -236,6 +245,7 @@ fn all_problems(
             "correct it; it is read again when it changes",
         ));
     }
+    list.extend(board.held.as_ref().map(problems::of_pending));
     list.extend(board.loaded.warnings.iter().map(|w| {
         let what = if w.key.is_empty() { w.what.clone() } else { format!("{}: {}", w.key, w.what) };
         warning(ProblemCode::Configuration, what, w.remedy.clone()).about(&w.key)

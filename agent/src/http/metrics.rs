@@ -85,6 +85,25 @@ impl Snapshot {
             "1 while the newest configuration is refused as invalid.",
             [(NO_LABELS, refused)],
         )?;
+        let pending = i64::from(s.config.pending.is_some());
+        gauges(
+            e,
+            "config_pending",
+            "1 while a change of the configuration waits for `siskin reload --force`.",
+            [(NO_LABELS, pending)],
+        )?;
+        gauges(
+            e,
+            "config_last_reload_successful",
+            "1 if the newest configuration is in force.",
+            [(NO_LABELS, i64::from(refused + pending == 0))],
+        )?;
+        gauges(
+            e,
+            "config_last_reload_success_timestamp_seconds",
+            "When the newest configuration was last found to be in force.",
+            [(NO_LABELS, signed(s.config.last_success))],
+        )?;
         let healthy = i64::from(s.healthy);
         gauges(e, "healthy", "1 while `siskin status --check` exits 0.", [(NO_LABELS, healthy)])?;
         let ready = i64::from(s.is_ready());

@@ -1,5 +1,7 @@
 //! What is behind each path.
 
+use std::collections::BTreeSet;
+
 use axum::{
     Router,
     extract::{Query, State},
@@ -152,6 +154,11 @@ fn readiness(status: &Status, verbose: bool) -> (StatusCode, String) {
         Some(reason) => format!("[-]{} failed: {reason}\n", check.name),
     };
     let mut text: String = status.readiness.iter().map(line).collect();
+    let codes: BTreeSet<&str> = status.problems.iter().map(|problem| problem.code.name()).collect();
+    if !codes.is_empty() {
+        let codes: Vec<_> = codes.into_iter().collect();
+        text.push_str(&format!("problems: {}\n", codes.join(", ")));
+    }
     text.push_str(if ready { "readyz check passed\n" } else { "readyz check failed\n" });
     (code, text)
 }

@@ -43,7 +43,7 @@ fn intent(address: &str, mesh: &[&str], pool: &str, set: &[&str]) -> Intent {
         set: set.iter().map(ToString::to_string).collect(),
         ..Flags::default()
     };
-    load(&Inputs { flags, environment: BTreeMap::new(), file: None }, &NoHost).unwrap().intent
+    load(&Inputs { flags, environment: BTreeMap::new(), ..Inputs::default() }, &NoHost).unwrap().intent
 }
 
 fn scenario(pool: &str) -> SpeakerConfig {

@@ -4,6 +4,7 @@
 //! texts; a route of the kernel has the keys of `ip -j route`.
 
 pub mod bfd;
+pub mod config;
 pub mod event;
 pub mod explain;
 pub mod fib;
@@ -94,6 +95,12 @@ pub enum Request {
     },
     /// One [`ConfigView`]: the configuration in force.
     Config,
+    /// Reads the configuration again; one [`config::Reloaded`].
+    Reload {
+        /// Whether a change is applied that would otherwise stay pending.
+        #[serde(default)]
+        force: bool,
+    },
     /// One [`Version`].
     Version,
 }
@@ -118,6 +125,8 @@ impl Request {
             Self::MrtDump { file } => Some(format!("mrt dump {}", file.display())),
             Self::Disable { peer, .. } => Some(format!("disable {peer}")),
             Self::Enable { peer } => Some(format!("enable {peer}")),
+            Self::Reload { force: false } => Some("reload".to_owned()),
+            Self::Reload { force: true } => Some("reload --force".to_owned()),
             Self::Stop { mode: StopMode::Keep } => Some("stop".to_owned()),
             Self::Stop { mode: StopMode::Drain } => Some("stop --drain".to_owned()),
         }

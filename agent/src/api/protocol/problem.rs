@@ -86,6 +86,8 @@ problem_codes! {
     BfdNotListening = "bfd_not_listening",
     /// A BMP collector is not reached.
     BmpCollectorDown = "bmp_collector_down",
+    /// The newest content of the configuration would take too much away to be applied unasked.
+    ConfigPending = "config_pending",
     /// The newest content of the configuration is not valid.
     ConfigRefused = "config_refused",
     /// Something in the configuration is doubtful.
@@ -128,8 +130,12 @@ problem_codes! {
     NftUnsupported = "nft_unsupported",
     /// No peer is configured, and no range.
     NoPeers = "no_peers",
+    /// No pool is configured, and no peer could bring anything else.
+    NoPools = "no_pools",
     /// The process may not configure the network.
     NoPrivilege = "no_privilege",
+    /// Every peer is shut down, or none has connected from a range.
+    NoSessions = "no_sessions",
     /// No connections are accepted on an address.
     NotListening = "not_listening",
     /// A range has as many peers as it may, and others were refused.

@@ -202,9 +202,24 @@ pub struct ConfigStatus {
     /// Why the newest content was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// The change that the newest content asks for and that waits for `siskin reload --force`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingChange>,
+    /// When the content was last found valid and in force: seconds since 1970.
+    #[serde(default)]
+    pub last_success: u64,
     /// Keys whose new values wait for a restart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending_restart: Vec<String>,
+}
+
+/// A change of the configuration that would take too much away to be applied unasked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingChange {
+    /// What it would leave nothing of.
+    pub takes_away: Vec<String>,
+    /// All that it changes, a line each.
+    pub changes: Vec<String>,
 }
 
 /// Sessions by state.

@@ -6,6 +6,7 @@ pub mod fib;
 pub mod monitor;
 pub mod peers;
 pub mod policies;
+pub mod reload;
 pub mod routes;
 pub mod status;
 

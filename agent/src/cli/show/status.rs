@@ -65,6 +65,12 @@ fn config(c: &ConfigStatus) -> Vec<String> {
     if let Some(refused) = &c.refused {
         lines.push(format!("the newest content was refused, the one before stays in force: {refused}"));
     }
+    if let Some(pending) = &c.pending {
+        let takes_away = pending.takes_away.join(", ");
+        lines.push(format!(
+            "pending: the newest content would take away {takes_away}; `siskin reload --force` applies it"
+        ));
+    }
     if !c.pending_restart.is_empty() {
         lines.push(format!("waiting for a restart: {}", c.pending_restart.join(", ")));
     }

@@ -21,6 +21,9 @@ pub(super) fn layer(name: &str, text: &str) -> Layer {
         (root, errors) if errors.is_empty() => reader.sections(root.get_ref()),
         (_, errors) => errors.iter().for_each(|error| reader.syntax(error)),
     }
+    if reader.layer.values.is_empty() && reader.layer.problems.is_empty() {
+        reader.problem(0, "", silent(text));
+    }
     reader.layer
 }
 
@@ -174,6 +177,15 @@ impl FileReader<'_> {
             }
         }
     }
+}
+
+/// A full disk, a crashed editor and a truncated ConfigMap leave such a file; nobody writes one.
+fn silent(text: &str) -> Fault {
+    let what = match text.trim_start_matches('\u{feff}').trim().is_empty() {
+        true => "the file is empty",
+        false => "the file says nothing: no key is set in it",
+    };
+    Fault::new(what, "write it anew; without a file, leave out -c FILE")
 }
 
 fn shape_fault(shape: Shape, name: &str) -> Fault {

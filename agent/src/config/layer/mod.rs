@@ -65,7 +65,7 @@ pub(super) fn merged(inputs: &Inputs, text: Option<&str>) -> (Map<String, Value>
     let layers = [
         defaults::layer(),
         calico::layer(&inputs.environment),
-        file::layer(&inputs.file_name(), text.unwrap_or_default()),
+        text.map(|text| file::layer(&inputs.file_name(), text)).unwrap_or_default(),
         environment::layer(&inputs.environment),
         flags::layer(&inputs.flags),
     ];

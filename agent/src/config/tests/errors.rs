@@ -313,3 +313,34 @@ fn a_mark_that_a_peer_would_not_be_sent_is_warned_of() {
     assert_eq!(lost(format!("{peer}send_communities = [\"large\"]\ngraceful_shutdown = false\n")), 0);
     assert_eq!(lost(format!("{peer}send_communities = [\"standard\"]\n")), 0);
 }
+
+#[test]
+fn a_file_that_says_nothing_is_an_error() {
+    for text in ["", "\n \t\r\n", "\u{feff}"] {
+        let error = load(&inputs(&[], Flags::default()), &FakeHost::with_file(text)).unwrap_err().to_string();
+        assert_eq!(
+            error, "siskin.toml:1:1: the file is empty; write it anew; without a file, leave out -c FILE",
+            "of {text:?}"
+        );
+    }
+    for text in ["# siskin\n", "[node]\n", "# all\n[bgp]\n# mesh = []\n[node]\n"] {
+        assert_eq!(
+            problems(text),
+            "siskin.toml:1:1: the file says nothing: no key is set in it; write it anew; without a file, leave out -c FILE",
+            "of {text:?}"
+        );
+    }
+}
+
+#[test]
+fn of_many_errors_twenty_are_shown_and_the_rest_is_counted() {
+    let text = format!("[bgp]\nmesh = [{}]", "\"x\",".repeat(20_000));
+    let shown = problems(&text);
+    assert_eq!(shown.lines().count(), 21);
+    assert_eq!(shown.lines().last(), Some("and 19980 more"));
+    let blocks: String = (0..100).map(|n| format!("\"172.16.{n}.0/27\",")).collect();
+    let text = format!("[[pools]]\ncidr = \"172.16.0.0/16\"\n[local]\nblocks = [{blocks}]");
+    let warnings = warnings(&text);
+    assert_eq!(warnings.len(), 21);
+    assert_eq!(warnings.last().map(String::as_str), Some("default: 80 more warnings; mend these first"));
+}

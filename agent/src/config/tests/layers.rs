@@ -1,7 +1,8 @@
 use super::*;
 
 fn load_layers(environment: &[(&str, &str)], file: &str, flags: Flags) -> Result<Loaded, ConfigError> {
-    load(&inputs(environment, flags), &FakeHost::with_file(file))
+    let file_name = inputs_of(file).file;
+    load(&Inputs { file: file_name, ..inputs(environment, flags) }, &FakeHost::with_file(file))
 }
 
 /// The origin and the value of a key.
@@ -155,7 +156,7 @@ proptest::proptest! {
         environment.extend(ours.map(|asn| ("SISKIN__NODE__ASN".to_owned(), asn.to_string())));
         let text = file.map(|asn| format!("[node]\nasn = {asn}")).unwrap_or_default();
         let flags = Flags { asn: flag.map(|asn| asn.to_string()), ..Flags::default() };
-        let inputs = Inputs { file: Some(FILE.into()), environment, flags };
+        let inputs = Inputs { environment, flags, ..inputs_of(&text) };
         let loaded = load(&inputs, &FakeHost::with_file(&text)).unwrap();
         let wanted = flag.or(ours).or(file).or(calico).unwrap_or(64512);
         proptest::prop_assert_eq!(loaded.intent.node.asn.0, wanted);

@@ -65,34 +65,36 @@ fn a_new_password_is_told_without_being_shown() {
 fn an_invalid_file_is_refused_once_and_what_runs_goes_on() {
     let mut host = FakeHost::with_file(RUNNING);
     let inputs = inputs(&[], Flags::default());
-    let mut reloader = Reloader::new(inputs.clone(), load(&inputs, &host).unwrap());
-    assert!(matches!(reloader.reload(&host), Outcome::Unchanged));
+    let mut reloader = Reloader::new(inputs.clone(), load(&inputs, &host).unwrap().into());
+    assert!(matches!(reloader.reload(&host, Consent::Needed), Outcome::Unchanged));
     let running = reloader.loaded().intent.clone();
 
     host = host.file(FILE, "[bgp]\nhold_tim");
-    assert!(matches!(reloader.reload(&host), Outcome::Refused(_)));
-    assert!(matches!(reloader.reload(&host), Outcome::Unchanged));
+    assert!(matches!(reloader.reload(&host, Consent::Needed), Outcome::Refused(_)));
+    assert!(matches!(reloader.reload(&host, Consent::Needed), Outcome::Unchanged));
     assert!(reloader.refused().is_some());
     assert_eq!(reloader.loaded().intent, running);
 
     host = host.file(FILE, &RUNNING.replace("Always", "Never"));
-    assert!(matches!(reloader.reload(&host), Outcome::Changed(_)));
+    assert!(matches!(reloader.reload(&host, Consent::Needed), Outcome::Changed(_)));
     assert!(reloader.refused().is_none());
 }
 
 #[test]
 fn a_detected_address_changes_but_never_to_none() {
     let mut host = FakeHost::with_file("");
-    let inputs = inputs(&[], Flags::default());
-    let mut reloader = Reloader::new(inputs.clone(), load(&inputs, &host).unwrap());
+    let inputs = inputs_of("");
+    let mut reloader = Reloader::new(inputs.clone(), load(&inputs, &host).unwrap().into());
 
     host.interfaces = vec![interface(2, "eth0", &["192.168.92.7/24"])];
-    let Outcome::Changed(change) = reloader.reload(&host) else { panic!("the address changed") };
+    let Outcome::Changed(change) = reloader.reload(&host, Consent::Needed) else {
+        panic!("the address changed")
+    };
     assert_eq!(change.warnings, ["node.address has changed: sessions bound to it start anew"]);
     assert!(change.applied.contains(&"node.address: 192.168.92.128/24 -> 192.168.92.7/24".to_owned()));
 
     host.interfaces = Vec::new();
-    assert!(matches!(reloader.reload(&host), Outcome::Refused(_)));
+    assert!(matches!(reloader.reload(&host, Consent::Needed), Outcome::Refused(_)));
     assert_eq!(reloader.loaded().intent.node.address, Some("192.168.92.7/24".parse().unwrap()));
 }
 
@@ -100,11 +102,98 @@ fn a_detected_address_changes_but_never_to_none() {
 fn a_change_that_waits_is_told_once() {
     let mut host = FakeHost::with_file(RUNNING);
     let inputs = inputs(&[], Flags::default());
-    let mut reloader = Reloader::new(inputs.clone(), load(&inputs, &host).unwrap());
+    let mut reloader = Reloader::new(inputs.clone(), load(&inputs, &host).unwrap().into());
     host = host.file(FILE, &format!("{RUNNING}[kernel]\nmetric = 5"));
-    let Outcome::Changed(change) = reloader.reload(&host) else { panic!("the metric changed") };
+    let Outcome::Changed(change) = reloader.reload(&host, Consent::Needed) else {
+        panic!("the metric changed")
+    };
     assert!(change.applied.is_empty());
-    assert!(matches!(reloader.reload(&host), Outcome::Unchanged));
+    assert!(matches!(reloader.reload(&host, Consent::Needed), Outcome::Unchanged));
     assert_eq!(reloader.loaded().pending.len(), 1);
     assert!(show(reloader.loaded(), Origins::Hidden).contains("# kernel.metric: 0 runs, 5 needs a restart"));
+}
+
+#[test]
+fn a_password_that_gives_way_to_a_key_of_tcp_ao_is_a_change() {
+    let text = "[[peers]]\naddress = \"10.0.0.1\"\nasn = 1\npassword = \"one\"";
+    let ao = text.replace("password = \"one\"", "ao_key_file = \"/ao\"");
+    let host = FakeHost::with_file(&ao).file("/ao", "one");
+    let new = load(&inputs(&[], Flags::default()), &host).unwrap().intent;
+    assert_eq!(
+        Change::between(&intent(text), &new).applied,
+        ["peers[10.0.0.1].password: TCP MD5 -> TCP-AO with hmac-sha1, sends 1, receives 1"]
+    );
+}
+
+/// What each change would leave nothing of.
+const GRAVE: &[(&str, &str, &str)] = &[
+    (
+        "[node]\nrouter_id = \"hash\"\naddress6 = \"fd00::128/64\"",
+        "[node]\nrouter_id = \"hash\"\naddress = \"none\"\naddress6 = \"fd00::128/64\"",
+        "node.address (192.168.92.128/24)",
+    ),
+    ("[node]\naddress6 = \"fd00::128/64\"", "[node]\nasn = 64512", "node.address6 (fd00::128/64)"),
+    ("[bgp]\nmesh = [\"192.168.92.2\", \"192.168.92.3\"]", "[bgp]\nmesh = []", "all 2 peers"),
+    ("[[peers]]\naddress = \"10.0.0.1\"\nasn = 1", "[bgp]\nmesh = []", "the only peer"),
+    ("[[peers]]\nrange = \"10.0.0.0/8\"\nasn = 1", "[bgp]\nmesh = [\"192.168.92.128\"]", "the only peer"),
+    (
+        "[[pools]]\ncidr = \"172.16.0.0/16\"\n[[pools]]\ncidr = \"172.17.0.0/16\"",
+        "[node]\nasn = 64512",
+        "all 2 pools",
+    ),
+    (
+        "[[pools]]\ncidr = \"172.16.0.0/16\"\n[local]\nblocks = [\"172.16.0.0/26\"]",
+        "[[pools]]\ncidr = \"172.16.0.0/16\"",
+        "the only local block",
+    ),
+];
+
+#[test]
+fn a_change_that_leaves_nothing_is_held_until_it_is_forced() {
+    for (running, new, taken) in GRAVE {
+        let inputs = inputs(&[], Flags::default());
+        let before = FakeHost::with_file(running);
+        let after = FakeHost::with_file(new);
+        let loaded = load(&inputs, &before).unwrap_or_else(|e| panic!("{e}\n{running}"));
+        let intent = loaded.intent.clone();
+        let mut reloader = Reloader::new(inputs, loaded.into());
+
+        let outcome = reloader.reload(&after, Consent::Needed);
+        let Outcome::Held(held) = outcome else { panic!("{taken}: {outcome:?}") };
+        assert_eq!(held.takes_away, [*taken]);
+        assert!(!held.changes.is_empty());
+        assert_eq!(reloader.loaded().intent, intent, "what runs goes on");
+        assert!(matches!(reloader.reload(&after, Consent::Needed), Outcome::Unchanged), "told once");
+        assert!(reloader.held().is_some(), "and still held");
+
+        assert!(matches!(reloader.reload(&before, Consent::Needed), Outcome::Unchanged));
+        assert!(reloader.held().is_none(), "the file says again what runs");
+
+        assert!(matches!(reloader.reload(&after, Consent::Given), Outcome::Changed(_)), "forced");
+        assert!(reloader.held().is_none());
+        assert_ne!(reloader.loaded().intent, intent);
+    }
+}
+
+#[test]
+fn a_file_that_becomes_invalid_is_no_longer_pending() {
+    let inputs = inputs(&[], Flags::default());
+    let loaded = load(&inputs, &FakeHost::with_file(RUNNING)).unwrap();
+    let mut reloader = Reloader::new(inputs, loaded.into());
+    let without_peers = RUNNING.replace("\"192.168.92.129\"", "");
+    assert!(matches!(
+        reloader.reload(&FakeHost::with_file(&without_peers), Consent::Needed),
+        Outcome::Held(_)
+    ));
+    assert!(matches!(reloader.reload(&FakeHost::with_file(""), Consent::Needed), Outcome::Refused(_)));
+    assert!(reloader.held().is_none() && reloader.refused().is_some());
+    assert!(
+        matches!(reloader.reload(&FakeHost::with_file(""), Consent::Given), Outcome::Unchanged),
+        "never forced"
+    );
+    assert!(matches!(
+        reloader.reload(&FakeHost::with_file(&without_peers), Consent::Needed),
+        Outcome::Held(_)
+    ));
+    assert!(reloader.held().is_some() && reloader.refused().is_none());
 }
