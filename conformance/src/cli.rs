@@ -21,7 +21,7 @@ use crate::{
     node,
     run::Outcome,
     suite::{self, Mode},
-    topology::Topology,
+    topology::{Files, Topology, file_of},
     ui, wiretap,
 };
 
@@ -37,17 +37,19 @@ pub struct Cli {
 enum Action {
     /// Start a lab and leave it running
     Up {
-        /// The topology file
+        /// The topology file, or a folder with one
+        #[arg(default_value = ".")]
         file: PathBuf,
     },
     /// End a lab and remove every trace of it
     Down {
-        /// The topology file
+        /// The topology file, or a folder with one
+        #[arg(default_value = ".")]
         file: PathBuf,
     },
     /// Run a command in a node of a running lab
     Exec {
-        /// The topology file
+        /// The topology file, or a folder with one
         file: PathBuf,
         /// The node
         node: String,
@@ -99,7 +101,8 @@ enum Action {
     },
     /// Draw a topology as a Mermaid flowchart
     Graph {
-        /// The topology file
+        /// The topology file, or a folder with one
+        #[arg(default_value = ".")]
         file: PathBuf,
     },
     /// Read captures of BGP with siskin and with tshark, and compare field by field
@@ -141,7 +144,9 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
             Action::Up { file } => up(&file),
-            Action::Down { file } => Lab::down(&Topology::read(&file)?).map(|()| ExitCode::SUCCESS),
+            Action::Down { file } => {
+                Lab::down(&Topology::open(&file, Files::MayBeMissing)?).map(|()| ExitCode::SUCCESS)
+            }
             Action::Exec { file, node, command } => exec(&file, &node, command),
             Action::Test { paths, only, full, list, json, time_limit } => {
                 let until =
@@ -155,7 +160,9 @@ impl Cli {
             Action::Demo { topology: None } => demo::prepare(),
             Action::Demo { topology: Some(file) } => demo::run(&file),
             Action::Graph { file } => {
-                ui::line(graph::mermaid(&Topology::read(&file)?).trim_end());
+                let topology = Topology::open(&file, Files::MayBeMissing)?;
+                topology.notes.iter().for_each(|note| ui::note(note));
+                ui::line(graph::mermaid(&topology).trim_end());
                 Ok(ExitCode::SUCCESS)
             }
             Action::Compare { files } => wiretap::compare(&files).map(|()| ExitCode::SUCCESS),
@@ -169,11 +176,14 @@ impl Cli {
 }
 
 fn up(file: &std::path::Path) -> Result<ExitCode> {
+    let file = &file_of(file)?;
+    Topology::read(file)?;
     crate::lab::require_root()?;
     interrupt::listen()?;
     install::ensure_programs(install::LAB)?;
     install::ensure_programs(&programs_of(file)?)?;
     let topology = Topology::read(file)?;
+    topology.notes.iter().for_each(|note| ui::note(note));
     check_kernel(file)?;
     let lab = Lab::up(topology)?;
     for node in lab.nodes.values() {

@@ -13,14 +13,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
 use crate::{
     command::{command, feed, output, run},
     interrupt::{OnInterrupt, hold_off},
-    launch::Router,
-    node::Node,
-    topology::{End, Topology},
+    launch::{Router, frr},
+    node::{Node, init},
+    topology::{End, Kind, Topology},
     wiretap,
 };
 
@@ -33,6 +33,8 @@ pub struct Lab {
     pub topology: Topology,
     /// Its nodes by name.
     pub nodes: BTreeMap<String, Node>,
+    /// The `exec` commands that failed, and configurations that were not taken whole, each with its complaint.
+    pub complaints: Vec<String>,
 }
 
 /// Takes a lab down when the process that started it is gone.
@@ -55,8 +57,15 @@ impl Lab {
 
     /// As [`Self::up`], where nothing can have been left behind; after an error the caller removes what there is.
     pub fn build_up(topology: Topology) -> Result<Self> {
-        let mut lab = Self { topology, nodes: BTreeMap::new() };
-        lab.build()?;
+        let mut lab = Self { topology, nodes: BTreeMap::new(), complaints: Vec::new() };
+        if let Err(error) = lab.build() {
+            // The program that does not answer may only be waiting for one that has ended.
+            let words: Vec<_> = lab.nodes.values().flat_map(Node::last_words).collect();
+            return Err(match words.is_empty() || format!("{error:#}").contains(" ended at once ") {
+                true => error,
+                false => anyhow!("{error:#}\n{}", words.join("\n")),
+            });
+        }
         Ok(lab)
     }
 
@@ -68,7 +77,7 @@ impl Lab {
             let state = state_of(&topology.name).join("nodes").join(&config.name);
             nodes.insert(config.name.clone(), Node::attach(&topology, config, &state)?);
         }
-        Ok(Self { topology, nodes })
+        Ok(Self { topology, nodes, complaints: Vec::new() })
     }
 
     /// Ends everything the lab runs and removes every trace of it. Harmless when nothing runs.
@@ -101,7 +110,9 @@ impl Lab {
     }
 
     fn build(&mut self) -> Result<()> {
-        for config in self.topology.nodes.values() {
+        let (own, shared): (Vec<_>, Vec<_>) =
+            self.topology.nodes.values().partition(|config| config.shares.is_none());
+        for config in own.into_iter().chain(shared) {
             let state = state_of(&self.topology.name).join("nodes").join(&config.name);
             let _gate = hold_off();
             fs::create_dir_all(&state)?;
@@ -110,6 +121,7 @@ impl Lab {
         self.link()?;
         // Switches and pods first: their commands make the network the routers find.
         let (plain, routers): (Vec<_>, Vec<_>) = self.nodes.values().partition(|n| n.router == Router::None);
+        let mut complaints = Vec::new();
         for node in plain.iter().chain(&routers) {
             std::thread::sleep(node.config.startup_delay);
             if wiretap::listens(node) {
@@ -118,21 +130,47 @@ impl Lab {
             for service in node.services() {
                 node.start(&service).with_context(|| format!("node {}", node.config.name))?;
             }
+            let taken = node.log("vtysh");
+            if node.router == Router::Frr && taken.contains(frr::NOT_TAKEN) {
+                complaints.push(format!("node {}: {}", node.config.name, taken.trim().replace('\n', "; ")));
+            }
             for argv in &node.config.exec {
                 let done = node.run(argv)?;
-                ensure!(
-                    done.status.success(),
-                    "node {}: `exec`: {}: {}",
-                    node.config.name,
-                    argv.join(" "),
-                    crate::command::words(&done)
-                );
+                if !done.status.success() {
+                    let (name, words) = (&node.config.name, crate::command::words(&done));
+                    complaints.push(format!(
+                        "node {name}: `exec`: {}: {} {words}",
+                        argv.join(" "),
+                        done.status
+                    ));
+                }
             }
+        }
+        // As under containerlab, a command that fails is logged and the lab goes on.
+        complaints.iter().for_each(|complaint| crate::ui::complain(complaint));
+        self.complaints = complaints;
+        Ok(())
+    }
+
+    /// Makes the bridges of nodes that are one.
+    fn bridges(&self) -> Result<()> {
+        for node in self.nodes.values().filter(|node| node.config.kind == Kind::Bridge) {
+            let name = self.bridge_of(&node.config.name);
+            node.ip(["link", "add", &name, "type", "bridge"])?;
+            node.ip(["link", "set", &name, "up"])?;
         }
         Ok(())
     }
 
+    /// The name of the bridge in a node that is one: its own, where the kernel takes it and no port has it.
+    fn bridge_of(&self, node: &str) -> String {
+        let mut ends = self.topology.links.iter().flat_map(|link| &link.ends);
+        let taken = ends.any(|end| end.node == node && end.interface == node);
+        if taken || node.len() > 15 { "bridge".to_owned() } else { node.to_owned() }
+    }
+
     fn link(&self) -> Result<()> {
+        self.bridges()?;
         let mut settings: BTreeMap<&str, String> = BTreeMap::new();
         for link in &self.topology.links {
             let [a, b] = &link.ends;
@@ -143,7 +181,15 @@ impl Lab {
             let peer = [&b.interface, "mtu", &mtu, "netns", &right];
             output(&mut command("ip", words.into_iter().chain(peer)))?;
             for end in [a, b] {
-                settings.entry(&end.node).or_default().push_str(&configure(end));
+                let lines = settings.entry(&end.node).or_default();
+                lines.push_str(&configure(end));
+                if self.topology.nodes.get(&end.node).is_some_and(|node| node.kind == Kind::Bridge) {
+                    lines.push_str(&format!(
+                        "link set {} master {}\n",
+                        end.interface,
+                        self.bridge_of(&end.node)
+                    ));
+                }
             }
         }
         for node in self.nodes.values() {
@@ -208,10 +254,30 @@ fn clean(lab: &str) -> Result<()> {
             remove_namespace(&namespace)?;
         }
     }
+    for entry in fs::read_dir(state.join("nodes")).into_iter().flatten() {
+        remove_made(&fs::read_to_string(entry?.path().join(init::MADE)).unwrap_or_default());
+    }
     fs::remove_dir_all(&state).with_context(|| format!("cannot remove {}", state.display()))?;
     // The folder of all labs goes with the last one; until then it is not empty, and stays.
     fs::remove_dir(STATE).ok();
     Ok(())
+}
+
+/// Removes the empty folders and files that had to be made on the host for a node's binds.
+fn remove_made(places: &str) {
+    fn remove(place: &Path) {
+        for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+            remove(&entry.path());
+        }
+        let empty = fs::symlink_metadata(place).is_ok_and(|about| about.is_file() && about.len() == 0);
+        // A folder that is not empty is somebody else's by now, and stays.
+        if empty {
+            fs::remove_file(place).ok()
+        } else {
+            fs::remove_dir(place).ok()
+        };
+    }
+    places.lines().map(Path::new).for_each(remove);
 }
 
 fn remove_namespace(namespace: &str) -> Result<()> {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     launch::Router,
     stage,
     stream::Case,
-    topology::Topology,
+    topology::{Topology, is_topology},
     ui, wiretap,
 };
 
@@ -204,8 +204,15 @@ impl Job {
         if !story.cases.is_empty() {
             ui::line(&ui::indent(&Case::table(&story.cases), 2));
         }
-        wiretap::keep(&lab, &self.title)?;
+        wiretap::keep(&lab, &self.title, &expect.silent)?;
         outcome?;
+        let failed = lab.complaints.len();
+        ensure!(
+            failed == expect.failing_execs,
+            "{failed} commands of `exec` or configurations failed, {} must: {}",
+            expect.failing_execs,
+            lab.complaints.join("; ")
+        );
         match guest::inside() {
             // Emulated, tshark takes its time; the host sees the same files.
             true => Ok(()),
@@ -295,7 +302,7 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>> {
         let entry = entry?.path();
         if entry.is_dir() {
             found.extend(find(&entry)?);
-        } else if entry.to_string_lossy().ends_with(".clab.yml") {
+        } else if is_topology(&entry) {
             found.push(entry);
         }
     }

@@ -24,8 +24,11 @@ pub struct Exec {
     pub status: i32,
     /// Text its output must contain.
     pub prints: Option<String>,
-    /// Text its output must not contain.
+    /// Text its output, which must not be empty, must not contain.
     pub never_prints: Option<String>,
+    /// Its output must be empty.
+    #[serde(default)]
+    pub prints_nothing: bool,
 }
 
 impl Exec {
@@ -35,18 +38,29 @@ impl Exec {
             let done = lab.node(name)?.run(["sh", "-c", &self.run])?;
             let text = words(&done);
             let status = done.status.code().unwrap_or(-1);
-            let complaint = if status != self.status {
-                format!("{name}: status {status} instead of {}:\n{text}", self.status)
-            } else if let Some(part) = self.prints.as_ref().filter(|part| !text.contains(*part)) {
-                format!("{name}: the output has no {part:?}:\n{text}")
-            } else if let Some(part) = self.never_prints.as_ref().filter(|part| text.contains(*part)) {
-                format!("{name}: the output has {part:?}:\n{text}")
-            } else {
-                continue;
-            };
-            return Ok(Verdict::fail(complaint));
+            if let Some(complaint) = self.complaint(status, &text) {
+                return Ok(Verdict::fail(format!("{name}: {complaint}")));
+            }
         }
         Ok(Verdict::pass())
+    }
+
+    /// What is wrong with a status and an output.
+    fn complaint(&self, status: i32, text: &str) -> Option<String> {
+        if status != self.status {
+            return Some(format!("status {status} instead of {}:\n{text}", self.status));
+        }
+        if let Some(part) = self.prints.as_ref().filter(|part| !text.contains(*part)) {
+            return Some(format!("the output has no {part:?}:\n{text}"));
+        }
+        if self.prints_nothing && !text.trim().is_empty() {
+            return Some(format!("the output is not empty:\n{text}"));
+        }
+        let part = self.never_prints.as_ref()?;
+        if text.trim().is_empty() {
+            return Some(format!("the output is empty, so that having no {part:?} proves nothing"));
+        }
+        text.contains(part).then(|| format!("the output has {part:?}:\n{text}"))
     }
 }
 
@@ -182,5 +196,28 @@ fn service(node: &Node, program: Option<&str>) -> Result<Service> {
             [only] => Ok(only.clone()),
             _ => bail!("{} runs {}; name one as `program`", node.config.name, known.join(", ")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(keys: &str, text: &str) -> String {
+        let exec: Exec = toml::from_str(&format!("node = \"a\"\nrun = \"x\"\n{keys}")).unwrap();
+        exec.complaint(0, text).unwrap_or_default()
+    }
+
+    #[test]
+    fn an_empty_output_proves_nothing_of_what_it_does_not_have() {
+        assert_eq!(complaint("never_prints = \"kept\"", "routes 3"), "");
+        assert!(complaint("never_prints = \"kept\"", "3 kept").starts_with("the output has \"kept\""));
+        assert!(complaint("never_prints = \"kept\"", " \n").contains("proves nothing"));
+    }
+
+    #[test]
+    fn an_output_that_must_be_empty_says_so() {
+        assert_eq!(complaint("prints_nothing = true", "\n"), "");
+        assert!(complaint("prints_nothing = true", "x").starts_with("the output is not empty"));
     }
 }

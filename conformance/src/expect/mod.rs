@@ -34,6 +34,10 @@ pub struct Expectations {
     pub variants: Vec<Variant>,
     /// Features the other daemon does not have, by their words in `interop::TOPICS`, and what is known of that.
     pub lacks: BTreeMap<String, String>,
+    /// Nodes with siskin that speak no BGP, so that their captures are empty.
+    pub silent: Vec<String>,
+    /// How many commands of the topology's `exec` fail, and configurations of FRR's that are not taken whole.
+    pub failing_execs: usize,
     /// The steps, in order.
     pub steps: Vec<Step>,
 }
@@ -82,12 +86,12 @@ pub struct Step {
 }
 
 /// What a check must do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Hold.
     Holds,
-    /// Fail: a control that proves the check can.
-    Fails,
+    /// Fail with a complaint that has this text in it: a control that proves the check can.
+    Fails(String),
 }
 
 /// The verbs of the step language.
@@ -147,6 +151,10 @@ struct File {
     #[serde(default)]
     lacks: BTreeMap<String, String>,
     #[serde(default)]
+    silent: Vec<String>,
+    #[serde(default)]
+    failing_execs: usize,
+    #[serde(default)]
     variant: Vec<Variant>,
     #[serde(default)]
     step: Vec<toml::Table>,
@@ -178,8 +186,8 @@ impl Expectations {
             variant.steps(&steps)?;
         }
         known(file.lacks.keys()).context("`lacks`")?;
-        let File { about, needs, set, lacks, variant: variants, .. } = file;
-        Ok(Self { about, needs, set, lacks, variants, steps })
+        let File { about, needs, set, lacks, silent, failing_execs, variant: variants, .. } = file;
+        Ok(Self { about, needs, set, lacks, silent, failing_execs, variants, steps })
     }
 }
 
@@ -198,7 +206,11 @@ fn read_step(mut table: toml::Table, within: f64) -> Result<Step> {
     let within = take(&mut table, "within")?.unwrap_or(within);
     let proves: Vec<String> = take(&mut table, "proves")?.unwrap_or_default();
     known(proves.iter()).context("`proves`")?;
-    let outcome = if take(&mut table, "fails")?.unwrap_or(false) { Outcome::Fails } else { Outcome::Holds };
+    let outcome = match take(&mut table, "fails")? {
+        Some(toml::Value::String(text)) if !text.is_empty() => Outcome::Fails(text),
+        Some(_) => bail!("`fails` names what the check must complain of, such as \"1 lost\""),
+        None => Outcome::Holds,
+    };
     let verbs: Vec<_> = table.keys().cloned().collect();
     let [verb] = verbs.as_slice() else {
         bail!("a step has exactly one verb, this one has {}: {}", verbs.len(), verbs.join(", "));
@@ -271,13 +283,13 @@ impl Verdict {
         Self::Fail { difference: difference.into(), prefixes: Vec::new() }
     }
 
-    /// Compares two sets of lines.
+    /// Compares two collections of lines, in whatever order; a line that is there twice counts twice.
     pub fn compare(expected: &[String], found: &[String]) -> Self {
-        let missing = expected.iter().filter(|line| !found.contains(line));
-        let extra = found.iter().filter(|line| !expected.contains(line));
+        let missing = beyond(expected, found);
+        let extra = beyond(found, expected);
         let mut prefixes = Vec::new();
         let mut difference = Vec::new();
-        for (sign, line) in missing.map(|l| ('-', l)).chain(extra.map(|l| ('+', l))) {
+        for (sign, line) in missing.iter().map(|l| ('-', l)).chain(extra.iter().map(|l| ('+', l))) {
             let prefix = line.split_whitespace().find(|w| w.contains('.') || w.contains(':'));
             prefixes.extend(prefix.map(str::to_owned));
             difference.push(format!("{sign} {line}"));
@@ -289,6 +301,19 @@ impl Verdict {
         prefixes.dedup();
         Self::Fail { difference: difference.join("\n"), prefixes }
     }
+}
+
+/// The lines of one collection that are left when each of the other has taken one away.
+fn beyond<'a>(lines: &'a [String], other: &[String]) -> Vec<&'a String> {
+    let mut others: Vec<_> = other.iter().collect();
+    let mut left = Vec::new();
+    for line in lines {
+        match others.iter().position(|o| *o == line) {
+            Some(place) => drop(others.swap_remove(place)),
+            None => left.push(line),
+        }
+    }
+    left
 }
 
 #[cfg(test)]
@@ -314,6 +339,7 @@ mod tests {
         assert!(
             error("[[step]]\nsleep = 1\n[[step]]\nslep = 1\n").contains("step 2: `slep`: unknown variant")
         );
+        assert!(error("[[step]]\nfails = true\nsleep = 1\n").contains("`fails` names what"));
         assert!(error("[[step]]\nkill = {}\n").contains("step 1: `kill`: missing field `node`"));
         assert!(error("[[step]]\nkill = {node = \"a\", x = 1}\n").contains("unknown field `x`"));
     }
@@ -326,5 +352,17 @@ mod tests {
         let Verdict::Fail { difference, prefixes } = verdict else { panic!("it must fail") };
         assert_eq!(difference, "- 10.0.0.0/8 a\n+ blackhole 10.1.0.0/16");
         assert_eq!(prefixes, ["10.0.0.0/8", "10.1.0.0/16"]);
+    }
+
+    #[test]
+    fn a_line_that_is_there_twice_is_not_the_line_once() {
+        let lines = |l: &[&str]| l.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+        let difference = |a: &[&str], b: &[&str]| match Verdict::compare(&lines(a), &lines(b)) {
+            Verdict::Pass(_) => String::new(),
+            Verdict::Fail { difference, .. } => difference,
+        };
+        assert_eq!(difference(&["a", "b"], &["a", "b", "a"]), "+ a");
+        assert_eq!(difference(&["a", "a", "b"], &["b", "a"]), "- a");
+        assert_eq!(difference(&["a", "b", "a"], &["b", "a", "a"]), "");
     }
 }

@@ -1,10 +1,10 @@
 //! Pings: a few that must be answered, and floods that run while other things happen.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Deserialize;
 
 use super::Verdict;
-use crate::{lab::Lab, launch::Service, node::Node};
+use crate::{lab::Lab, launch::Service};
 
 /// A few pings, all answered.
 #[derive(Clone, Debug, Deserialize)]
@@ -98,29 +98,27 @@ impl FloodEnds {
     /// Ends it and counts what was lost.
     pub fn finish(&self, flood: &Flood, lab: &Lab) -> Result<Verdict> {
         let node = lab.node(&flood.from)?;
-        let text = stop(node, &flood.service())?;
-        let tally = Tally::read(&text);
-        let lost = tally.lost(flood.every);
-        let words = format!("{} sent, {} answered, {lost} lost", tally.sent, tally.received);
-        if tally.received == 0 || lost > self.lost {
-            let gaps = tally.gaps.iter().take(5).map(|(from, to)| format!("{from}-{to}")).collect::<Vec<_>>();
-            return Ok(Verdict::fail(format!(
-                "{words}; missing numbers {}\n{}",
-                gaps.join(", "),
-                tail(&text)
-            )));
+        if let Some(status) = node.ended(&flood.service()) {
+            let end = node.log_tail(&flood.service(), 6);
+            return Ok(Verdict::fail(format!("the ping has ended early, with status {status}\n{end}")));
         }
-        Ok(Verdict::Pass(words))
+        node.kill(&flood.service(), "INT")?;
+        Ok(self.judge(&node.log(&flood.service()), flood.every))
     }
-}
 
-fn stop(node: &Node, service: &str) -> Result<String> {
-    if node.ended(service).is_none() {
-        node.kill(service, "INT")?;
+    fn judge(&self, text: &str, every: f64) -> Verdict {
+        let tally = Tally::read(text);
+        let lost = tally.lost(every);
+        let words = format!("{} sent, {} answered, {lost} lost", tally.sent, tally.received);
+        if tally.sent == 0 || tally.received == 0 {
+            return Verdict::fail(format!("{words}: that proves nothing\n{}", tail(text)));
+        }
+        if lost > self.lost {
+            let gaps = tally.gaps.iter().take(5).map(|(from, to)| format!("{from}-{to}")).collect::<Vec<_>>();
+            return Verdict::fail(format!("{words}; missing numbers {}\n{}", gaps.join(", "), tail(text)));
+        }
+        Verdict::Pass(words)
     }
-    let text = node.log(service);
-    let _ = text.lines().next().context("ping said nothing")?;
-    Ok(text)
 }
 
 fn tail(text: &str) -> String {
@@ -212,6 +210,17 @@ mod tests {
         assert_eq!(tally.lost(0.002), 1);
         assert_eq!(Tally::read(&output(1..=10, 500)).lost(0.002), 490);
         assert_eq!(tally.ttls, [62]);
+    }
+
+    #[test]
+    fn a_flood_without_totals_or_without_answers_proves_nothing() {
+        let end = FloodEnds { name: "a".into(), lost: 1_000 };
+        let fails = |text: &str| matches!(end.judge(text, 0.002), Verdict::Fail { .. });
+        let whole = output(1..=9, 9);
+        assert!(!fails(&whole));
+        assert!(fails(whole.split_once("\n\n").unwrap().0));
+        assert!(fails(&output(std::iter::empty(), 9)));
+        assert!(fails(""));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
 
 /// Pause between two tries of a check.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long a check that must fail is given to hold after all.
+/// Lines of a program's log that are shown when a step fails.
 const LINES_OF_LOG: usize = 25;
 
 /// Runs steps, remembering what goes on in the background.
@@ -91,16 +91,7 @@ impl<'a> Runner<'a> {
     }
 
     fn step(&mut self, step: &Step) -> Result<Verdict> {
-        let verdict = self.verb(step)?;
-        Ok(match (step.outcome, verdict) {
-            (Outcome::Holds, verdict) => verdict,
-            (Outcome::Fails, Verdict::Fail { difference, .. }) => {
-                Verdict::Pass(format!("fails as it must: {}", difference.lines().next().unwrap_or_default()))
-            }
-            (Outcome::Fails, Verdict::Pass(seen)) => {
-                Verdict::fail(format!("this check must fail, to show that it can, but it holds: {seen}"))
-            }
-        })
+        self.verb(step).map(|verdict| judge(&step.outcome, verdict))
     }
 
     fn verb(&mut self, step: &Step) -> Result<Verdict> {
@@ -183,6 +174,24 @@ impl<'a> Runner<'a> {
     }
 }
 
+/// What a check's verdict means for a step: a control holds if the check fails, and with the complaint it names.
+fn judge(outcome: &Outcome, verdict: Verdict) -> Verdict {
+    match (outcome, verdict) {
+        (Outcome::Holds, verdict) => verdict,
+        (Outcome::Fails(text), Verdict::Fail { difference, .. }) if difference.contains(text) => {
+            let line = difference.lines().find(|line| line.contains(text)).unwrap_or(text);
+            Verdict::Pass(format!("fails as it must: {line}"))
+        }
+        (Outcome::Fails(text), Verdict::Fail { difference, prefixes }) => {
+            let difference = format!("this check must fail with {text:?}, but it fails with:\n{difference}");
+            Verdict::Fail { difference, prefixes }
+        }
+        (Outcome::Fails(_), Verdict::Pass(seen)) => {
+            Verdict::fail(format!("this check must fail, to show that it can, but it holds: {seen}"))
+        }
+    }
+}
+
 fn no_stream(name: &str) -> String {
     format!("no stream `{name}` runs")
 }
@@ -192,10 +201,8 @@ fn eventually(step: &Step, mut check: impl FnMut() -> Result<Verdict>) -> Result
     let deadline = Instant::now() + step.within;
     loop {
         let verdict = check();
-        let settled = match step.outcome {
-            Outcome::Holds => matches!(verdict, Ok(Verdict::Pass(_))),
-            Outcome::Fails => !matches!(verdict, Ok(Verdict::Pass(_))),
-        };
+        let settled =
+            verdict.as_ref().is_ok_and(|seen| matches!(judge(&step.outcome, seen.clone()), Verdict::Pass(_)));
         if settled || Instant::now() >= deadline {
             return verdict;
         }
@@ -237,5 +244,20 @@ fn describe(verb: &Verb) -> String {
         Verb::Kill(v) => format!("{}: SIG{}", v.node.show(), v.signal),
         Verb::Start(v) => format!("{}: starts again", v.node.show()),
         Verb::Sleep(seconds) => format!("{seconds} s pass"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_holds_only_with_the_complaint_it_names() {
+        let control = Outcome::Fails("1 deletion(s)".into());
+        let judged = |verdict| judge(&control, verdict);
+        assert!(matches!(judged(Verdict::fail("a:\na: 1 deletion(s) and 2")), Verdict::Pass(_)));
+        assert!(matches!(judged(Verdict::fail("ip monitor ended")), Verdict::Fail { .. }));
+        assert!(matches!(judged(Verdict::pass()), Verdict::Fail { .. }));
+        assert_eq!(judge(&Outcome::Holds, Verdict::pass()), Verdict::pass());
     }
 }

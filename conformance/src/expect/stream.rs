@@ -119,16 +119,14 @@ impl Judge {
 
     fn verdict(&self, lap: &Lap) -> Verdict {
         let words = lap.show();
-        let lossless = match self.lost {
-            Allowed::AtMost(most) => lap.lost <= most,
-            Allowed::Word(Any::Any) => true,
-        };
         if lap.sent < self.sent {
-            Verdict::fail(format!("{words}: fewer than {} prove nothing", self.sent))
-        } else if lossless {
-            Verdict::Pass(words)
-        } else {
-            Verdict::fail(words)
+            return Verdict::fail(format!("{words}: fewer than {} prove nothing", self.sent));
+        }
+        match self.lost {
+            Allowed::AtMost(most) if lap.lost > most => {
+                Verdict::fail(format!("{words}: more than {most} lost"))
+            }
+            _ => Verdict::Pass(words),
         }
     }
 }

@@ -2,11 +2,15 @@
 
 use anyhow::Result;
 
-use super::{Service, session::SessionState, strings, table::PathLine, with_cmd};
-use crate::node::Shell;
+use super::{Service, file_of, session::SessionState, strings, table::PathLine, with_cmd};
+use crate::{node::Shell, topology::Node};
 
-pub(super) fn services(cmd: &[String]) -> Vec<Service> {
-    let argv = with_cmd("bird", &["-f", "-c", "/etc/bird/bird.conf"], cmd);
+/// Where its images read the configuration.
+pub(super) const FILES: &[&str] =
+    &["/etc/bird/bird.conf", "/etc/bird.conf", "/etc/bird/bird2.conf", "/usr/local/etc/bird.conf"];
+
+pub(super) fn services(node: &Node) -> Vec<Service> {
+    let argv = with_cmd("bird", &["-f", "-c", &file_of(node, FILES)], &node.cmd);
     vec![Service { name: "bird".into(), argv, ready: strings(&["birdc", "show", "status"]) }]
 }
 

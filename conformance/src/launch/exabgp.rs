@@ -2,26 +2,52 @@
 
 use anyhow::Result;
 
-use super::{Service, session::SessionState, strings, table::PathLine, with_cmd};
-use crate::node::Shell;
+use super::{Service, file_of, session::SessionState, strings, table::PathLine, with_cmd};
+use crate::{node::Shell, topology::Node};
 
 /// How its command line reaches it.
 const PIPES: [&str; 2] = ["/run/exabgp/exabgp.in", "/run/exabgp/exabgp.out"];
 
 /// The user it would change to could not bind port 179.
-pub(super) fn services(cmd: &[String]) -> Vec<Service> {
+/// Where its images read the configuration.
+pub(super) const FILES: &[&str] = &[
+    "/etc/exabgp/exabgp.conf",
+    "/etc/exabgp.conf",
+    "/etc/exabgp/conf.ini",
+    "/exabgp/exabgp.conf",
+    "/usr/local/etc/exabgp/exabgp.conf",
+];
+
+pub(super) fn services(node: &Node) -> Vec<Service> {
     let pipes = PIPES.join(" ");
     let script = format!(
         "rm -f {pipes}; mkfifo {pipes}; exec env exabgp.daemon.user=root exabgp.daemon.drop=false \"$@\""
     );
     let mut argv = strings(&["sh", "-c", &script, "sh"]);
-    argv.extend(with_cmd("exabgp", &["/etc/exabgp/exabgp.conf"], cmd));
+    argv.extend(with_cmd("exabgp", &[&file_of(node, FILES)], &node.cmd));
     let log = format!("grep -q 'loaded new configuration' {}/log/exabgp.log", crate::node::init::INSIDE);
     vec![Service { name: "exabgp".into(), argv, ready: strings(&["sh", "-c", &log]) }]
 }
 
+/// Its summary has no peer whose session is not up: those of its configuration that are missing are down.
 pub(super) fn sessions(shell: &dyn Shell) -> Result<Vec<SessionState>> {
-    Ok(parse_sessions(&shell.ask(&["exabgpcli", "show", "neighbor", "summary"])?))
+    let mut sessions = parse_sessions(&shell.ask(&["exabgpcli", "show", "neighbor", "summary"])?);
+    let files = format!("cat {} 2>/dev/null; true", FILES.join(" "));
+    for peer in configured(&shell.ask(&["sh", "-c", &files])?) {
+        if !sessions.iter().any(|session| session.peer == peer) {
+            sessions.push(SessionState { peer, state: "down".into() });
+        }
+    }
+    Ok(sessions)
+}
+
+/// The peers of a configuration: `neighbor 10.9.0.1 {`.
+fn configured(text: &str) -> Vec<String> {
+    let peer = |line: &str| {
+        let peer = line.trim().strip_prefix("neighbor ")?.trim_end_matches(['{', ' ']);
+        peer.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
+    };
+    text.lines().filter_map(peer).collect()
 }
 
 pub(super) fn table(shell: &dyn Shell) -> Result<Vec<PathLine>> {
@@ -79,6 +105,11 @@ fn attribute(path: &mut PathLine, name: &str, value: String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_configurations_peers_are_known() {
+        assert_eq!(configured("process x {\n}\nneighbor fd09::1 {\n  local-as 1;\n}\n"), ["fd09::1"]);
+    }
 
     #[test]
     fn a_peer_that_is_not_up_has_no_time() {

@@ -1,6 +1,6 @@
 //! FRRouting.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -14,34 +14,79 @@ const FOLDER: &str = "/usr/lib/frr";
 /// Daemons that run unless `/etc/frr/daemons` says otherwise.
 const DEFAULT: &[&str] = &["zebra", "bgpd", "staticd"];
 
-/// zebra, then what `/etc/frr/daemons` enables, then the configuration through vtysh, as FRR's container does it.
+/// All its daemons. `/etc/frr/daemons` also has settings that end in `=yes`, such as Debian's `vtysh_enable`.
+const DAEMONS: &[&str] = &[
+    "zebra", "mgmtd", "staticd", "bgpd", "ospfd", "ospf6d", "ripd", "ripngd", "isisd", "pimd", "pim6d",
+    "ldpd", "nhrpd", "eigrpd", "babeld", "sharpd", "pbrd", "bfdd", "fabricd", "vrrpd", "pathd",
+];
+/// Printed by the program that loads the configuration when FRR has not taken all of it.
+pub(crate) const NOT_TAKEN: &str = "FRR has not taken all of its configuration";
+
+/// zebra, then what `/etc/frr/daemons` enables, then the configuration through vtysh, as FRR's container does it: what
+/// this version does not understand is passed over.
 pub(super) fn services(node: &Node) -> Vec<Service> {
-    let service = |name: &str| Service {
-        name: name.to_owned(),
-        argv: strings(&[&format!("{FOLDER}/{name}"), "-A", "127.0.0.1", "--log", "stdout"]),
+    let service = |(name, options): (String, Vec<String>)| Service {
+        argv: strings(&[&format!("{FOLDER}/{name}")])
+            .into_iter()
+            .chain(options)
+            .chain(strings(&["--log", "stdout"]))
+            .collect(),
         ready: strings(&["test", "-S", &format!("/run/frr/{name}.vty")]),
+        name,
     };
-    let mut services: Vec<_> = enabled(node).iter().map(|name| service(name)).collect();
-    let load = "vtysh -b && touch /run/frr/loaded && exec sleep infinity";
+    let mut services: Vec<_> = enabled(node).into_iter().map(service).collect();
+    let load = format!(
+        "if test -e /etc/frr/frr.conf; then vtysh -b || echo {NOT_TAKEN}; fi; touch /run/frr/loaded; exec sleep infinity"
+    );
     services.push(Service {
         name: "vtysh".into(),
-        argv: strings(&["sh", "-c", load]),
+        argv: strings(&["sh", "-c", &load]),
         ready: strings(&["test", "-e", "/run/frr/loaded"]),
     });
     services
 }
 
-fn enabled(node: &Node) -> Vec<String> {
+/// The daemons to run with their options.
+fn enabled(node: &Node) -> Vec<(String, Vec<String>)> {
     let bound = node.binds.iter().find_map(|bind| match bind.target.to_str()? {
         "/etc/frr/daemons" => Some(bind.source.clone()),
         "/etc/frr" => Some(bind.source.join("daemons")),
         _ => None,
     });
-    let Some(text) = bound.and_then(|path| fs::read_to_string(path).ok()) else { return strings(DEFAULT) };
-    let names = text.lines().filter_map(|line| line.trim().strip_suffix("=yes"));
-    let mut all = strings(&["zebra"]);
-    all.extend(names.filter(|name| *name != "zebra").map(str::to_owned));
-    all
+    let text = bound.and_then(|path| fs::read_to_string(path).ok());
+    let text = text.unwrap_or_else(|| DEFAULT.iter().map(|name| format!("{name}=yes\n")).collect());
+    let mut enabled = parse_daemons(&text);
+    // A newer FRR's daemons that this one does not have yet are part of others.
+    enabled.retain(|(name, _)| name == "zebra" || Path::new(FOLDER).join(name).exists());
+    enabled
+}
+
+/// Reads `/etc/frr/daemons`, which a shell would: zebra first, then the others in the file's order.
+fn parse_daemons(text: &str) -> Vec<(String, Vec<String>)> {
+    let settings: Vec<(String, String)> = text
+        .lines()
+        .filter_map(|line| {
+            let words = shell_words::split(line.split('#').next()?.trim()).ok()?;
+            let (name, value) = words.first()?.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        })
+        .collect();
+    let value =
+        |key: &str| settings.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
+    let mut names = vec!["zebra".to_owned()];
+    for (name, _) in &settings {
+        if DAEMONS.contains(&name.as_str()) && value(name) == Some("yes") && !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    let with_options = |name: String| {
+        let options = shell_words::split(value(&format!("{name}_options")).unwrap_or("-A 127.0.0.1"));
+        let mut options = options.unwrap_or_default();
+        // It stays in the foreground here.
+        options.retain(|option| !["-d", "--daemon"].contains(&option.as_str()));
+        (name, options)
+    };
+    names.into_iter().map(with_options).collect()
 }
 
 pub(super) fn sessions(shell: &dyn Shell) -> Result<Vec<SessionState>> {
@@ -130,6 +175,19 @@ fn path_line(prefix: &str, path: &Value) -> PathLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_daemons_are_daemons_whatever_else_is_enabled() {
+        let text = "# bgpd=no\nzebra=no\nbgpd=yes\nospfd=no\nbfdd=\"yes\" # fast\nvtysh_enable=yes\nwatchfrr_enable=yes\n\
+                    zebra_options=\"  -A 127.0.0.1 -s 90000000\"\nbgpd_options=\" -d -A 127.0.0.1 -p 1179\"\n\
+                    #watchfrr_options=\"x\n";
+        let shown: Vec<_> =
+            parse_daemons(text).iter().map(|(name, o)| format!("{name} {}", o.join(" "))).collect();
+        assert_eq!(
+            shown,
+            ["zebra -A 127.0.0.1 -s 90000000", "bgpd -A 127.0.0.1 -p 1179", "bfdd -A 127.0.0.1"]
+        );
+    }
 
     #[test]
     fn the_summary_names_each_peer_once() {

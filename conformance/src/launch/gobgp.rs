@@ -5,11 +5,27 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::{Service, session::SessionState, strings, table::PathLine, with_cmd};
-use crate::node::Shell;
+use super::{Service, file_of, session::SessionState, strings, table::PathLine, with_cmd};
+use crate::{node::Shell, topology::Node};
 
-pub(super) fn services(cmd: &[String]) -> Vec<Service> {
-    let argv = with_cmd("gobgpd", &["-f", "/etc/gobgp/gobgpd.toml"], cmd);
+/// Where its images and users have the configuration; the ending says in which language.
+pub(super) const FILES: &[&str] = &[
+    "/etc/gobgp/gobgpd.toml",
+    "/etc/gobgp/gobgp.toml",
+    "/etc/gobgp/gobgpd.conf",
+    "/etc/gobgp/gobgp.conf",
+    "/etc/gobgpd.conf",
+    "/etc/gobgp.conf",
+    "/etc/gobgp/gobgpd.yml",
+    "/etc/gobgp/gobgp.yml",
+    "/etc/gobgp/gobgpd.yaml",
+    "/etc/gobgp/gobgp.yaml",
+];
+
+pub(super) fn services(node: &Node) -> Vec<Service> {
+    let file = file_of(node, FILES);
+    let language = if file.ends_with(".yml") || file.ends_with(".yaml") { "yaml" } else { "toml" };
+    let argv = with_cmd("gobgpd", &["-t", language, "-f", &file], &node.cmd);
     vec![Service { name: "gobgpd".into(), argv, ready: strings(&["gobgp", "global"]) }]
 }
 

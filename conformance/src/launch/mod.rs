@@ -2,7 +2,7 @@
 
 mod bird;
 mod exabgp;
-mod frr;
+pub(crate) mod frr;
 mod gobgp;
 mod openbgpd;
 pub mod session;
@@ -103,19 +103,35 @@ impl Router {
     /// The programs to run, in order. `cmd` of the topology file replaces the arguments, or the program when it names
     /// another; `entrypoint` replaces the program.
     pub fn services(self, node: &Node) -> Vec<Service> {
+        let given: Vec<_> = node.entrypoint.iter().chain(&node.cmd).cloned().collect();
+        if is_shell(&given) {
+            return Vec::new();
+        }
         if !node.entrypoint.is_empty() {
-            let argv = node.entrypoint.iter().chain(&node.cmd).cloned().collect();
-            return vec![Service { name: "main".into(), argv, ready: Vec::new() }];
+            return vec![Service { name: "main".into(), argv: given, ready: Vec::new() }];
         }
         match self {
             Self::Siskin => siskin::services(&node.cmd),
-            Self::Bird => bird::services(&node.cmd),
+            Self::Bird => bird::services(node),
             Self::Frr => frr::services(node),
-            Self::Gobgp => gobgp::services(&node.cmd),
-            Self::Openbgpd => openbgpd::services(&node.cmd),
-            Self::Exabgp => exabgp::services(&node.cmd),
+            Self::Gobgp => gobgp::services(node),
+            Self::Openbgpd => openbgpd::services(node),
+            Self::Exabgp => exabgp::services(node),
             Self::None if node.cmd.is_empty() => Vec::new(),
             Self::None => vec![Service { name: "main".into(), argv: node.cmd.clone(), ready: Vec::new() }],
+        }
+    }
+
+    /// Where the router reads its configuration in this node, if it has one file for it.
+    pub fn configuration(self, node: &Node) -> Option<String> {
+        match self {
+            Self::Siskin => Some("/etc/siskin/siskin.toml".into()),
+            Self::Bird => Some(file_of(node, bird::FILES)),
+            Self::Frr => Some("/etc/frr/frr.conf".into()),
+            Self::Gobgp => Some(file_of(node, gobgp::FILES)),
+            Self::Openbgpd => Some(file_of(node, openbgpd::FILES)),
+            Self::Exabgp => Some(file_of(node, exabgp::FILES)),
+            Self::None => None,
         }
     }
 
@@ -164,6 +180,27 @@ impl Router {
     }
 }
 
+/// Of the places where a router's images read their configuration, the first that the node's binds fill; the first of
+/// all where they fill none.
+fn file_of(node: &Node, places: &[&str]) -> String {
+    let filled = |place: &&&str| {
+        node.binds.iter().any(|bind| match std::path::Path::new(place).strip_prefix(&bind.target) {
+            Ok(rest) if rest.as_os_str().is_empty() => true,
+            Ok(rest) => bind.source.join(rest).is_file(),
+            Err(_) => false,
+        })
+    };
+    places.iter().find(filled).or(places.first()).map(|place| (*place).to_owned()).unwrap_or_default()
+}
+
+/// Whether a command is a shell and nothing for it to run: in a container it waits at its terminal, and keeps it alive.
+fn is_shell(command: &[String]) -> bool {
+    let Some((program, options)) = command.split_first() else { return false };
+    let name = program.rsplit('/').next().unwrap_or_default();
+    ["sh", "bash", "ash", "dash", "zsh"].contains(&name)
+        && options.iter().all(|option| ["-i", "-l", "-il", "-li", "--login"].contains(&option.as_str()))
+}
+
 fn strings(words: &[&str]) -> Vec<String> {
     words.iter().map(|w| (*w).to_owned()).collect()
 }
@@ -174,5 +211,49 @@ fn with_cmd(program: &str, default: &[&str], cmd: &[String]) -> Vec<String> {
         None => std::iter::once(program.to_owned()).chain(strings(default)).collect(),
         Some(first) if !first.starts_with('-') && crate::command::on_path(first).is_some() => cmd.to_vec(),
         Some(_) => std::iter::once(program.to_owned()).chain(cmd.iter().cloned()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::{Access, Bind};
+
+    fn node(binds: &[(&std::path::Path, &str)], cmd: &str) -> Node {
+        let bind = |(source, target): &(&std::path::Path, &str)| Bind {
+            source: (*source).to_owned(),
+            target: target.into(),
+            access: Access::ReadOnly,
+        };
+        Node {
+            binds: binds.iter().map(bind).collect(),
+            cmd: shell_words::split(cmd).unwrap(),
+            ..Node::default()
+        }
+    }
+
+    #[test]
+    fn a_configuration_is_found_where_the_usual_images_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("bgpd.conf"), "").unwrap();
+        let file = folder.path().join("bgpd.conf");
+        let place =
+            |router: Router, binds: &[(&std::path::Path, &str)]| router.configuration(&node(binds, ""));
+        assert_eq!(place(Router::Bird, &[]).as_deref(), Some("/etc/bird/bird.conf"));
+        assert_eq!(place(Router::Bird, &[(&file, "/etc/bird.conf")]).as_deref(), Some("/etc/bird.conf"));
+        assert_eq!(place(Router::Openbgpd, &[]).as_deref(), Some("/etc/bgpd.conf"));
+        let bound = [(folder.path(), "/etc/bgpd")];
+        assert_eq!(place(Router::Openbgpd, &bound).as_deref(), Some("/etc/bgpd/bgpd.conf"));
+    }
+
+    #[test]
+    fn a_shell_with_nothing_to_run_keeps_a_node_alive() {
+        for cmd in ["sh", "bash", "ash", "/bin/bash -l"] {
+            assert!(Router::None.services(&node(&[], cmd)).is_empty(), "{cmd}");
+            assert!(Router::Bird.services(&node(&[], cmd)).is_empty(), "{cmd}");
+        }
+        let services = Router::None.services(&node(&[], "sh -c 'sleep 9'"));
+        assert_eq!(services[0].argv, ["sh", "-c", "sleep 9"]);
+        assert!(Router::None.services(&node(&[], "")).is_empty());
     }
 }

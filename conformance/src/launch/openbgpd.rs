@@ -3,11 +3,15 @@
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::{Service, session::SessionState, strings, table::PathLine, with_cmd};
-use crate::node::Shell;
+use super::{Service, file_of, session::SessionState, strings, table::PathLine, with_cmd};
+use crate::{node::Shell, topology::Node};
 
-pub(super) fn services(cmd: &[String]) -> Vec<Service> {
-    let argv = with_cmd("/usr/sbin/bgpd", &["-d", "-f", "/etc/bgpd.conf"], cmd);
+/// Where its images read the configuration.
+pub(super) const FILES: &[&str] =
+    &["/etc/bgpd.conf", "/etc/bgpd/bgpd.conf", "/etc/openbgpd/bgpd.conf", "/usr/local/etc/bgpd.conf"];
+
+pub(super) fn services(node: &Node) -> Vec<Service> {
+    let argv = with_cmd("/usr/sbin/bgpd", &["-d", "-f", &file_of(node, FILES)], &node.cmd);
     vec![Service { name: "bgpd".into(), argv, ready: strings(&["bgpctl", "show"]) }]
 }
 

@@ -24,6 +24,8 @@ use crate::topology::{Access, Bind};
 
 /// Where a node finds its logs, pid files and the programs under test.
 pub const INSIDE: &str = "/run/lab";
+/// In the node's folder: places on the host that had to be made for its binds, one a line.
+pub const MADE: &str = "made";
 /// Folders the node may write to without the host seeing it.
 const PRIVATE: &[&str] = &["/etc", "/var", "/opt", "/srv", "/mnt", "/root", "/home", "/tmp", "/usr/local"];
 
@@ -67,7 +69,11 @@ fn set_up(spec: &Spec) -> Result<()> {
         overlay(folder, &scratch)?;
     }
     let kept = keep_run(&scratch, outside)?;
+    let mut made = fs::File::options().create(true).append(true).open(Path::new(INSIDE).join(MADE))?;
     for (bind, source) in spec.binds.iter().zip(sources) {
+        if let Some(first) = first_missing(&bind.target) {
+            writeln!(made, "{}", first.display())?;
+        }
         show(bind, &kept.join(source))?;
     }
     mount("proc", "/proc", "proc", MountFlags::empty(), None).context("cannot mount /proc")?;
@@ -80,6 +86,18 @@ fn set_up(spec: &Spec) -> Result<()> {
         make_folder(folder, owner)?;
     }
     Ok(())
+}
+
+/// The first folder or file on the way to a place that has to be made for it, where that is on the host: what is in a
+/// folder of the node's own goes with the node.
+fn first_missing(place: &Path) -> Option<&Path> {
+    let own = PRIVATE.iter().chain(&["/run", "/proc", "/sys"]);
+    if own.map(Path::new).any(|folder| place.starts_with(folder)) {
+        return None;
+    }
+    let mut ways: Vec<_> = place.ancestors().collect();
+    ways.reverse();
+    ways.into_iter().find(|way| !way.exists())
 }
 
 /// Opens the binds' sources by mounting them aside, before the overlays change what their paths mean.

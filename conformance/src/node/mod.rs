@@ -16,7 +16,7 @@ use crate::{
     command::{command, output, run_within},
     debian, guest,
     launch::{Router, Service},
-    topology::{self, Topology},
+    topology::{self, Access, Bind, StartupConfig, Topology},
 };
 
 /// Programs inside a node look here first.
@@ -63,13 +63,15 @@ impl Node {
         let spec = init::Spec {
             hostname: config.hostname.clone(),
             state: state.to_owned(),
-            binds: config.binds.clone(),
-            sysctls: config.sysctls.clone().into_iter().collect(),
+            binds: binds(config, router, state)?,
+            sysctls: sysctls(config),
             folders: router.folders(),
         };
         let spec_file = state.join("spec.json");
         fs::write(&spec_file, serde_json::to_string_pretty(&spec)?)?;
-        output(&mut command("ip", ["netns", "add", &namespace]))?;
+        if config.shares.is_none() {
+            output(&mut command("ip", ["netns", "add", &namespace]))?;
+        }
         let pid = start_init(&namespace, &spec_file).with_context(|| format!("node {}", config.name))?;
         fs::write(state.join("pid"), pid.to_string())?;
         Ok(Self { config: config.clone(), router, namespace, state: state.to_owned(), pid })
@@ -205,6 +207,17 @@ impl Node {
         Some(text.trim().to_owned())
     }
 
+    /// The last words of each program of the node that has ended.
+    pub fn last_words(&self) -> Vec<String> {
+        let word = |service: Service| {
+            let status = self.ended(&service.name)?;
+            let log = self.log_tail(&service.name, 3);
+            let log = if log.is_empty() { "it said nothing".to_owned() } else { log };
+            Some(format!("{}: {} has ended with status {status}: {log}", self.config.name, service.name))
+        };
+        self.services().into_iter().filter_map(word).collect()
+    }
+
     /// Everything a program has printed.
     pub fn log(&self, service: &str) -> String {
         let log = fs::read(self.state.join(format!("log/{service}.log"))).unwrap_or_default();
@@ -232,6 +245,33 @@ impl Shell for Node {
         }
         bail!("{}: `{}`: {}", self.config.name, argv.join(" "), crate::command::words(&answer))
     }
+}
+
+/// What is shown in a node: its binds, and the configuration its router starts with.
+fn binds(config: &topology::Node, router: Router, state: &Path) -> Result<Vec<Bind>> {
+    let mut binds = config.binds.clone();
+    if let (Some(startup), Some(target)) = (&config.startup_config, router.configuration(config)) {
+        let source = match startup {
+            StartupConfig::File(file) => file.clone(),
+            StartupConfig::Text(text) => {
+                let file = state.join("startup-config");
+                fs::write(&file, text)?;
+                file
+            }
+        };
+        binds.push(Bind { source, target: target.into(), access: Access::ReadWrite });
+    }
+    Ok(binds)
+}
+
+/// The settings of a node's kernel: what a container has, then what the file says.
+fn sysctls(config: &topology::Node) -> Vec<(String, String)> {
+    let mut settings = vec![("net.ipv4.ip_forward".to_owned(), "1".to_owned())];
+    if config.shares.is_some() {
+        settings.clear();
+    }
+    settings.extend(config.sysctls.clone());
+    settings
 }
 
 /// Starts the first process and returns its pid as the host sees it.

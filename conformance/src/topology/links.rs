@@ -6,7 +6,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use ipnet::IpNet;
 
 use super::{
-    End, Link, Node, unsupported,
+    End, HOST, Kind, Link, Node, STAND_INS,
+    findings::Findings,
+    unsupported,
     yaml::{Value, Yaml},
 };
 
@@ -15,18 +17,20 @@ const DEFAULT_MTU: u32 = 9500;
 /// The kernel's limit for interface names (IFNAMSIZ less the final zero).
 const NAME_LIMIT: usize = 15;
 
-pub(super) fn read(link: &Yaml, nodes: &BTreeMap<String, Node>) -> Result<Link> {
+/// Reads a link.
+pub(super) fn read(link: &Yaml, nodes: &mut BTreeMap<String, Node>, findings: &Findings) -> Result<Link> {
+    let mut kind = "veth".to_owned();
     let mut ends = None;
+    let mut single = None;
+    let mut host_interface = None;
     let mut mtu = DEFAULT_MTU;
     let mut addresses: [Vec<IpNet>; 2] = Default::default();
     for (key, value) in link.map("link")? {
         match key.as_str() {
-            "type" => ensure!(
-                value.text(key)? == "veth",
-                "line {}: only links of type `veth` are supported",
-                value.line
-            ),
+            "type" => kind = value.text(key)?,
             "endpoints" => ends = Some(read_ends(value)?),
+            "endpoint" => single = Some(read_end(value)?),
+            "host-interface" => host_interface = Some(value.text(key)?),
             "mtu" => mtu = number(value, key)?,
             "ipv4" | "ipv6" => {
                 for (slot, value) in addresses.iter_mut().zip(value.list(key)?) {
@@ -37,12 +41,39 @@ pub(super) fn read(link: &Yaml, nodes: &BTreeMap<String, Node>) -> Result<Link> 
             _ => return Err(unsupported(value.line, key)),
         }
     }
-    let mut ends = ends.with_context(|| format!("line {}: the link has no `endpoints`", link.line))?;
+    let mut ends = match (kind.as_str(), ends, single) {
+        ("veth" | "veth-stitch", Some(ends), None) => ends,
+        ("host" | "mgmt-net", None, Some(end)) => {
+            let interface = host_interface
+                .with_context(|| format!("line {}: the link has no `host-interface`", link.line))?;
+            [end, End { node: kind, interface, mac: None, addresses: Vec::new() }]
+        }
+        ("veth" | "veth-stitch", None, _) => bail!("line {}: the link has no `endpoints`", link.line),
+        ("host" | "mgmt-net", _, _) => bail!("line {}: the link has no `endpoint`", link.line),
+        _ => bail!(
+            "line {}: links of type `{kind}` are not supported; `veth`, `host` and `mgmt-net` are",
+            link.line
+        ),
+    };
     for (end, extra) in ends.iter_mut().zip(addresses) {
         end.addresses.extend(extra);
-        check(end, nodes).with_context(|| format!("line {}", link.line))?;
+        stand_in(end, nodes, findings);
+        findings.take(check(end, nodes).with_context(|| format!("line {}", link.line)));
     }
     Ok(Link { ends, mtu })
+}
+
+/// The machine that the lab runs on is left alone: a namespace of the lab stands for it, and for its management
+/// network.
+fn stand_in(end: &End, nodes: &mut BTreeMap<String, Node>, findings: &Findings) {
+    if nodes.contains_key(&end.node) || !STAND_INS.contains(&end.node.as_str()) {
+        return;
+    }
+    findings
+        .note(format!("`{}` is a namespace of the lab: this machine's own network is left alone", end.node));
+    let name = end.node.clone();
+    let kind = if name == HOST { Kind::Host } else { Kind::Bridge };
+    nodes.insert(name.clone(), Node { hostname: name.clone(), name, kind, ..Node::default() });
 }
 
 fn read_ends(value: &Yaml) -> Result<[End; 2]> {

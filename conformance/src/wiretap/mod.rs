@@ -61,8 +61,8 @@ pub fn kept(title: &str) -> Result<PathBuf> {
     Ok(crate::guest::cache()?.join("captures").join(title.replace('/', "-")))
 }
 
-/// Ends the captures of a lab and keeps them.
-pub fn keep(lab: &Lab, title: &str) -> Result<()> {
+/// Ends the captures of a lab and keeps them, but for those of nodes that must not speak BGP at all.
+pub fn keep(lab: &Lab, title: &str, silent: &[String]) -> Result<()> {
     let folder = kept(title)?;
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
@@ -70,6 +70,9 @@ pub fn keep(lab: &Lab, title: &str) -> Result<()> {
     fs::create_dir_all(&folder)?;
     for node in lab.nodes.values().filter(|node| listens(node)) {
         node.kill(SERVICE, "INT")?;
+        if silent.contains(&node.config.name) {
+            continue;
+        }
         let target = folder.join(format!("{}.pcap", node.config.name));
         copy(&file_of(node), &target).with_context(|| format!("cannot write {}", target.display()))?;
     }
@@ -89,7 +92,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 pub fn judge(title: &str) -> Result<()> {
     let mut messages = 0;
     for file in captures(&kept(title)?)? {
-        messages += comparison::compare(&file)?;
+        messages += some(&file, comparison::compare(&file)?)?;
     }
     if messages > 0 {
         ui::line(&format!(
@@ -101,6 +104,16 @@ pub fn judge(title: &str) -> Result<()> {
     Ok(())
 }
 
+/// A capture without a message proves nothing.
+fn some(file: &Path, messages: usize) -> Result<usize> {
+    ensure!(
+        messages > 0,
+        "{} has no BGP message; a node that speaks no BGP is named by `silent` in expect.toml",
+        file.display()
+    );
+    Ok(messages)
+}
+
 /// Compares captures, those that the last runs of the labs left unless some are named, and tells the messages of each.
 ///
 /// # Errors
@@ -110,7 +123,7 @@ pub fn compare(files: &[PathBuf]) -> Result<()> {
     let kept = crate::guest::cache()?.join("captures");
     for named in if files.is_empty() { std::slice::from_ref(&kept) } else { files } {
         for file in captures(named)? {
-            match comparison::compare(&file) {
+            match comparison::compare(&file).and_then(|messages| some(&file, messages)) {
                 Ok(messages) => ui::line(&format!("{} {}: {messages} messages", ui::tick(), file.display())),
                 Err(error) => differing.push(format!("{}: {error:#}", file.display())),
             }
@@ -130,4 +143,20 @@ fn captures(path: &Path) -> Result<Vec<PathBuf>> {
     entries.retain(|entry| entry.is_dir() || entry.extension().is_some_and(|extension| extension == "pcap"));
     entries.sort();
     Ok(entries.iter().map(|entry| captures(entry)).collect::<Result<Vec<_>>>()?.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capture_without_a_message_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.pcap");
+        // The header of a file of no packets.
+        let words: [u32; 6] = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65535, 113];
+        fs::write(&file, words.map(u32::to_ne_bytes).concat()).unwrap();
+        let error = compare(&[file]).unwrap_err().to_string();
+        assert!(error.contains("a.pcap has no BGP message"), "{error}");
+    }
 }
