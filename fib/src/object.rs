@@ -107,6 +107,11 @@ impl IdRange {
         self.first.to_be_bytes()[0]
     }
 
+    /// How many of them can be used: 0 is no id.
+    pub(crate) fn len(self) -> usize {
+        Self::SIZE as usize - usize::from(self.first == 0)
+    }
+
     /// Whether an id is one of them.
     pub fn contains(self, id: ObjectId) -> bool {
         id.0 & !(Self::SIZE - 1) == self.first && id.0 != 0

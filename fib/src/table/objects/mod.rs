@@ -268,6 +268,10 @@ impl Objects {
     }
 
     fn unused_id(&mut self) -> Option<ObjectId> {
+        let foreign = self.taken.iter().filter(|id| !self.by_id.contains_key(id)).count();
+        if self.by_id.len() + foreign >= self.range.len() {
+            return None;
+        }
         for _ in 0..IdRange::SIZE {
             self.next = self.next.wrapping_add(1);
             let id = self.range.id(self.next);
@@ -310,4 +314,24 @@ pub(super) enum Touched {
     Ours,
     /// An object of ours, which is not.
     Gone(ObjectId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::Onlink;
+
+    #[test]
+    fn the_last_free_id_is_found_and_then_there_is_none() {
+        let range = IdRange::new(179, 254);
+        let mut objects = Objects::new(range);
+        objects.taken = (0..IdRange::SIZE).filter(|number| *number != 40_000).map(|n| range.id(n)).collect();
+        assert_eq!(objects.unused_id(), Some(range.id(40_000)));
+        let hop = |address: &str| Hop {
+            next_hop: HopAddress { address: address.parse().unwrap(), interface: None },
+            leg: Leg { gateway: address.parse().ok(), device: 1, onlink: Onlink::No, weight: 1 },
+        };
+        assert_eq!(objects.leg(hop("192.0.2.1"), Class::V4, 0, None), Some(range.id(40_000)));
+        assert_eq!(objects.leg(hop("192.0.2.2"), Class::V4, 0, None), None);
+    }
 }
