@@ -105,6 +105,25 @@ fn a_route_becomes_a_blackhole_and_a_route_again_in_one_replacement_each() {
 }
 
 #[test]
+fn a_question_and_a_stop_do_not_wait_behind_the_routes_that_were_handed_over_before() {
+    netns::run(|| async {
+        let (handle, _events) = running(config(PoolMode::Never)).await;
+        let batch = |second: u8| {
+            let route = |i: u16| via(&format!("20.{second}.{}.{}/32", i / 256, i % 256), "192.168.92.129");
+            (0..1024).map(route).collect()
+        };
+        for second in 0..60 {
+            handle.apply(batch(second)).await.unwrap();
+        }
+        let known: u64 = handle.status().await.unwrap().routes.iter().map(|count| count.routes).sum();
+        assert!(known < 60 * 1024, "all {known} routes were taken first");
+        handle.stop().await.unwrap();
+        let held = routes(179).iter().filter(|route| route.starts_with("20.")).count();
+        assert!(held > 0, "what was handed over before the stop is due");
+    });
+}
+
+#[test]
 fn a_table_that_has_never_had_a_route_is_empty() {
     netns::run(|| async {
         let (handle, _events) = running(FibConfig { table: 4711, ..config(PoolMode::Never) }).await;
@@ -158,9 +177,11 @@ fn right_routes_are_adopted_without_a_message_and_stale_ones_swept_at_the_end() 
         apply(&handle, &[via(BLOCK, "192.168.92.129")]).await;
         assert_eq!(state(&handle, "172.16.7.0/26").await, (State::Stale, Some(Cause::RestartUnderway)));
         assert_eq!(state(&handle, BLOCK).await, (State::Installed, None));
-        apply(&handle, &[withdraw(BLOCK)]).await;
-        apply(&handle, &[via(BLOCK, "192.168.92.129")]).await;
         assert_eq!(monitor.lines("172.16."), [""; 0]);
+        // What was confirmed in this life is protected no longer.
+        apply(&handle, &[withdraw(BLOCK)]).await;
+        assert_eq!(routes(179).len(), 3);
+        apply(&handle, &[via(BLOCK, "192.168.92.129")]).await;
         assert_eq!(routes(179).len(), 4);
         handle.end_restart().await.unwrap();
         eventually_routes(&[DIRECT, OWN]);

@@ -13,7 +13,7 @@ use crate::{
     view::{Configured, DiffPage, Explanation, FibStatus, FlushReport, ReleaseReport, RoutePage},
 };
 
-/// A message to the FIB thread.
+/// What the FIB thread is to do, in the order in which it is said; no more is taken while too many routes wait.
 #[derive(Debug)]
 pub(crate) enum Command {
     Apply(Vec<RouteChange>),
@@ -25,6 +25,11 @@ pub(crate) enum Command {
     Flush(oneshot::Sender<Result<FlushReport, FibError>>),
     Release(u8, oneshot::Sender<Result<ReleaseReport, FibError>>),
     Settle(oneshot::Sender<()>),
+}
+
+/// What does not wait behind routes.
+#[derive(Debug)]
+pub(crate) enum Query {
     Routes(Option<IpNet>, usize, oneshot::Sender<RoutePage>),
     Diff(Option<IpNet>, usize, oneshot::Sender<Result<DiffPage, FibError>>),
     Explain(IpNet, oneshot::Sender<Result<Explanation, FibError>>),
@@ -36,6 +41,7 @@ pub(crate) enum Command {
 #[derive(Clone, Debug)]
 pub struct FibHandle {
     commands: mpsc::Sender<Command>,
+    queries: mpsc::Sender<Query>,
     metrics: Arc<FibMetrics>,
 }
 
@@ -51,8 +57,12 @@ impl ApplyPermit<'_> {
 }
 
 impl FibHandle {
-    pub(crate) fn new(commands: mpsc::Sender<Command>, metrics: Arc<FibMetrics>) -> Self {
-        Self { commands, metrics }
+    pub(crate) fn new(
+        commands: mpsc::Sender<Command>,
+        queries: mpsc::Sender<Query>,
+        metrics: Arc<FibMetrics>,
+    ) -> Self {
+        Self { commands, queries, metrics }
     }
 
     /// Hands over changes, waiting while the FIB thread is behind. Later changes of a prefix win.
@@ -117,22 +127,22 @@ impl FibHandle {
 
     /// At most `limit` routes from `from` on, sorted by prefix.
     pub async fn routes(&self, from: Option<IpNet>, limit: usize) -> Result<RoutePage, FibError> {
-        self.ask(|reply| Command::Routes(from, limit, reply)).await
+        self.query(|reply| Query::Routes(from, limit, reply)).await
     }
 
     /// At most `limit` differences between what is wanted and what the kernel holds now, from `from` on.
     pub async fn diff(&self, from: Option<IpNet>, limit: usize) -> Result<DiffPage, FibError> {
-        self.ask(|reply| Command::Diff(from, limit, reply)).await?
+        self.query(|reply| Query::Diff(from, limit, reply)).await?
     }
 
     /// Explains the longest route that contains the prefix (an address is a prefix of full length).
     pub async fn explain(&self, prefix: IpNet) -> Result<Explanation, FibError> {
-        self.ask(|reply| Command::Explain(prefix, reply)).await?
+        self.query(|reply| Query::Explain(prefix, reply)).await?
     }
 
-    /// The whole in a few numbers.
+    /// The whole in a few numbers. Like every question, it does not wait behind routes that were handed over before.
     pub async fn status(&self) -> Result<FibStatus, FibError> {
-        self.ask(Command::Status).await?
+        self.query(Query::Status).await?
     }
 
     /// The counters, without a visit to the thread.
@@ -142,11 +152,17 @@ impl FibHandle {
 
     /// Sends what is due and ends the thread. Routes stay.
     pub async fn stop(&self) -> Result<(), FibError> {
-        self.ask(Command::Stop).await
+        self.query(Query::Stop).await
     }
 
     async fn send(&self, command: Command) -> Result<(), FibError> {
         self.commands.send(command).await.map_err(|_| FibError::Stopped)
+    }
+
+    async fn query<T>(&self, query: impl FnOnce(oneshot::Sender<T>) -> Query) -> Result<T, FibError> {
+        let (reply, answer) = oneshot::channel();
+        self.queries.send(query(reply)).await.map_err(|_| FibError::Stopped)?;
+        answer.await.map_err(|_| FibError::Stopped)
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, FibError> {

@@ -19,7 +19,7 @@ use tracing::{error, warn};
 
 use super::{
     engine::Engine,
-    handle::{Command, FibHandle},
+    handle::{Command, FibHandle, Query},
 };
 use crate::{
     config::{FibConfig, TunnelUse},
@@ -33,6 +33,8 @@ use crate::{
 
 /// Commands that may wait.
 const COMMANDS: usize = 64;
+/// Questions that may wait.
+const QUERIES: usize = 16;
 /// Events that may wait.
 const EVENTS: usize = 256;
 /// Commands taken before the kernel gets its turn.
@@ -50,12 +52,13 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// When there can be no thread.
 pub fn start() -> io::Result<(FibHandle, mpsc::Receiver<FibEvent>)> {
     let (commands, inbox) = mpsc::channel(COMMANDS);
+    let (asking, queries) = mpsc::channel(QUERIES);
     let (events, outbox) = mpsc::channel(EVENTS);
     let metrics = Arc::new(FibMetrics::default());
-    let handle = FibHandle::new(commands, Arc::clone(&metrics));
+    let handle = FibHandle::new(commands, asking, Arc::clone(&metrics));
     let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let run = move || {
-        let thread = Thread::new(inbox, events, metrics);
+        let thread = Thread::new(inbox, queries, events, metrics);
         runtime.block_on(thread.run());
     };
     thread::Builder::new().name("fib".into()).spawn(run)?;
@@ -79,6 +82,7 @@ struct Early {
 
 struct Thread {
     inbox: mpsc::Receiver<Command>,
+    queries: mpsc::Receiver<Query>,
     events: mpsc::Sender<FibEvent>,
     metrics: Arc<FibMetrics>,
     unsent: VecDeque<FibEvent>,
@@ -90,15 +94,21 @@ struct Thread {
 /// What woke the thread.
 enum Woken {
     Command(Option<Command>),
+    Query(Query),
     Noticed(io::Result<()>),
     Room,
     Time,
 }
 
 impl Thread {
-    fn new(inbox: mpsc::Receiver<Command>, events: mpsc::Sender<FibEvent>, metrics: Arc<FibMetrics>) -> Self {
+    fn new(
+        inbox: mpsc::Receiver<Command>,
+        queries: mpsc::Receiver<Query>,
+        events: mpsc::Sender<FibEvent>,
+        metrics: Arc<FibMetrics>,
+    ) -> Self {
         let (unsent, settling) = (VecDeque::new(), Vec::new());
-        Self { inbox, events, metrics, unsent, settling, stopping: None, early: Early::default() }
+        Self { inbox, queries, events, metrics, unsent, settling, stopping: None, early: Early::default() }
     }
 
     async fn run(mut self) {
@@ -114,6 +124,7 @@ impl Thread {
             match self.wait(&mut running, &mut notices).await {
                 Woken::Command(None) => return self.stop(running.engine).await,
                 Woken::Command(Some(command)) => self.commands(&mut running.engine, command).await,
+                Woken::Query(query) => self.query(&mut running.engine, query).await,
                 Woken::Noticed(Ok(())) => {
                     let now = Instant::now();
                     notices.drain(..).for_each(|notice| running.engine.notice(now, notice));
@@ -138,6 +149,7 @@ impl Thread {
         tokio::select! {
             biased;
             noticed = running.monitor.next(notices) => Woken::Noticed(noticed),
+            Some(query) = self.queries.recv() => Woken::Query(query),
             command = self.inbox.recv(), if receiving => Woken::Command(command),
             permit = self.events.reserve(), if !self.unsent.is_empty() => {
                 if let (Ok(permit), Some(event)) = (permit, self.unsent.pop_front()) {
@@ -174,15 +186,20 @@ impl Thread {
                 answer(reply, engine.release(now, protocol).await.map_err(FibError::from));
             }
             Command::Settle(reply) => self.settling.push(reply),
-            Command::Routes(from, limit, reply) => answer(reply, engine.routes(from, limit)),
-            Command::Diff(from, limit, reply) => {
+        }
+    }
+
+    async fn query(&mut self, engine: &mut Engine<Netlink>, query: Query) {
+        match query {
+            Query::Routes(from, limit, reply) => answer(reply, engine.routes(from, limit)),
+            Query::Diff(from, limit, reply) => {
                 answer(reply, engine.diff(from, limit).await.map_err(FibError::from));
             }
-            Command::Explain(prefix, reply) => {
+            Query::Explain(prefix, reply) => {
                 answer(reply, engine.explain(prefix).await.map_err(FibError::from))
             }
-            Command::Status(reply) => answer(reply, Ok(engine.status())),
-            Command::Stop(reply) => self.stopping = Some(reply),
+            Query::Status(reply) => answer(reply, Ok(engine.status())),
+            Query::Stop(reply) => self.stopping = Some(reply),
         }
     }
 
@@ -207,8 +224,12 @@ impl Thread {
     }
 
     /// Sends what is due. Routes stay.
-    async fn stop(self, mut engine: Engine<Netlink>) {
+    async fn stop(mut self, mut engine: Engine<Netlink>) {
         let began = Instant::now();
+        // What was handed over before the stop is due too.
+        while let Ok(command) = self.inbox.try_recv() {
+            self.command(&mut engine, command).await;
+        }
         while engine.queued() > 0 && engine.has_work(began) && began.elapsed() < STOP_TIMEOUT {
             engine.turn(Instant::now()).await;
         }
@@ -218,7 +239,20 @@ impl Thread {
     }
 
     async fn wait_for_configuration(&mut self) -> Option<Running> {
-        while let Some(command) = self.inbox.recv().await {
+        loop {
+            let command = tokio::select! {
+                Some(query) = self.queries.recv() => match query {
+                    Query::Stop(reply) => {
+                        answer(reply, ());
+                        return None;
+                    }
+                    query => {
+                        refuse(query);
+                        continue;
+                    }
+                },
+                command = self.inbox.recv() => command?,
+            };
             match command {
                 Command::Configure(config, reply) => match self.begin(*config).await {
                     Ok(running) => {
@@ -227,14 +261,9 @@ impl Thread {
                     }
                     Err(error) => answer(reply, Err(error.into())),
                 },
-                Command::Stop(reply) => {
-                    answer(reply, ());
-                    return None;
-                }
                 command => self.early.take(command),
             }
         }
-        None
     }
 
     async fn begin(&mut self, config: FibConfig) -> io::Result<Running> {
@@ -258,13 +287,9 @@ impl Early {
             Command::TunnelUse(usage) => self.usage = Some(usage),
             Command::EndRestart => self.restart_ended = true,
             Command::Settle(reply) => answer(reply, ()),
-            Command::Routes(_, _, reply) => answer(reply, RoutePage::default()),
             Command::Flush(reply) => answer(reply, Err(FibError::NotConfigured)),
             Command::Release(_, reply) => answer(reply, Err(FibError::NotConfigured)),
-            Command::Diff(_, _, reply) => answer(reply, Err(FibError::NotConfigured)),
-            Command::Explain(_, reply) => answer(reply, Err(FibError::NotConfigured)),
-            Command::Status(reply) => answer(reply, Err(FibError::NotConfigured)),
-            Command::Configure(..) | Command::Stop(_) => warn!("a command was lost before the configuration"),
+            Command::Configure(..) => warn!("a command was lost before the configuration"),
         }
     }
 
@@ -276,6 +301,17 @@ impl Early {
         if self.restart_ended {
             engine.end_restart();
         }
+    }
+}
+
+/// Answers a question that comes before the configuration.
+fn refuse(query: Query) {
+    match query {
+        Query::Routes(_, _, reply) => answer(reply, RoutePage::default()),
+        Query::Diff(_, _, reply) => answer(reply, Err(FibError::NotConfigured)),
+        Query::Explain(_, reply) => answer(reply, Err(FibError::NotConfigured)),
+        Query::Status(reply) => answer(reply, Err(FibError::NotConfigured)),
+        Query::Stop(reply) => answer(reply, ()),
     }
 }
 
