@@ -25,6 +25,8 @@ pub struct FibConfig {
     pub local_blocks: Vec<IpNet>,
     /// Names of the interfaces of pods; `*` at the end stands for anything.
     pub local_interfaces: Vec<String>,
+    /// Addresses of peers and nodes, and ranges they may come from: no `unreachable` route covers any of them.
+    pub peers: Vec<IpNet>,
     /// The protocol number that marks our routes.
     pub protocol: u8,
     /// The routing table our routes go to.
@@ -50,6 +52,7 @@ impl Default for FibConfig {
             pools: Vec::new(),
             local_blocks: Vec::new(),
             local_interfaces: vec!["cali*".into()],
+            peers: Vec::new(),
             protocol: DEFAULT_PROTOCOL,
             table: TABLE_MAIN,
             metric: 0,

@@ -52,6 +52,10 @@ pub enum Reason {
     NotIpv4,
     /// The route asks for its packets being dropped, and the configuration honours that.
     DiscardAsked,
+    /// The prefix is a network on a link of this host, which the kernel's own route serves.
+    Connected,
+    /// The prefix is an address of this host.
+    OwnAddress,
 }
 
 /// A decision and its reason.
@@ -66,6 +70,16 @@ pub struct Decision {
 impl Decision {
     const fn new(verdict: Verdict, reason: Reason) -> Self {
         Self { verdict, reason }
+    }
+
+    /// The prefix is this host's own affair: whatever is announced of it, nothing is wanted of us.
+    pub const fn host(reason: Reason) -> Self {
+        Self::new(Verdict::NotOurs, reason)
+    }
+
+    /// Whether the prefix is this host's own affair.
+    pub const fn is_of_host(self) -> bool {
+        matches!(self.reason, Reason::Connected | Reason::OwnAddress)
     }
 }
 

@@ -18,6 +18,8 @@ pub enum FibEvent {
         interface: Option<u32>,
         /// The answer.
         reachability: Reachability,
+        /// Through what it is reached; of no meaning while it cannot be reached.
+        through: Through,
         /// The names of the devices packets to it leave through, sorted; none when it cannot be reached.
         devices: Vec<String>,
     },
@@ -63,11 +65,23 @@ impl DeviceNews {
 pub enum Reachability {
     /// Through a route of this metric.
     Reachable {
-        /// The metric of the resolving route.
+        /// The metric of the resolving route; zero for a network on a link of this host, whatever its metric.
         metric: u32,
     },
-    /// By no route, or only by one of our own or through the tunnel device.
+    /// By no route, or only through the tunnel device.
     Unreachable,
+}
+
+/// Through what a next hop is reached: what would take its place if we installed a longer route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Through {
+    /// It is on a link of this host, whatever routes of ours say.
+    Link,
+    /// A route of somebody else whose prefix has this length.
+    Kernel(u8),
+    /// A route of our own RIB whose prefix has this length.
+    Own(u8),
 }
 
 /// What became of a route.

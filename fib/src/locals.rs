@@ -137,7 +137,8 @@ mod tests {
     fn route(prefix: &str, device: u32) -> KernelRoute {
         let path = Path::Unicast(smallvec![on_link(device)]);
         let prefix = prefix.parse().unwrap();
-        KernelRoute { prefix, table: 254, protocol: 3, metric: 0, tos: 0, path, kind: 1 }
+        let legs = path.legs().into();
+        KernelRoute { prefix, table: 254, protocol: 3, metric: 0, tos: 0, path, legs, kind: 1 }
     }
 
     fn locals() -> Locals {

@@ -1,15 +1,25 @@
-//! The kernel's answers for next hops, and which of them to ask for again.
+//! The ways to next hops, and which of them to find out again.
 //!
-//! Routes need them (a direct route goes where its next hop goes), and BGP does (RFC 4271 section 9.1.2.1). An answer
-//! through a route of our own or through the tunnel device counts as none: it would make reachability depend on itself.
+//! Routes need them (a direct route goes where its next hop goes), and BGP does (RFC 4271 section 9.1.2.1). A next hop is
+//! resolved before anything is installed, over the routes of others and our own RIB together ([`walk`] says how), so that
+//! what we install never decides whether it may be installed. A way through the tunnel device counts as none.
+//!
+//! Next hops are few, routes are many: a change of a route only concerns the next hops it covers and those that lean on
+//! them, which an index finds. Three steps keep them current, each a plain call: [`Resolver::next_lookup`] says what to
+//! ask the kernel, [`Resolver::hear`] takes the answer, [`Resolver::resolve`] resolves what may have changed.
+
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use smallvec::SmallVec;
 
+use self::walk::Resolution;
+pub use self::walk::{Leads, OwnRoute, OwnRoutes, Owner, Step};
 use crate::{
-    event::Reachability,
+    event::{Reachability, Through},
+    foreign::ForeignRoutes,
     route::{HopAddress, Leg, Onlink},
     table::Devices,
 };
@@ -25,10 +35,21 @@ pub struct Lookup {
     pub protocol: u8,
     /// Its metric.
     pub metric: u32,
+    /// The kernel's number of its kind (`RTN_*`).
+    pub kind: u8,
     /// Its living legs; none when it leads nowhere (a local address, a blackhole).
     pub legs: SmallVec<[Leg; 1]>,
     /// Devices of its other legs: dead, or without carrier.
     pub idle: SmallVec<[u32; 1]>,
+}
+
+impl Lookup {
+    /// Whether the address is on a link of this host: its network is on one. A default route without a gateway makes
+    /// nobody a neighbour.
+    pub fn is_on_link(&self) -> bool {
+        let direct = !self.legs.is_empty() && self.legs.iter().all(|leg| leg.gateway.is_none());
+        direct && self.by.prefix_len() > 0
+    }
 }
 
 /// Which answers do not count.
@@ -43,9 +64,12 @@ pub struct Exclusion {
 }
 
 impl Exclusion {
+    fn is_ours(&self, lookup: &Lookup) -> bool {
+        lookup.protocol == self.protocol && lookup.table == self.table
+    }
+
     fn excludes(&self, lookup: &Lookup) -> bool {
-        let ours = lookup.protocol == self.protocol && lookup.table == self.table;
-        ours || lookup.legs.iter().any(|leg| Some(leg.device) == self.tunnel)
+        lookup.legs.iter().any(|leg| Some(leg.device) == self.tunnel)
     }
 }
 
@@ -53,8 +77,10 @@ impl Exclusion {
 struct Watch {
     /// What the owner of the FIB layer, if it asked for it, has been told.
     reported: Option<Option<News>>,
-    /// `None` before the first answer.
-    answer: Option<Answer>,
+    /// The kernel's answer; `None` before the first.
+    heard: Option<Option<Lookup>>,
+    /// What follows from it and from the routes; `None` before the first answer.
+    resolution: Option<Resolution>,
 }
 
 /// What the owner of the FIB layer is told of a next hop.
@@ -62,40 +88,41 @@ struct Watch {
 pub struct News {
     /// Whether it can be reached.
     pub reachability: Reachability,
+    /// Through what.
+    pub through: Through,
     /// The names of the devices on the way, sorted; none when it cannot be reached.
     pub devices: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Answer {
-    lookup: Option<Lookup>,
-    usable: bool,
 }
 
 /// The next hops followed.
 #[derive(Debug, Default)]
 pub struct Resolver {
     watches: BTreeMap<HopAddress, Watch>,
+    /// To be asked of the kernel.
     dirty: BTreeSet<HopAddress>,
+    /// To be resolved anew.
+    stale: BTreeSet<HopAddress>,
+    /// Who leans on an address: the next hops to resolve anew when a route to it changes.
+    leaning: BTreeMap<HopAddress, BTreeSet<HopAddress>>,
     /// Devices that have just come back.
     resting: BTreeSet<u32>,
     exclusion: Exclusion,
+    pub(crate) foreign: ForeignRoutes,
 }
 
 impl Resolver {
-    /// Says which answers do not count; those already there are judged anew. Returns the next hops whose way changed.
-    pub fn exclude(&mut self, exclusion: Exclusion) -> Vec<HopAddress> {
-        self.exclusion = exclusion;
-        let mut changed = Vec::new();
-        for (address, watch) in &mut self.watches {
-            let Some(answer) = &mut watch.answer else { continue };
-            let usable = answer.lookup.as_ref().is_some_and(|lookup| usable(lookup, &exclusion));
-            if usable != answer.usable {
-                answer.usable = usable;
-                changed.push(*address);
-            }
+    /// Says which answers do not count.
+    pub fn exclude(&mut self, exclusion: Exclusion) {
+        if self.exclusion != exclusion {
+            self.exclusion = exclusion;
+            self.foreign.exclude(exclusion);
+            self.reconsider_all();
         }
-        changed
+    }
+
+    /// The routes of others.
+    pub fn foreign(&self) -> &ForeignRoutes {
+        &self.foreign
     }
 
     /// Follows a next hop for the owner of the FIB layer.
@@ -113,12 +140,19 @@ impl Resolver {
         }
     }
 
-    /// Follows a next hop that a route needs.
-    pub fn follow(&mut self, address: HopAddress) {
+    /// Follows a next hop that a route needs. Returns whether it was not followed before.
+    pub fn follow(&mut self, address: HopAddress) -> bool {
         if let std::collections::btree_map::Entry::Vacant(place) = self.watches.entry(address) {
             place.insert(Watch::default());
             self.dirty.insert(address);
+            return true;
         }
+        false
+    }
+
+    /// Whether an address within a prefix is followed.
+    pub fn follows_within(&self, prefix: IpNet) -> bool {
+        self.watches.range(addresses(prefix)).next().is_some()
     }
 
     /// A device has come back: legs over it are taken only where there is no other.
@@ -130,8 +164,7 @@ impl Resolver {
     pub fn rested(&mut self, device: u32) -> BTreeSet<HopAddress> {
         self.resting.remove(&device);
         let over = |watch: &Watch| {
-            let lookup = watch.answer.as_ref().and_then(|answer| answer.lookup.as_ref());
-            lookup.is_some_and(|lookup| lookup.legs.iter().any(|leg| leg.device == device))
+            watch.resolution.as_ref().is_some_and(|way| way.legs.iter().any(|leg| leg.device == device))
         };
         self.watches.iter().filter(|(_, watch)| over(watch)).map(|(address, _)| *address).collect()
     }
@@ -146,18 +179,34 @@ impl Resolver {
         self.watches.retain(|address, watch| watch.reported.is_some() || needed_by_routes.contains(address));
         let watches = &self.watches;
         self.dirty.retain(|address| watches.contains_key(address));
+        self.stale.retain(|address| watches.contains_key(address));
+        self.leaning.retain(|_, leaning| {
+            leaning.retain(|address| watches.contains_key(address));
+            !leaning.is_empty()
+        });
     }
 
     /// A route to this prefix came, went or changed: answers for addresses within may differ.
     pub fn route_changed(&mut self, prefix: IpNet) {
-        let first = HopAddress::from(prefix.network());
-        let last = HopAddress { address: prefix.broadcast(), interface: Some(u32::MAX) };
-        self.dirty.extend(self.watches.range(first..=last).map(|(address, _)| *address));
+        self.dirty.extend(self.watches.range(addresses(prefix)).map(|(address, _)| *address));
+        self.own_route_changed(prefix);
+    }
+
+    /// A route of our own RIB to this prefix came, went or changed: next hops may lead elsewhere.
+    pub fn own_route_changed(&mut self, prefix: IpNet) {
+        let leaning = self.leaning.range(addresses(prefix)).flat_map(|(_, leaning)| leaning);
+        self.stale.extend(leaning.copied());
     }
 
     /// Anything may have changed.
     pub fn all_changed(&mut self) {
         self.dirty.extend(self.watches.keys());
+        self.reconsider_all();
+    }
+
+    /// What is made of the answers may have changed.
+    pub fn reconsider_all(&mut self) {
+        self.stale.extend(self.watches.keys());
     }
 
     /// One next hop is doubtful.
@@ -167,9 +216,9 @@ impl Resolver {
         }
     }
 
-    /// Whether any next hop waits to be asked for.
+    /// Whether any next hop waits to be asked for or resolved anew.
     pub fn has_work(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || !self.stale.is_empty()
     }
 
     /// The next one to ask the kernel for.
@@ -177,51 +226,72 @@ impl Resolver {
         self.dirty.pop_first()
     }
 
-    /// Takes the kernel's answer. Returns whether the way to the next hop changed.
-    pub fn answer(&mut self, address: HopAddress, lookup: Option<Lookup>) -> Changed {
-        let Some(watch) = self.watches.get_mut(&address) else { return Changed::No };
+    /// Takes the kernel's answer.
+    pub fn hear(&mut self, address: HopAddress, lookup: Option<Lookup>) {
+        let Some(watch) = self.watches.get_mut(&address) else { return };
         self.dirty.remove(&address);
-        let usable = lookup.as_ref().is_some_and(|lookup| usable(lookup, &self.exclusion));
-        let answer = Some(Answer { lookup, usable });
-        if watch.answer == answer {
-            return Changed::No;
+        if watch.heard.as_ref() != Some(&lookup) {
+            watch.heard = Some(lookup);
+            self.stale.insert(address);
+            self.stale.extend(self.leaning.get(&address).into_iter().flatten().copied());
         }
-        watch.answer = answer;
-        Changed::Yes
+    }
+
+    /// Resolves what may have changed. Returns the next hops whose way did.
+    pub fn resolve(&mut self, rib: &impl OwnRoutes, devices: &impl Devices) -> BTreeSet<HopAddress> {
+        let mut changed = BTreeSet::new();
+        for address in std::mem::take(&mut self.stale) {
+            if !self.is_answered(address) {
+                continue;
+            }
+            let now = walk::resolve(self, rib, devices, address, None);
+            let before = self.watches.get(&address).and_then(|watch| watch.resolution.as_ref());
+            if before == Some(&now) {
+                continue;
+            }
+            let leant_on = before.map(|before| before.leans_on.clone()).unwrap_or_default();
+            self.lean(address, &leant_on, &now.leans_on);
+            if let Some(watch) = self.watches.get_mut(&address) {
+                watch.resolution = Some(now);
+                changed.insert(address);
+            }
+        }
+        changed
     }
 
     /// Whether an answer has come.
     pub fn is_answered(&self, address: HopAddress) -> bool {
-        self.watches.get(&address).is_some_and(|watch| watch.answer.is_some())
+        self.watches.get(&address).is_some_and(|watch| watch.heard.is_some())
     }
 
     /// The answer as BGP takes it: unreachable until there is one.
     pub fn reachability(&self, address: HopAddress) -> Reachability {
-        match self.usable(address) {
-            Some(lookup) => Reachability::Reachable { metric: lookup.metric },
-            None => Reachability::Unreachable,
-        }
+        self.way(address).map_or(Reachability::Unreachable, reachability)
     }
 
     /// Whether a usable way leads there.
     pub fn is_reachable(&self, address: HopAddress) -> bool {
-        self.usable(address).is_some()
+        self.way(address).is_some_and(|way| !way.legs.is_empty())
+    }
+
+    /// Whether a route to this prefix, followed to this next hop, leads back to itself.
+    pub fn loops(&self, address: HopAddress, prefix: IpNet) -> bool {
+        self.way(address).is_some_and(|way| way.loops.contains(&(prefix, address)))
     }
 
     /// The answers the owner has not been told, in order of address. What is returned counts as told.
     pub fn take_news(&mut self, devices: &impl Devices) -> Vec<(HopAddress, News)> {
         let mut news = Vec::new();
         for (address, watch) in &mut self.watches {
-            let (Some(reported), Some(answer)) = (&mut watch.reported, &watch.answer) else { continue };
-            let usable = answer.lookup.as_ref().filter(|_| answer.usable);
-            let reachability = usable.map_or(Reachability::Unreachable, |lookup| Reachability::Reachable {
-                metric: lookup.metric,
-            });
-            let names = usable.map(|lookup| names(lookup, devices)).unwrap_or_default();
-            let told = |told: &News| told.reachability == reachability && told.devices.iter().eq(&names);
+            let (Some(reported), Some(way)) = (&mut watch.reported, &watch.resolution) else { continue };
+            let (reachability, through) = (reachability(way), way.through);
+            let names = names(way, devices);
+            let told = |told: &News| {
+                (told.reachability, told.through) == (reachability, through) && told.devices.iter().eq(&names)
+            };
             if !reported.as_ref().is_some_and(told) {
                 let devices = names.into_iter().map(str::to_owned).collect();
-                let now = News { reachability, devices };
+                let now = News { reachability, through, devices };
                 *reported = Some(now.clone());
                 news.push((*address, now));
             }
@@ -231,22 +301,35 @@ impl Resolver {
 
     /// The legs of a direct route to this next hop; none when it cannot be reached.
     pub fn legs(&self, address: HopAddress) -> impl Iterator<Item = Leg> {
-        let legs = self.usable(address).into_iter().flat_map(|lookup| lookup.legs.iter());
-        legs.map(move |leg| Leg { gateway: Some(leg.gateway.unwrap_or(address.address)), ..*leg })
+        self.way(address).into_iter().flat_map(|way| way.legs.iter().copied())
     }
 
-    /// The kernel's answer as it came.
-    pub fn lookup(&self, address: HopAddress) -> Option<&Lookup> {
-        self.watches.get(&address)?.answer.as_ref()?.lookup.as_ref()
+    /// Routes of ours on the loops that were found on the way to a next hop, sorted. They do not count for it.
+    pub fn loops_of(&self, address: HopAddress) -> Vec<IpNet> {
+        let loops = self.way(address).into_iter().flat_map(|way| &way.loops);
+        let mut prefixes: Vec<_> = loops.map(|(prefix, _)| *prefix).collect();
+        prefixes.dedup();
+        prefixes
     }
 
-    /// Whether any answer leads through this device.
+    /// How a next hop resolves, step by step, by the function that resolved it.
+    pub fn steps(&self, address: HopAddress, rib: &impl OwnRoutes, devices: &impl Devices) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if self.is_answered(address) {
+            walk::resolve(self, rib, devices, address, Some(&mut steps));
+        }
+        steps
+    }
+
+    /// Whether any way leads through this device, or would if it could be sent through.
     pub fn uses_device(&self, device: u32) -> bool {
-        let answers = self.watches.values().filter_map(|watch| watch.answer.as_ref()?.lookup.as_ref());
         let uses = |lookup: &Lookup| {
             lookup.legs.iter().any(|leg| leg.device == device) || lookup.idle.contains(&device)
         };
-        answers.into_iter().any(uses)
+        let leads = |way: &Resolution| way.legs.iter().any(|leg| leg.device == device);
+        self.watches.values().any(|watch| {
+            watch.heard.iter().flatten().any(uses) || watch.resolution.as_ref().is_some_and(leads)
+        })
     }
 
     /// How many next hops are followed.
@@ -259,31 +342,49 @@ impl Resolver {
         self.watches.is_empty()
     }
 
-    fn usable(&self, address: HopAddress) -> Option<&Lookup> {
-        let answer = self.watches.get(&address)?.answer.as_ref()?;
-        answer.lookup.as_ref().filter(|_| answer.usable)
+    /// The kernel's answer as it came; `None`: it knows no way, or has not been asked.
+    fn heard(&self, address: HopAddress) -> Option<&Lookup> {
+        self.watches.get(&address)?.heard.as_ref()?.as_ref()
+    }
+
+    fn way(&self, address: HopAddress) -> Option<&Resolution> {
+        self.watches.get(&address)?.resolution.as_ref()
+    }
+
+    fn lean(&mut self, address: HopAddress, before: &[HopAddress], now: &[HopAddress]) {
+        for other in before.iter().filter(|other| !now.contains(other)) {
+            if let Some(leaning) = self.leaning.get_mut(other) {
+                leaning.remove(&address);
+                if leaning.is_empty() {
+                    self.leaning.remove(other);
+                }
+            }
+        }
+        for other in now {
+            self.leaning.entry(*other).or_default().insert(address);
+        }
     }
 }
 
-/// Whether an answer differs from the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// It is the same.
-    No,
-    /// It differs.
-    Yes,
+fn reachability(way: &Resolution) -> Reachability {
+    match way.legs.is_empty() {
+        true => Reachability::Unreachable,
+        false => Reachability::Reachable { metric: way.metric },
+    }
+}
+
+/// The places of all addresses within a prefix.
+fn addresses(prefix: IpNet) -> std::ops::RangeInclusive<HopAddress> {
+    let first = HopAddress::from(prefix.network());
+    first..=HopAddress { address: prefix.broadcast(), interface: Some(u32::MAX) }
 }
 
 /// The names of the devices on the way, sorted.
-fn names<'a>(lookup: &Lookup, devices: &'a impl Devices) -> SmallVec<[&'a str; 2]> {
-    let mut names: SmallVec<_> = lookup.legs.iter().filter_map(|leg| devices.name(leg.device)).collect();
+fn names<'a>(way: &Resolution, devices: &'a impl Devices) -> SmallVec<[&'a str; 2]> {
+    let mut names: SmallVec<_> = way.legs.iter().filter_map(|leg| devices.name(leg.device)).collect();
     names.sort_unstable();
     names.dedup();
     names
-}
-
-fn usable(lookup: &Lookup, exclusion: &Exclusion) -> bool {
-    !lookup.legs.is_empty() && !exclusion.excludes(lookup)
 }
 
 /// A leg on a link, as a lookup of a neighbour shows it.
@@ -292,131 +393,4 @@ pub fn on_link(device: u32) -> Leg {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use super::*;
-    use crate::view::LinkState;
-
-    const NODE: &str = "192.168.92.129";
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    fn at(text: &str) -> HopAddress {
-        ip(text).into()
-    }
-
-    fn lookup(by: &str, protocol: u8, leg: Leg) -> Option<Lookup> {
-        let legs = SmallVec::from_elem(leg, 1);
-        let idle = SmallVec::new();
-        Some(Lookup { by: by.parse().unwrap(), table: 254, protocol, metric: 7, legs, idle })
-    }
-
-    fn resolver() -> Resolver {
-        let mut resolver = Resolver::default();
-        resolver.exclude(Exclusion { protocol: 179, table: 254, tunnel: Some(9) });
-        resolver
-    }
-
-    /// Device 2 has this name, device 3 another.
-    struct Cards(&'static str);
-
-    impl Devices for Cards {
-        fn name(&self, index: u32) -> Option<&str> {
-            [(2, self.0), (3, "card3"), (9, "tunl9")]
-                .into_iter()
-                .find(|(i, _)| *i == index)
-                .map(|(_, name)| name)
-        }
-
-        fn state(&self, _: u32) -> LinkState {
-            LinkState::Up
-        }
-    }
-
-    #[test]
-    fn a_neighbour_is_its_own_gateway_and_a_gateway_is_kept() {
-        let mut r = resolver();
-        for (address, leg) in
-            [(NODE, on_link(2)), ("10.9.9.9", Leg { gateway: Some(ip("192.168.92.1")), ..on_link(2) })]
-        {
-            r.follow(at(address));
-            r.answer(at(address), lookup("0.0.0.0/0", 2, leg));
-        }
-        assert_eq!(r.legs(at(NODE)).next().unwrap().gateway, Some(ip(NODE)));
-        assert_eq!(r.legs(at("10.9.9.9")).next().unwrap().gateway, Some(ip("192.168.92.1")));
-    }
-
-    #[test]
-    fn answers_through_our_own_routes_or_the_tunnel_are_unreachable() {
-        let mut r = resolver();
-        r.watch(at(NODE));
-        let expected = [
-            (lookup("192.168.92.0/24", 2, on_link(2)), Reachability::Reachable { metric: 7 }),
-            (lookup("192.168.92.0/24", 179, on_link(2)), Reachability::Unreachable),
-            (lookup("192.168.92.0/24", 2, on_link(9)), Reachability::Unreachable),
-            (None, Reachability::Unreachable),
-        ];
-        for (answer, reachability) in expected {
-            r.answer(at(NODE), answer);
-            assert_eq!(r.reachability(at(NODE)), reachability);
-        }
-    }
-
-    #[test]
-    fn news_is_told_once_and_to_watchers_only() {
-        let mut r = resolver();
-        r.watch(at(NODE));
-        r.follow(at("10.0.0.1"));
-        let nowhere = || News { reachability: Reachability::Unreachable, devices: vec![] };
-        assert_eq!(r.take_news(&Cards("eth0")), []);
-        r.answer(at(NODE), None);
-        r.answer(at("10.0.0.1"), None);
-        assert_eq!(r.take_news(&Cards("eth0")), [(at(NODE), nowhere())]);
-        assert_eq!(r.take_news(&Cards("eth0")), []);
-        r.unwatch(at(NODE));
-        r.watch(at(NODE));
-        assert_eq!(r.take_news(&Cards("eth0")), [(at(NODE), nowhere())]);
-    }
-
-    #[test]
-    fn another_device_and_another_name_of_it_are_news() {
-        let mut r = resolver();
-        r.watch(at(NODE));
-        let told = |r: &mut Resolver, name| r.take_news(&Cards(name)).pop().map(|(_, news)| news.devices);
-        r.answer(at(NODE), lookup("0.0.0.0/0", 2, on_link(2)));
-        assert_eq!(told(&mut r, "eth0"), Some(vec!["eth0".to_owned()]));
-        assert_eq!(told(&mut r, "eth0"), None);
-        assert_eq!(told(&mut r, "uplink"), Some(vec!["uplink".to_owned()]));
-        r.answer(at(NODE), lookup("0.0.0.0/0", 2, on_link(3)));
-        assert_eq!(told(&mut r, "uplink"), Some(vec!["card3".to_owned()]));
-        r.answer(at(NODE), lookup("0.0.0.0/0", 2, on_link(9)));
-        assert_eq!(told(&mut r, "uplink"), Some(vec![]), "the tunnel does not count");
-    }
-
-    #[test]
-    fn a_route_change_doubts_only_the_next_hops_within_it() {
-        let mut r = resolver();
-        for address in [NODE, "192.168.93.1", "fd00::1"] {
-            r.follow(at(address));
-        }
-        while r.next_lookup().is_some() {}
-        r.route_changed("192.168.92.0/24".parse().unwrap());
-        assert_eq!((r.next_lookup(), r.next_lookup()), (Some(at(NODE)), None));
-        r.route_changed("::/0".parse().unwrap());
-        assert_eq!((r.next_lookup(), r.next_lookup()), (Some(at("fd00::1")), None));
-    }
-
-    #[test]
-    fn a_new_tunnel_index_judges_old_answers_anew() {
-        let mut r = resolver();
-        r.follow(at(NODE));
-        r.answer(at(NODE), lookup("0.0.0.0/0", 2, on_link(5)));
-        let exclusion = Exclusion { protocol: 179, table: 254, tunnel: Some(5) };
-        assert_eq!(r.exclude(exclusion), [at(NODE)]);
-        assert!(r.exclude(exclusion).is_empty());
-        assert_eq!(r.reachability(at(NODE)), Reachability::Unreachable);
-    }
-}
+mod tests;

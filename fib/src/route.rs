@@ -184,6 +184,8 @@ pub struct KernelRoute {
     pub tos: u8,
     /// What it does.
     pub path: Path,
+    /// Where it leads, also where [`Self::path`] is [`Path::Other`]; none when it leads nowhere.
+    pub legs: SmallVec<[Leg; 1]>,
     /// The kernel's number of its kind (`RTN_*`).
     pub kind: u8,
 }

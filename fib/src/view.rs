@@ -20,7 +20,8 @@ use crate::{
 pub enum State {
     /// The kernel holds what we want.
     Installed,
-    /// No way leads to its next hop: the kernel says so to whoever sends packets.
+    /// No way leads to its next hop. Inside a pool the kernel says so to whoever sends packets; elsewhere nothing is
+    /// installed.
     Unreachable,
     /// It waits: [`RouteView::cause`] says for what.
     Pending,
@@ -42,6 +43,8 @@ pub enum Cause {
     Queued,
     /// A way to its next hop.
     NextHopUnreachable,
+    /// Another route to its next hop: followed to it, the route leads back to itself.
+    NextHopLoop,
     /// The tunnel device, which is missing or down.
     TunnelDown,
     /// Permission to use the tunnel device.
@@ -67,6 +70,9 @@ pub struct RouteView {
     pub reason: Option<Reason>,
     /// The legs in the kernel if installed, else those wanted.
     pub legs: Vec<LegView>,
+    /// `unicast`, `blackhole` or `unreachable`, in the kernel if installed, else as wanted; `None`: nothing is.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// The next-hop object it refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectId>,
@@ -191,6 +197,9 @@ pub struct Explanation {
     pub decisions: Vec<DecisionView>,
     /// What the route's slot holds at this moment, whoever owns it.
     pub kernel: Vec<KernelRouteView>,
+    /// The route the kernel takes at this moment for packets to the address that was asked for, whoever owns it;
+    /// `None`: it has none.
+    pub answer: Option<KernelRouteView>,
 }
 
 /// The decision over one next hop.
@@ -207,16 +216,29 @@ pub struct DecisionView {
     pub resolution: Option<ResolutionView>,
 }
 
-/// The kernel's resolution of a next hop.
+/// How a next hop resolves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ResolutionView {
     /// The answer.
     pub reachability: Reachability,
-    /// The destination of the resolving route.
-    pub by: Option<IpNet>,
-    /// The protocol number of the resolving route.
-    pub protocol: Option<u8>,
+    /// Route after route, from the next hop to the link.
+    pub steps: Vec<StepView>,
+    /// Routes of ours on the loops that were found on the way, which do not count for that, sorted.
+    pub loops: Vec<IpNet>,
     /// Where it leads.
+    pub legs: Vec<LegView>,
+}
+
+/// One step of a resolution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepView {
+    /// The address that was looked for.
+    pub address: IpAddr,
+    /// The destination of the route that leads there; `None`: none does.
+    pub by: Option<IpNet>,
+    /// The protocol number of that route.
+    pub protocol: Option<u8>,
+    /// Where it leads, if it is the last of the steps.
     pub legs: Vec<LegView>,
 }
 

@@ -287,22 +287,6 @@ fn a_link_without_carrier_counts_as_down() {
 }
 
 #[test]
-fn a_route_that_covers_its_own_next_hop_comes_to_rest_as_unreachable() {
-    netns::run(|| async {
-        ip("route add 10.2.0.0/16 via 192.168.92.1");
-        let (handle, _events) = running(config(PoolMode::Never)).await;
-        let monitor = RouteMonitor::start();
-        apply(&handle, &[via("10.2.1.0/24", "10.2.1.1")]).await;
-        eventually_routes(&["unreachable 10.2.1.0/24", OWN]);
-        sleep(Duration::from_millis(200));
-        let heard = monitor.lines("10.2.1.0/24");
-        assert_eq!(heard.len(), 2, "{heard:?}");
-        apply(&handle, &[withdraw("10.2.1.0/24")]).await;
-        eventually_routes(&[OWN]);
-    });
-}
-
-#[test]
 fn a_multipath_route_mixes_direct_and_tunnelled_legs() {
     netns::run(|| async {
         let (handle, _events) = running(config(PoolMode::CrossSubnet)).await;

@@ -160,8 +160,8 @@ impl Daemon {
     async fn explain(&self, target: &str) -> Result<Explain, ApiError> {
         let prefix = parse_target(target)?;
         let rib = self.speaker.explain(prefix).await.map_err(internal)?;
-        let fib =
-            self.fib.explain(rib.as_ref().map_or(prefix, |e| e.route.prefix)).await.map_err(internal)?;
+        let covering = rib.as_ref().map_or(prefix, |e| e.route.prefix);
+        let fib = self.fib.explain_for(covering, prefix).await.map_err(internal)?;
         let peers = self.peers(None).await?;
         let (names, now) = self
             .speaker
@@ -183,7 +183,7 @@ impl Daemon {
             fib: &fib,
             slot: tables::slot(self),
             decider: &Decider::new(&fib_config),
-            node_network: fib_config.node_network,
+            node_networks: node_networks(&loaded.intent),
             known_node: &|address| self.known().why(address),
             peers_down: down(&peers),
         };
@@ -261,6 +261,11 @@ impl Daemon {
         };
         Ok(Done { message: message.to_owned() })
     }
+}
+
+fn node_networks(intent: &config::Intent) -> Vec<ipnet::IpNet> {
+    let v4 = intent.node.address.map(|net| ipnet::IpNet::V4(net.trunc()));
+    v4.into_iter().chain(intent.node.address6.map(|net| ipnet::IpNet::V6(net.trunc()))).collect()
 }
 
 fn order_failed(wanted: &str, error: SpeakerError) -> ApiError {

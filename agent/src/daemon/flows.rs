@@ -228,7 +228,7 @@ pub(super) async fn remember_adopted(daemon: &Daemon) {
 pub(super) async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent>) {
     while let Some(event) = events.recv().await {
         match event {
-            FibEvent::NextHop { address, interface, reachability, devices } => {
+            FibEvent::NextHop { address, interface, reachability, through: _, devices } => {
                 let reachability = match reachability {
                     Answer::Reachable { metric } => Reachability::Reachable { metric },
                     Answer::Unreachable => Reachability::Unreachable,

@@ -41,6 +41,7 @@ pub fn fib(intent: &Intent, programming: Programming) -> FibConfig {
         node_network: intent.node.address.map(|net| net.trunc()),
         pools: pools.collect(),
         local_blocks: intent.blocks.clone(),
+        peers: spared(intent),
         protocol: intent.kernel.protocol,
         table: intent.kernel.table,
         metric: intent.kernel.metric,
@@ -51,6 +52,19 @@ pub fn fib(intent: &Intent, programming: Programming) -> FibConfig {
         programming,
         ..FibConfig::default()
     }
+}
+
+/// The addresses of peers and nodes, and the ranges that they may come from.
+fn spared(intent: &Intent) -> Vec<IpNet> {
+    let peers = intent.peers.values().map(|peer| peer.range.map_or(peer.address.into(), |(range, _)| range));
+    let mesh = intent.mesh.nodes.iter().map(|node| IpNet::from(*node));
+    let nodes = intent.tunnel.next_hops.iter().copied().map(IpNet::V4);
+    let mut spared: Vec<_> = peers.chain(mesh).chain(nodes).collect();
+    // Who is found on a link has no address yet; and a range of everything names nobody.
+    spared.retain(|net| !net.addr().is_unspecified());
+    spared.sort_unstable();
+    spared.dedup();
+    spared
 }
 
 /// The MTU tunnelled routes carry themselves, over a link that carries this many bytes.

@@ -22,10 +22,11 @@ use crate::{
     table::RouteNotice,
 };
 
-/// The route of a message; `None` for one that is of another family or no route of a table.
+/// The route of a message; `None` for one that is of another family, is no route of a table, or holds for certain
+/// sources only: such a route shares its slot with none of ours.
 pub(super) fn route(message: &RouteMessage) -> Option<KernelRoute> {
     let header = &message.header;
-    if header.flags.contains(RouteFlags::Cloned) {
+    if header.flags.contains(RouteFlags::Cloned) || header.source_prefix_length != 0 {
         return None;
     }
     let attributes = Attributes::read(message);
@@ -36,7 +37,7 @@ pub(super) fn route(message: &RouteMessage) -> Option<KernelRoute> {
         RouteType::Unicast if !attributes.unusual => match attributes.object {
             Some(id) => Path::Object(id).limited(attributes.mtu),
             None if legs.is_empty() => Path::Other,
-            None => Path::Unicast(legs).limited(attributes.mtu),
+            None => Path::Unicast(legs.clone()).limited(attributes.mtu),
         },
         _ => Path::Other,
     };
@@ -47,6 +48,7 @@ pub(super) fn route(message: &RouteMessage) -> Option<KernelRoute> {
         metric: attributes.metric,
         tos: header.tos,
         path,
+        legs: if header.kind == RouteType::Unicast { legs } else { SmallVec::new() },
         kind: header.kind.into(),
     })
 }
@@ -62,6 +64,7 @@ pub(super) fn lookup(message: &RouteMessage) -> Option<Lookup> {
         table: attributes.table.unwrap_or(message.header.table.into()),
         protocol: message.header.protocol.into(),
         metric: attributes.metric,
+        kind: message.header.kind.into(),
         legs,
         idle,
     })
@@ -145,7 +148,7 @@ struct Attributes<'a> {
 
 impl<'a> Attributes<'a> {
     fn read(message: &'a RouteMessage) -> Self {
-        let mut read = Self { unusual: message.header.source_prefix_length != 0, ..Self::default() };
+        let mut read = Self::default();
         for attribute in &message.attributes {
             match attribute {
                 RouteAttribute::Destination(address) => read.destination = ip(address),

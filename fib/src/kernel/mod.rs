@@ -129,7 +129,7 @@ pub trait Kernel {
     /// When the answer does not come.
     fn lookup(&mut self, address: IpAddr, device: Option<u32>) -> io::Result<Option<Lookup>>;
 
-    /// Reads every route of our table, whoever owns it.
+    /// Reads every route of [the tables that matter](crate::foreign::tables), whoever owns it.
     ///
     /// # Errors
     ///

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     error::Errno,
+    foreign,
     object::{KernelObject, ObjectRequest},
     resolve::Lookup,
     route::{KernelRoute, Path},
@@ -82,12 +83,16 @@ impl Kernel for Netlink {
 
     async fn dump(&mut self) -> io::Result<Vec<KernelRoute>> {
         let mut routes = Vec::new();
-        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-            let request = encode::dump_request(family, self.target.table);
+        let tables = foreign::tables(self.target.table);
+        let both = [AddressFamily::Inet, AddressFamily::Inet6];
+        for (family, table) in
+            both.iter().flat_map(|family| tables.iter().map(move |table| (*family, *table)))
+        {
+            let request = encode::dump_request(family, table);
             let dump = self.dumps.route().get(request).execute().try_for_each(|message| {
                 // A kernel may ignore both filters.
                 let asked = message.header.address_family == family;
-                let route = decode::route(&message).filter(|route| asked && route.table == self.target.table);
+                let route = decode::route(&message).filter(|route| asked && route.table == table);
                 routes.extend(route);
                 futures_util::future::ok(())
             });

@@ -170,6 +170,7 @@ impl Simulated {
             protocol: self.target.protocol,
             metric: slot.metric,
             tos: slot.tos,
+            legs: path.legs().into(),
             path,
             kind: 1,
         }

@@ -3,6 +3,7 @@
 mod notices;
 
 use std::{
+    collections::BTreeSet,
     io,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
@@ -26,7 +27,7 @@ use crate::{
     metrics::{FibMetrics, ResyncReason},
     resolve::{News, Resolver},
     route::{HopAddress, RouteChange},
-    table::{Action, Request, Table},
+    table::{Action, Asked, Request, Table},
     view::{Configured, DiffPage, Explanation, FibStatus, FlushReport, ReleaseReport, RoutePage},
 };
 
@@ -100,6 +101,8 @@ impl<K: Kernel> Engine<K> {
         let FibConfig { protocol, table, metric, .. } = self.config;
         self.config = FibConfig { protocol, table, metric, ..config };
         self.table.configure(&self.config, &self.resolver);
+        self.resolver.reconsider_all();
+        self.resolve();
         // Another pool may make locals of routes that were none.
         if self.locals.configure(&self.config) == Stale::Yes {
             self.pace.suspect(now, ResyncReason::LinkChange);
@@ -115,18 +118,25 @@ impl<K: Kernel> Engine<K> {
         self.table.tunnel_use(usage, &self.resolver);
     }
 
-    /// Takes changes. New next hops are looked up first, so that each route is decided once.
+    /// Takes changes. New next hops are looked up first, so that each route is decided once; those that lead elsewhere
+    /// because of the changes are resolved anew, before anything is sent to the kernel.
     pub(crate) fn apply(&mut self, now: Instant, changes: &[RouteChange]) {
         for next_hop in changes.iter().flat_map(|change| &change.next_hops) {
             self.follow(now, next_hop.place());
         }
-        changes.iter().for_each(|change| self.table.apply(change, &self.resolver));
+        self.resolve();
+        for change in changes {
+            self.table.apply(change, &self.resolver);
+            self.resolver.own_route_changed(change.prefix);
+        }
+        self.resolve();
     }
 
     /// Follows a next hop for the owner.
     pub(crate) fn watch(&mut self, now: Instant, address: HopAddress) {
-        self.resolver.watch(address);
         self.follow(now, address);
+        self.resolver.watch(address);
+        self.resolve();
     }
 
     /// Ends [`Self::watch`].
@@ -137,6 +147,9 @@ impl<K: Kernel> Engine<K> {
     /// Sweeps what is stale, now and from now on.
     pub(crate) fn end_restart(&mut self) {
         self.table.end_restart();
+        // Next hops may have been led by what goes now.
+        self.resolver.reconsider_all();
+        self.resolve();
     }
 
     /// One bounded turn of work.
@@ -206,8 +219,8 @@ impl<K: Kernel> Engine<K> {
         let mut events: Vec<_> = self.links.take_news().map(FibEvent::Devices).into_iter().collect();
         let news = self.resolver.take_news(&self.links).into_iter();
         events.extend(news.map(|(HopAddress { address, interface }, news)| {
-            let News { reachability, devices } = news;
-            FibEvent::NextHop { address, interface, reachability, devices }
+            let News { reachability, through, devices } = news;
+            FibEvent::NextHop { address, interface, reachability, through, devices }
         }));
         let tunnel = self.table.tunnel();
         if self.told_tunnel != Some(tunnel) {
@@ -226,6 +239,8 @@ impl<K: Kernel> Engine<K> {
     pub(crate) async fn flush(&mut self, now: Instant) -> io::Result<FlushReport> {
         let before = self.metrics.deleted.load(Relaxed);
         self.table.flush(&self.resolver);
+        self.resolver.reconsider_all();
+        self.resolve();
         for _ in 0..3 {
             while self.table.has_work(now) {
                 self.program(now);
@@ -267,10 +282,15 @@ impl<K: Kernel> Engine<K> {
         Ok(self.table.diff(from, limit, &dump, &self.links))
     }
 
-    /// Explains a route, with the kernel as it is now.
-    pub(crate) async fn explain(&mut self, prefix: IpNet) -> io::Result<Explanation> {
+    /// Explains a route, and what becomes of packets to what was asked for, with the kernel as it is now.
+    pub(crate) async fn explain(&mut self, prefix: IpNet, target: IpNet) -> io::Result<Explanation> {
         let dump = self.kernel.dump().await?;
-        Ok(self.table.explain(prefix, &self.resolver, &dump, &self.links))
+        let asked = if target.prefix_len() == target.max_prefix_len() {
+            Asked::Address(target.addr(), self.kernel.lookup(target.addr(), None)?)
+        } else {
+            Asked::Prefix(target.trunc())
+        };
+        Ok(self.table.explain(prefix, asked, &self.resolver, &dump, &self.links))
     }
 
     /// The whole in a few numbers.
@@ -313,9 +333,16 @@ impl<K: Kernel> Engine<K> {
     fn complete(&mut self, now: Instant) {
         let completion = self.table.complete(now, &self.batch, &self.refused);
         self.count();
-        for request in self.batch.iter().filter(|request| request.action != Action::Replace) {
-            self.resolver.route_changed(request.slot.prefix);
+        let refused: BTreeSet<_> = self.refused.iter().map(|(index, _)| *index).collect();
+        for (index, request) in self.batch.iter().enumerate() {
+            if request.displaces_others() && !refused.contains(&index) {
+                self.resolver.foreign.taken(request.slot);
+            }
+            if request.action != Action::Replace {
+                self.resolver.route_changed(request.slot.prefix);
+            }
         }
+        self.resolve();
         completion.doubtful.into_iter().for_each(|address| self.resolver.doubt(address));
         self.plan_lookups(now);
         if let Some(reason) = completion.resync {
@@ -364,7 +391,10 @@ impl<K: Kernel> Engine<K> {
         let objects = self.compare_objects()?;
         let dump = self.kernel.dump().await?;
         self.locals.replace(&dump);
+        let hosts = self.resolver.foreign.replace(&dump);
         let comparison = self.table.compare(dump);
+        self.resolver.reconsider_all();
+        self.hosts_changed(hosts);
         self.metrics.repaired.fetch_add(comparison.differences + objects, Relaxed);
         if reason == ResyncReason::LinkChange {
             self.table.retry_all();

@@ -32,7 +32,7 @@ pub(crate) enum Command {
 pub(crate) enum Query {
     Routes(Option<IpNet>, usize, oneshot::Sender<RoutePage>),
     Diff(Option<IpNet>, usize, oneshot::Sender<Result<DiffPage, FibError>>),
-    Explain(IpNet, oneshot::Sender<Result<Explanation, FibError>>),
+    Explain(IpNet, IpNet, oneshot::Sender<Result<Explanation, FibError>>),
     Status(oneshot::Sender<Result<FibStatus, FibError>>),
     Stop(oneshot::Sender<()>),
 }
@@ -135,9 +135,15 @@ impl FibHandle {
         self.query(|reply| Query::Diff(from, limit, reply)).await?
     }
 
-    /// Explains the longest route that contains the prefix (an address is a prefix of full length).
+    /// Explains the longest route that contains the prefix (an address is a prefix of full length), and where packets to
+    /// it go.
     pub async fn explain(&self, prefix: IpNet) -> Result<Explanation, FibError> {
-        self.query(|reply| Query::Explain(prefix, reply)).await?
+        self.explain_for(prefix, prefix).await
+    }
+
+    /// Explains the longest route that contains the prefix, and where packets to the target, which lies within it, go.
+    pub async fn explain_for(&self, prefix: IpNet, target: IpNet) -> Result<Explanation, FibError> {
+        self.query(|reply| Query::Explain(prefix, target, reply)).await?
     }
 
     /// The whole in a few numbers. Like every question, it does not wait behind routes that were handed over before.

@@ -195,8 +195,8 @@ impl Thread {
             Query::Diff(from, limit, reply) => {
                 answer(reply, engine.diff(from, limit).await.map_err(FibError::from));
             }
-            Query::Explain(prefix, reply) => {
-                answer(reply, engine.explain(prefix).await.map_err(FibError::from))
+            Query::Explain(prefix, target, reply) => {
+                answer(reply, engine.explain(prefix, target).await.map_err(FibError::from))
             }
             Query::Status(reply) => answer(reply, Ok(engine.status())),
             Query::Stop(reply) => self.stopping = Some(reply),
@@ -309,7 +309,7 @@ fn refuse(query: Query) {
     match query {
         Query::Routes(_, _, reply) => answer(reply, RoutePage::default()),
         Query::Diff(_, _, reply) => answer(reply, Err(FibError::NotConfigured)),
-        Query::Explain(_, reply) => answer(reply, Err(FibError::NotConfigured)),
+        Query::Explain(_, _, reply) => answer(reply, Err(FibError::NotConfigured)),
         Query::Status(reply) => answer(reply, Err(FibError::NotConfigured)),
         Query::Stop(reply) => answer(reply, ()),
     }

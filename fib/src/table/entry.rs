@@ -40,7 +40,7 @@ pub(super) struct Marks {
     pub(super) seen: bool,
     /// The owner has been told of trouble.
     pub(super) trouble: bool,
-    /// What is wanted says that no way leads to the next hop.
+    /// No way leads to the next hop: what is wanted says so, or nothing is wanted.
     pub(super) unreachable: bool,
     /// The route asks for its packets being dropped.
     pub(super) discard: bool,
@@ -55,7 +55,7 @@ pub(super) enum Todo {
     Create(Id<Path>),
     /// The slot holds something of ours.
     Replace(Id<Path>),
-    /// Nobody asks for it any more.
+    /// Nobody asks for it any more, or it leads nowhere.
     Delete,
 }
 
@@ -74,12 +74,15 @@ impl Entry {
 
     /// What is to be done, foreign routes aside.
     pub(super) fn todo(&self, restart: RestartPhase) -> Todo {
-        let left_alone = self.decision.is_none_or(|decision| decision.verdict == Verdict::NotOurs);
-        let kept = self.marks.adopted && restart == RestartPhase::Underway;
+        let not_ours = self.decision.is_some_and(|decision| decision.verdict == Verdict::NotOurs);
+        let unwanted = not_ours || self.decision.is_none() || self.marks.unreachable;
+        // What hides the host's own network or address is no route to keep.
+        let harmful = self.decision.is_some_and(Decision::is_of_host);
+        let kept = self.marks.adopted && restart == RestartPhase::Underway && !harmful;
         match (self.wanted, self.actual) {
             (Some(wanted), None) => Todo::Create(wanted),
             (Some(wanted), Some(actual)) if wanted != actual => Todo::Replace(wanted),
-            (None, Some(_)) if left_alone && !kept => Todo::Delete,
+            (None, Some(_)) if unwanted && !kept => Todo::Delete,
             _ => Todo::Nothing,
         }
     }
@@ -90,6 +93,9 @@ impl Entry {
             (None, _) => State::Stale,
             (Some(_), Some(Cause::ForeignRoute)) => State::Conflict,
             (Some(_), Some(Cause::KernelError)) => State::Failed,
+            (Some(_), Some(Cause::NextHopUnreachable | Cause::NextHopLoop)) if self.wanted == self.actual => {
+                State::Unreachable
+            }
             (Some(_), Some(_)) => State::Pending,
             (Some(decision), None) if decision.verdict == Verdict::NotOurs => State::NotOurs,
             (Some(_), None) if self.wanted == self.actual && self.marks.unreachable => State::Unreachable,

@@ -13,7 +13,8 @@ mod forms;
 mod heritage;
 pub mod intern;
 mod objects;
-mod prefixes;
+mod own;
+pub(crate) mod prefixes;
 mod retry;
 mod sync;
 mod views;
@@ -32,7 +33,7 @@ pub use self::{
     compare::{Comparison, RouteNotice, Touch},
     objects::ObjectOutcome,
     sync::{Action, Completion, Request, Slot},
-    views::Devices,
+    views::{Asked, Devices},
 };
 use self::{
     entry::{Entry, Todo},
@@ -66,6 +67,8 @@ pub struct Table {
     form: Form,
     decider: Decider,
     blocks: BTreeSet<IpNet>,
+    /// Addresses that no `unreachable` route may cover.
+    peers: Prefixes<()>,
     tunnel: TunnelState,
     /// The MTU that routes through the tunnel carry themselves.
     tunnel_mtu: Option<NonZeroU32>,
@@ -98,6 +101,7 @@ impl Table {
             form: Form::Plain,
             decider: Decider::default(),
             blocks: BTreeSet::new(),
+            peers: Prefixes::default(),
             tunnel: TunnelState { device: None, permission: config.tunnel.usage.permission },
             tunnel_mtu: config.tunnel.usage.route_mtu,
             restart: RestartPhase::Underway,
@@ -125,6 +129,8 @@ impl Table {
         self.heritage.protocols = config.adopt.iter().copied().filter(|p| *p != config.protocol).collect();
         self.tunnel.permission = config.tunnel.usage.permission;
         self.tunnel_mtu = config.tunnel.usage.route_mtu;
+        self.peers = Prefixes::default();
+        config.peers.iter().for_each(|peer| *self.peers.entry(peer.trunc()) = ());
         let blocks: BTreeSet<_> = config.local_blocks.iter().map(IpNet::trunc).collect();
         for gone in self.blocks.difference(&blocks) {
             if let Some(entry) = self.entries.get_mut(*gone) {
@@ -176,13 +182,30 @@ impl Table {
 
     /// The way to some next hops changed.
     pub fn next_hops_changed(&mut self, changed: &BTreeSet<HopAddress>, resolver: &Resolver) {
-        self.objects.release(changed);
         let mut affected = self.sets.marks();
         let concerned = |set: &NextHopSet| set.iter().any(|next_hop| changed.contains(&next_hop.place()));
-        self.sets.iter().filter(|(_, set)| concerned(set)).for_each(|(id, _)| affected.insert(id));
+        let sets: Vec<_> = self.sets.iter().filter(|(_, set)| concerned(set)).map(|(id, _)| id).collect();
+        if sets.is_empty() {
+            return;
+        }
+        sets.into_iter().for_each(|id| affected.insert(id));
+        self.objects.release(changed);
         let uses = |entry: &Entry| entry.next_hops.is_some_and(|set| affected.contains(set));
         let prefixes: Vec<_> =
             self.entries.iter().filter(|(_, e)| uses(e)).map(|(prefix, _)| prefix).collect();
+        prefixes.into_iter().for_each(|prefix| self.refresh(prefix, resolver));
+    }
+
+    /// A prefix became or ceased to be this host's own.
+    pub fn host_changed(&mut self, prefix: IpNet, resolver: &Resolver) {
+        self.refresh(prefix, resolver);
+    }
+
+    /// An address is followed from now on: no `unreachable` route may cover it.
+    pub fn spare(&mut self, address: HopAddress, resolver: &Resolver) {
+        let covering = self.entries.covering(address.address.into());
+        let unreachable = covering.into_iter().filter(|(_, entry)| entry.marks.unreachable);
+        let prefixes: Vec<_> = unreachable.map(|(prefix, _)| prefix).collect();
         prefixes.into_iter().for_each(|prefix| self.refresh(prefix, resolver));
     }
 

@@ -2,10 +2,11 @@
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
+use smallvec::SmallVec;
 
 /// A map from prefixes of both families.
 #[derive(Debug)]
-pub(super) struct Prefixes<T> {
+pub(crate) struct Prefixes<T> {
     v4: PrefixMap<Ipv4Net, T>,
     v6: PrefixMap<Ipv6Net, T>,
 }
@@ -18,7 +19,7 @@ impl<T> Default for Prefixes<T> {
 
 impl<T> Prefixes<T> {
     /// The value of exactly this prefix.
-    pub(super) fn get(&self, prefix: IpNet) -> Option<&T> {
+    pub(crate) fn get(&self, prefix: IpNet) -> Option<&T> {
         match prefix {
             IpNet::V4(prefix) => self.v4.get(&prefix),
             IpNet::V6(prefix) => self.v6.get(&prefix),
@@ -26,7 +27,7 @@ impl<T> Prefixes<T> {
     }
 
     /// The value of exactly this prefix.
-    pub(super) fn get_mut(&mut self, prefix: IpNet) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, prefix: IpNet) -> Option<&mut T> {
         match prefix {
             IpNet::V4(prefix) => self.v4.get_mut(&prefix),
             IpNet::V6(prefix) => self.v6.get_mut(&prefix),
@@ -34,7 +35,7 @@ impl<T> Prefixes<T> {
     }
 
     /// The value of exactly this prefix, made if need be.
-    pub(super) fn entry(&mut self, prefix: IpNet) -> &mut T
+    pub(crate) fn entry(&mut self, prefix: IpNet) -> &mut T
     where
         T: Default,
     {
@@ -45,7 +46,7 @@ impl<T> Prefixes<T> {
     }
 
     /// Removes exactly this prefix.
-    pub(super) fn remove(&mut self, prefix: IpNet) -> Option<T> {
+    pub(crate) fn remove(&mut self, prefix: IpNet) -> Option<T> {
         match prefix {
             IpNet::V4(prefix) => self.v4.remove(&prefix),
             IpNet::V6(prefix) => self.v6.remove(&prefix),
@@ -53,21 +54,40 @@ impl<T> Prefixes<T> {
     }
 
     /// The longest prefix that contains this one.
-    pub(super) fn longest_match(&self, prefix: IpNet) -> Option<(IpNet, &T)> {
+    pub(crate) fn longest_match(&self, prefix: IpNet) -> Option<(IpNet, &T)> {
         match prefix {
             IpNet::V4(prefix) => self.v4.get_lpm(&prefix).map(|(prefix, value)| (IpNet::V4(prefix), value)),
             IpNet::V6(prefix) => self.v6.get_lpm(&prefix).map(|(prefix, value)| (IpNet::V6(prefix), value)),
         }
     }
 
+    /// Those that contain this prefix, itself included, the longest first.
+    pub(crate) fn covering(&self, prefix: IpNet) -> SmallVec<[(IpNet, &T); 4]> {
+        let mut found: SmallVec<_> = match prefix {
+            IpNet::V4(prefix) => self.v4.cover(&prefix).map(|(p, value)| (IpNet::V4(p), value)).collect(),
+            IpNet::V6(prefix) => self.v6.cover(&prefix).map(|(p, value)| (IpNet::V6(p), value)).collect(),
+        };
+        found.reverse();
+        found
+    }
+
+    /// Whether any contains this prefix or lies within it.
+    pub(crate) fn overlaps(&self, prefix: IpNet) -> bool {
+        let within = match prefix {
+            IpNet::V4(prefix) => self.v4.children(&prefix).next().is_some(),
+            IpNet::V6(prefix) => self.v6.children(&prefix).next().is_some(),
+        };
+        within || self.longest_match(prefix).is_some()
+    }
+
     /// Everything, in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (IpNet, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (IpNet, &T)> {
         let v4 = self.v4.iter().map(|(prefix, value)| (IpNet::V4(prefix), value));
         v4.chain(self.v6.iter().map(|(prefix, value)| (IpNet::V6(prefix), value)))
     }
 
     /// Everything from this prefix on, in order.
-    pub(super) fn iter_from(&self, from: Option<IpNet>) -> Box<dyn Iterator<Item = (IpNet, &T)> + '_> {
+    pub(crate) fn iter_from(&self, from: Option<IpNet>) -> Box<dyn Iterator<Item = (IpNet, &T)> + '_> {
         match from {
             None => Box::new(self.iter()),
             Some(IpNet::V4(from)) => {
@@ -81,18 +101,18 @@ impl<T> Prefixes<T> {
     }
 
     /// Everything, in order.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (IpNet, &mut T)> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (IpNet, &mut T)> {
         let v4 = self.v4.iter_mut().map(|(prefix, value)| (IpNet::V4(prefix), value));
         v4.chain(self.v6.iter_mut().map(|(prefix, value)| (IpNet::V6(prefix), value)))
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.v4.len() + self.v6.len()
     }
 
     /// Bytes used.
-    pub(super) fn mem_size(&self) -> usize {
+    pub(crate) fn mem_size(&self) -> usize {
         self.v4.mem_size() + self.v6.mem_size()
     }
 }
@@ -112,5 +132,21 @@ mod tests {
         assert_eq!(from("10.0.0.0/16"), ["10.0.0.0/16", "10.1.0.0/16", "192.168.0.0/24", "fd00::/64"]);
         assert_eq!(from("10.2.0.0/16"), ["192.168.0.0/24", "fd00::/64"]);
         assert_eq!(from("fd00::/64"), ["fd00::/64"]);
+    }
+
+    #[test]
+    fn what_covers_a_prefix_comes_longest_first_and_what_lies_within_it_overlaps() {
+        let mut map: Prefixes<()> = Prefixes::default();
+        for prefix in ["0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16", "fd00::/64"] {
+            map.entry(prefix.parse().unwrap());
+        }
+        let covering = |prefix: &str| {
+            let found = map.covering(prefix.parse().unwrap());
+            found.iter().map(|(prefix, ())| prefix.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(covering("10.1.0.0/16"), ["10.1.0.0/16", "10.0.0.0/8", "0.0.0.0/0"]);
+        assert_eq!(covering("192.0.2.1/32"), ["0.0.0.0/0"]);
+        let overlaps = |prefix: &str| map.overlaps(prefix.parse().unwrap());
+        assert!(overlaps("fd00::/48") && overlaps("fd00::1/128") && !overlaps("fd01::/64"));
     }
 }

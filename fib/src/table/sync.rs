@@ -39,6 +39,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether the slot loses a route of somebody else by it, if it has one: only what is inherited is replaced.
+    pub(crate) fn displaces_others(&self) -> bool {
+        self.action == Action::Replace || self.protocol.is_some()
+    }
+
     /// Whether it deletes one certain route rather than whatever of ours is in the slot.
     fn is_stray(&self) -> bool {
         self.action == Action::Delete && self.path.is_some()
@@ -216,7 +221,9 @@ impl Table {
             return;
         }
         let before = std::mem::replace(&mut entry.actual, request.path);
-        (entry.cause, entry.errno) = (None, None);
+        // Why nothing better is wanted stays true.
+        entry.cause = entry.cause.filter(|_| entry.marks.unreachable && entry.errno.is_none());
+        entry.errno = None;
         self.take_possession(prefix);
         self.loosen(before.filter(|before| Some(*before) != request.path));
         self.enqueue(prefix);

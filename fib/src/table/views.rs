@@ -1,20 +1,37 @@
 //! Rows, differences and explanations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 
-use super::{Table, compare::slot_of, entry::Entry};
+use super::{
+    Table,
+    compare::slot_of,
+    entry::{Entry, Todo},
+};
 use crate::{
-    config::Programming,
+    config::{Programming, TABLE_MAIN},
     decide::{Decision, Fact, Verdict},
-    resolve::{Lookup, Resolver},
+    foreign::TABLE_LOCAL,
+    resolve::{Lookup, Owner, Resolver, Step},
     route::{HopAddress, KernelRoute, Leg, Path},
     view::{
         Cause, DecisionView, DiffAction, DiffEntry, DiffPage, Explanation, KernelRouteView, LegView,
-        LinkState, ResolutionView, RestartPhase, RouteCount, RoutePage, RouteView, State,
+        LinkState, ResolutionView, RestartPhase, RouteCount, RoutePage, RouteView, State, StepView,
     },
 };
+
+/// What is asked of the kernel beside a route of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Which route covers this prefix.
+    Prefix(IpNet),
+    /// Where packets to this address go: the kernel's answer, if it has a route that leads somewhere.
+    Address(IpAddr, Option<Lookup>),
+}
 
 /// Devices by index.
 pub trait Devices {
@@ -71,10 +88,11 @@ impl Table {
         DiffPage { entries, next: differences.next().map(|entry| entry.prefix) }
     }
 
-    /// Explains the longest route that contains the prefix.
+    /// Explains the longest route that contains the prefix. `lookup` is the kernel's answer for the address asked for.
     pub fn explain(
         &self,
         prefix: IpNet,
+        asked: Asked,
         resolver: &Resolver,
         dump: &[KernelRoute],
         devices: &impl Devices,
@@ -87,7 +105,36 @@ impl Table {
             decisions: found
                 .map_or_else(Vec::new, |(prefix, entry)| self.decisions(prefix, entry, resolver, devices)),
             kernel: in_slot.map(|route| self.kernel_view(route, devices)).collect(),
+            answer: match asked {
+                Asked::Prefix(prefix) => self.kernel_match(prefix, dump, devices),
+                Asked::Address(_, Some(lookup)) => {
+                    let dumped = dump.iter().find(|route| is_answer(route, &lookup));
+                    let view = || lookup_view(&lookup, devices);
+                    Some(dumped.map_or_else(view, |route| self.kernel_view(route, devices)))
+                }
+                // To a blackhole and its like the kernel answers with an error.
+                Asked::Address(address, None) => {
+                    let found = self.kernel_match(address.into(), dump, devices);
+                    found.filter(|route| route.legs.is_empty())
+                }
+            },
         }
+    }
+
+    /// The longest route of a dump that contains a prefix, in the order in which the kernel asks its tables.
+    fn kernel_match(
+        &self,
+        prefix: IpNet,
+        dump: &[KernelRoute],
+        devices: &impl Devices,
+    ) -> Option<KernelRouteView> {
+        let covers = |route: &&KernelRoute| route.tos == 0 && route.prefix.contains(&prefix);
+        let rank = |route: &&KernelRoute| (std::cmp::Reverse(route.prefix.prefix_len()), route.metric);
+        let found = [TABLE_LOCAL, self.table, TABLE_MAIN].into_iter().find_map(|table| {
+            let in_table = dump.iter().filter(|route| route.table == table);
+            in_table.filter(covers).min_by_key(rank).filter(|route| route.kind != libc::RTN_THROW)
+        });
+        found.map(|route| self.kernel_view(route, devices))
     }
 
     fn decisions(
@@ -97,6 +144,9 @@ impl Table {
         resolver: &Resolver,
         devices: &impl Devices,
     ) -> Vec<DecisionView> {
+        if let Some(decision) = self.host_decision(prefix, entry, resolver) {
+            return vec![DecisionView { next_hop: None, decision, facts: vec![], resolution: None }];
+        }
         if entry.marks.block {
             let mut facts = Vec::new();
             let decision = self.decider.local_block(prefix, &mut facts);
@@ -112,7 +162,7 @@ impl Table {
         let decided = next_hops.map(|next_hop| {
             let mut facts: Vec<Fact> = Vec::new();
             let decision = self.decider.route(prefix, next_hop.address, &mut facts);
-            let resolution = resolution(next_hop.place(), resolver, devices);
+            let resolution = self.resolution(next_hop.place(), resolver, devices);
             DecisionView { next_hop: Some(next_hop.address), decision, facts, resolution: Some(resolution) }
         });
         decided.collect()
@@ -126,6 +176,7 @@ impl Table {
             path: entry.decision.map(|decision: Decision| decision.verdict),
             reason: entry.decision.map(|decision| decision.reason),
             legs: path.map_or_else(Vec::new, |path| self.legs_of(path, devices)),
+            kind: path.map(|path| kind(path, libc::RTN_UNICAST)),
             object: path.and_then(Path::object),
             mtu: path.and_then(Path::mtu),
             state,
@@ -141,7 +192,7 @@ impl Table {
                 Some(Cause::RestartUnderway)
             }
             State::Stale | State::Pending => Some(entry.cause.unwrap_or(Cause::Queued)),
-            State::Unreachable => Some(Cause::NextHopUnreachable),
+            State::Unreachable => Some(entry.cause.unwrap_or(Cause::NextHopUnreachable)),
             _ => entry.cause,
         }
     }
@@ -161,6 +212,9 @@ impl Table {
             (Some(_), _) if foreign => DiffAction::Conflict,
             (Some(_), Some(_)) => DiffAction::Replace,
             (Some(_), None) => DiffAction::Add,
+            (None, Some(_)) if entry.is_some_and(|entry| entry.todo(self.restart) == Todo::Delete) => {
+                DiffAction::Remove
+            }
             (None, _) if entry.is_some_and(|entry| entry.is_asked_for() && !left_alone(entry)) => {
                 DiffAction::Wait
             }
@@ -206,7 +260,10 @@ impl Table {
             metric: route.metric,
             object: route.path.object(),
             mtu: route.path.mtu(),
-            legs: self.legs_of(&route.path, devices),
+            legs: match route.path {
+                Path::Other => legs(&route.legs, devices),
+                _ => self.legs_of(&route.path, devices),
+            },
         }
     }
 
@@ -215,6 +272,26 @@ impl Table {
         match path.way() {
             Path::Object(id) => legs(&self.objects.legs(*id), devices),
             path => legs(path.legs(), devices),
+        }
+    }
+
+    fn resolution(&self, address: HopAddress, resolver: &Resolver, devices: &impl Devices) -> ResolutionView {
+        let view = |step: Step| StepView {
+            address: step.address,
+            by: step.by,
+            protocol: match step.owner {
+                Owner::Ours => Some(self.protocol),
+                Owner::Other(protocol) => Some(protocol),
+                Owner::Nobody => None,
+            },
+            legs: legs(&step.legs, devices),
+        };
+        let way: Vec<_> = resolver.legs(address).collect();
+        ResolutionView {
+            reachability: resolver.reachability(address),
+            steps: resolver.steps(address, self, devices).into_iter().map(view).collect(),
+            loops: resolver.loops_of(address),
+            legs: legs(&way, devices),
         }
     }
 
@@ -228,14 +305,39 @@ fn left_alone(entry: &Entry) -> bool {
     entry.decision.is_some_and(|decision| decision.verdict == Verdict::NotOurs)
 }
 
-fn resolution(address: HopAddress, resolver: &Resolver, devices: &impl Devices) -> ResolutionView {
-    let lookup: Option<&Lookup> = resolver.lookup(address);
-    ResolutionView {
-        reachability: resolver.reachability(address),
-        by: lookup.map(|lookup| lookup.by),
-        protocol: lookup.map(|lookup| lookup.protocol),
-        legs: lookup.map_or_else(Vec::new, |lookup| legs(&lookup.legs, devices)),
+/// Whether this is the route that a lookup found.
+fn is_answer(route: &KernelRoute, lookup: &Lookup) -> bool {
+    let found = (lookup.by, lookup.table, lookup.protocol, lookup.metric, lookup.kind);
+    (route.prefix, route.table, route.protocol, route.metric, route.kind) == found
+}
+
+fn lookup_view(lookup: &Lookup, devices: &impl Devices) -> KernelRouteView {
+    KernelRouteView {
+        kind: kind_name(lookup.kind),
+        dst: lookup.by,
+        protocol: lookup.protocol,
+        metric: lookup.metric,
+        object: None,
+        mtu: None,
+        legs: legs(&lookup.legs, devices),
     }
+}
+
+/// The kernel's number of a kind of route, as iproute2 names it.
+fn kind_name(number: u8) -> String {
+    let name = match number {
+        libc::RTN_UNICAST => "unicast",
+        libc::RTN_LOCAL => "local",
+        libc::RTN_BROADCAST => "broadcast",
+        libc::RTN_ANYCAST => "anycast",
+        libc::RTN_MULTICAST => "multicast",
+        libc::RTN_BLACKHOLE => "blackhole",
+        libc::RTN_UNREACHABLE => "unreachable",
+        libc::RTN_PROHIBIT => "prohibit",
+        libc::RTN_THROW => "throw",
+        other => return other.to_string(),
+    };
+    name.to_owned()
 }
 
 fn kind(path: &Path, number: u8) -> String {
@@ -243,8 +345,7 @@ fn kind(path: &Path, number: u8) -> String {
         Path::Blackhole => "blackhole".into(),
         Path::Unreachable => "unreachable".into(),
         Path::Unicast(_) | Path::Object(_) => "unicast".into(),
-        Path::Other if number == libc::RTN_UNICAST => "unicast".into(),
-        Path::Limited(..) | Path::Other => number.to_string(),
+        Path::Limited(..) | Path::Other => kind_name(number),
     }
 }
 

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::{
     Table,
+    entry::Entry,
     intern::Id,
     objects::{Class, Hop},
 };
@@ -53,6 +54,9 @@ impl Table {
     fn want(&mut self, prefix: IpNet, resolver: &Resolver) -> Want {
         let nothing = Want::nothing(None, None);
         let Some(entry) = self.entries.get(prefix) else { return nothing };
+        if let Some(decision) = self.host_decision(prefix, entry, resolver) {
+            return Want::nothing(Some(decision), None);
+        }
         if entry.marks.block {
             let decision = self.decider.local_block(prefix, &mut ());
             let path = (decision.verdict == Verdict::Blackhole).then(|| self.paths.intern(&Path::Blackhole));
@@ -66,19 +70,40 @@ impl Table {
         match entry.next_hops.and_then(|set| self.sets.get(set)) {
             Some(set) => {
                 let (decision, hops, cause) = self.hops(prefix, set, resolver);
-                let unreachable = hops.is_empty() && refuses(prefix, cause);
-                if hops.is_empty() && !unreachable {
-                    return Want::nothing(decision, cause);
+                if !hops.is_empty() {
+                    let path = self.path_of(prefix, &hops).limited(self.mtu_of(&hops));
+                    return Want { path: Some(self.paths.intern(&path)), ..Want::nothing(decision, None) };
                 }
-                let path = if unreachable {
-                    Path::Unreachable
-                } else {
-                    self.path_of(prefix, &hops).limited(self.mtu_of(&hops))
-                };
-                Want { path: Some(self.paths.intern(&path)), unreachable, ..Want::nothing(decision, None) }
+                let unreachable = matches!(cause, Some(Cause::NextHopUnreachable | Cause::NextHopLoop));
+                let refused = unreachable && self.refuses(prefix, resolver);
+                let path = refused.then(|| self.paths.intern(&Path::Unreachable));
+                Want { path, unreachable, ..Want::nothing(decision, cause) }
             }
             None => nothing,
         }
+    }
+
+    /// The decision over a prefix that is this host's own affair. A block that is one address is its pod's already.
+    pub(super) fn host_decision(
+        &self,
+        prefix: IpNet,
+        entry: &Entry,
+        resolver: &Resolver,
+    ) -> Option<Decision> {
+        let host = resolver.foreign().host(prefix)?;
+        let block = entry.marks.block.then(|| self.decider.local_block(prefix, &mut ()));
+        let left_alone = block.filter(|decision| decision.verdict == Verdict::NotOurs);
+        Some(left_alone.unwrap_or(Decision::host(host.reason())))
+    }
+
+    /// Whether packets to a prefix without a way are refused, lest they follow a shorter route to where they do not
+    /// belong: inside pools only, where the default route would carry pods' packets out of the cluster. Never where it
+    /// would cut off a peer, a node or a next hop.
+    fn refuses(&self, prefix: IpNet, resolver: &Resolver) -> bool {
+        prefix.prefix_len() > 0
+            && self.decider.pool(prefix).is_some()
+            && !self.peers.overlaps(prefix)
+            && !resolver.follows_within(prefix)
     }
 
     /// The path through these hops, in the form that routes have now.
@@ -114,6 +139,8 @@ impl Table {
             match decision.verdict {
                 Verdict::Direct => missing = direct(prefix, *next_hop, resolver, &mut hops).or(missing),
                 Verdict::Tunnel => match self.tunnel_device_for_use() {
+                    // Its own packets would go into the tunnel again.
+                    Ok(_) if prefix.contains(&next_hop.address) => missing = Some(Cause::NextHopLoop),
                     Ok(device) if resolver.is_reachable(next_hop.place()) => {
                         hops.push(tunnelled(*next_hop, device));
                     }
@@ -152,13 +179,16 @@ impl Table {
     }
 }
 
-/// Adds the legs of the kernel's resolution, or says why there are none.
+/// Adds the legs of the next hop's resolution, or says why there are none.
 fn direct(
     prefix: IpNet,
     next_hop: NextHop,
     resolver: &Resolver,
     hops: &mut SmallVec<[Hop; 1]>,
 ) -> Option<Cause> {
+    if resolver.loops(next_hop.place(), prefix) {
+        return Some(Cause::NextHopLoop);
+    }
     let before = hops.len();
     let fits = |leg: &Leg| !matches!((prefix, leg.gateway), (IpNet::V6(_), Some(IpAddr::V4(_))));
     let weighted = |leg: Leg| Leg { weight: next_hop.weight.max(1).saturating_mul(leg.weight.max(1)), ..leg };
@@ -167,15 +197,9 @@ fn direct(
     (hops.len() == before).then(|| no_way(next_hop.place(), resolver))
 }
 
-/// Why there is no way to a next hop: the kernel knows none, or could not be asked yet.
+/// Why there is no way to a next hop: there is none, or the kernel could not be asked yet.
 fn no_way(next_hop: HopAddress, resolver: &Resolver) -> Cause {
     if resolver.is_answered(next_hop) { Cause::NextHopUnreachable } else { Cause::Queued }
-}
-
-/// Whether packets to a prefix without a way are refused, lest they follow a shorter route to where they do not belong
-/// (as BIRD does). A default route is left out: the host may have another one.
-fn refuses(prefix: IpNet, cause: Option<Cause>) -> bool {
-    cause == Some(Cause::NextHopUnreachable) && prefix.prefix_len() > 0
 }
 
 /// A tunnelled route's gateway is the next hop itself, not what leads to it.

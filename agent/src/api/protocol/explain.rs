@@ -77,6 +77,22 @@ pub struct DecisionFact {
     pub reason_text: String,
 }
 
+/// One route on the way to a next hop.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolutionStep {
+    /// The address that was looked for.
+    pub address: String,
+    /// The destination of the longest route that covers it; none: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// `rtm_protocol` of that route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// Where it leads, in words; none: to another next hop, which the next step is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leads: Option<String>,
+}
+
 /// What is known of a next hop.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextHopFact {
@@ -85,12 +101,18 @@ pub struct NextHopFact {
     /// Why it counts as a known node; none: it is not one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_node: Option<String>,
-    /// Our own node network, when it was looked at or is known.
+    /// Our own node network of its family, when it was looked at or is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_network: Option<String>,
     /// Whether the address lies inside it.
     pub in_node_network: bool,
-    /// How the kernel reaches it.
+    /// How it is reached, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reached_by: Option<String>,
+    /// The routes that lead to it, one after another, where there is more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<ResolutionStep>,
+    /// Routes of ours that lead back to themselves and therefore do not count on the way to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loops: Vec<String>,
 }

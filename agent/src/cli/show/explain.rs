@@ -97,6 +97,17 @@ fn hop_lines(hop: &NextHopFact) -> Vec<String> {
     };
     let mut lines = vec![format!("{} is {known}, {network}", hop.address)];
     lines.extend(hop.reached_by.as_ref().map(|by| format!("reached {by}")));
+    for step in &hop.steps {
+        let route = step.by.as_ref().map(|by| {
+            let protocol = step.protocol.as_deref().unwrap_or_default();
+            format!("route {by} proto {protocol}, ")
+        });
+        let leads = step.leads.as_deref().unwrap_or("to a next hop of its own");
+        lines.push(format!("  {}: {}{leads}", step.address, route.unwrap_or_default()));
+    }
+    if !hop.loops.is_empty() {
+        lines.push(format!("not counted, since they lead back to themselves: {}", hop.loops.join(", ")));
+    }
     lines
 }
 
@@ -104,12 +115,24 @@ fn kernel_lines(fib: Option<&FibRow>, kernel: Option<&KernelRoute>) -> (Tone, Ve
     let has = kernel.map_or_else(|| "no route".to_owned(), ToString::to_string);
     match fib {
         None => (Tone::Plain, vec![has]),
-        Some(row) if row.state == "installed" => (Tone::Good, vec![format!("{has} (as wanted)")]),
+        Some(row) if row.state == "installed" && kernel.is_some_and(|kernel| is_that(kernel, row)) => {
+            (Tone::Good, vec![format!("{has} (as wanted)")])
+        }
+        Some(row) if row.state == "installed" && kernel.is_some() => {
+            (Tone::Plain, vec![has, format!("comes before our route {}, which is installed", row.route.dst)])
+        }
+        Some(row) if row.state == "not_ours" => (Tone::Plain, vec![has]),
         Some(row) => {
             let error = row.error.as_ref().map(|e| format!(": {e}")).unwrap_or_default();
             (Tone::Warning, vec![has, format!("{}{error}", row.state)])
         }
     }
+}
+
+/// Whether a route of the kernel is this one of ours.
+fn is_that(kernel: &KernelRoute, row: &FibRow) -> bool {
+    (&kernel.dst, &kernel.protocol, kernel.kind.as_ref())
+        == (&row.route.dst, &row.route.protocol, row.route.kind.as_ref())
 }
 
 #[cfg(test)]
@@ -153,6 +176,7 @@ mod tests {
                     node_network: Some("192.168.92.0/24".into()),
                     in_node_network: true,
                     reached_by: Some("directly on eth0".into()),
+                    ..NextHopFact::default()
                 }),
                 path: "direct".into(),
                 reason: "same_subnet".into(),
@@ -186,6 +210,22 @@ Export      withheld from tor: a policy refuses it
             export: term bogons of to-tor decides
 "
         );
+    }
+
+    #[test]
+    fn a_route_of_somebody_else_that_comes_before_ours_is_told_as_what_it_is() {
+        let block =
+            KernelRoute { kind: Some("blackhole".into()), dst: "172.16.241.64/26".into(), ..kernel_route() };
+        let row = FibRow { route: block, state: "installed".into(), ..FibRow::default() };
+        let pod = KernelRoute {
+            dst: "172.16.241.69".into(),
+            dev: Some("cali1".into()),
+            gateway: None,
+            ..kernel_route()
+        };
+        let (tone, lines) = kernel_lines(Some(&row), Some(&pod));
+        assert_eq!((tone, lines.len()), (Tone::Plain, 2));
+        assert!(lines[0].starts_with("172.16.241.69 dev cali1") && lines[1].contains("172.16.241.64/26"));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use fib::{
     decide::{Decider, Fact, Reason, Side},
     event::Reachability,
-    view::{DecisionView, Explanation, LegView, ResolutionView, State},
+    view::{Cause, DecisionView, Explanation, LegView, ResolutionView, State, StepView},
 };
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use super::{
     exports,
@@ -16,7 +16,7 @@ use super::{
     words,
 };
 use crate::api::protocol::{
-    explain::{DecisionFact, Explain, NextHopFact, PoolFact},
+    explain::{DecisionFact, Explain, NextHopFact, PoolFact, ResolutionStep},
     route::RouteRow,
 };
 
@@ -34,8 +34,8 @@ pub(crate) struct Story<'a> {
     pub slot: Slot,
     /// The pools.
     pub decider: &'a Decider,
-    /// Our own network.
-    pub node_network: Option<Ipv4Net>,
+    /// Our own networks, at most one of a family.
+    pub node_networks: Vec<IpNet>,
     /// Why an address counts as a known node.
     pub known_node: &'a dyn Fn(IpAddr) -> Option<String>,
     /// Peers without a session.
@@ -54,7 +54,7 @@ pub(crate) fn tell(story: &Story, context: &Context) -> Explain {
         pool: pool.map(|p| PoolFact { cidr: p.cidr.to_string(), ipip_mode: words::name(p.mode) }),
         decisions: story.fib.decisions.iter().map(|d| decision(d, story)).collect(),
         fib: story.fib.route.as_ref().map(|view| row(view, story.slot)),
-        kernel: story.fib.kernel.first().map(kernel_route),
+        kernel: story.fib.answer.as_ref().map(kernel_route),
         exports: story.rib.map_or_else(Vec::new, |e| exports::facts(&e.exports, context)),
         notes: notes(story, pool.map(|p| p.cidr)),
     }
@@ -79,32 +79,59 @@ fn decision(view: &DecisionView, story: &Story) -> DecisionFact {
 
 fn next_hop(address: IpAddr, view: &DecisionView, story: &Story) -> NextHopFact {
     let seen = view.facts.iter().find_map(|fact| match fact {
-        Fact::NodeNetwork { network, side, .. } => Some((*network, *side == Side::Inside)),
+        Fact::NodeNetwork { network, side, .. } => Some((network.map(IpNet::V4), *side == Side::Inside)),
         _ => None,
     });
-    let inside = story.node_network.is_some_and(|network| IpNet::V4(network).contains(&address));
-    let (network, in_node_network) = seen.unwrap_or((story.node_network, inside));
+    let of_family = story.node_networks.iter().find(|network| network.addr().is_ipv4() == address.is_ipv4());
+    let inside = of_family.is_some_and(|network| network.contains(&address));
+    let (network, in_node_network) = seen.unwrap_or((of_family.copied(), inside));
+    let resolution = view.resolution.as_ref();
     NextHopFact {
         address: address.to_string(),
         known_node: (story.known_node)(address),
         node_network: network.map(|n| n.trunc().to_string()),
         in_node_network,
-        reached_by: view.resolution.as_ref().map(reached_by),
+        reached_by: resolution.map(reached_by),
+        steps: resolution.map_or_else(Vec::new, steps),
+        loops: resolution.into_iter().flat_map(|r| &r.loops).map(ToString::to_string).collect(),
     }
+}
+
+/// The steps of a recursion; none where the first route leads there.
+fn steps(resolution: &ResolutionView) -> Vec<ResolutionStep> {
+    let step = |step: &StepView| ResolutionStep {
+        address: step.address.to_string(),
+        by: step.by.map(|prefix| prefix.to_string()),
+        protocol: step.protocol.map(words::protocol),
+        leads: match (step.by, step.legs.is_empty()) {
+            (None, _) => Some("nowhere: no route covers it".to_owned()),
+            (Some(_), true) => None,
+            (Some(_), false) => Some(legs(&step.legs)),
+        },
+    };
+    match resolution.steps.as_slice() {
+        [] | [_] => Vec::new(),
+        several => several.iter().map(step).collect(),
+    }
+}
+
+fn legs(legs: &[LegView]) -> String {
+    legs.iter().map(leg).collect::<Vec<_>>().join(" and ")
 }
 
 fn reached_by(resolution: &ResolutionView) -> String {
     if resolution.reachability == Reachability::Unreachable {
         return "by no usable route".to_owned();
     }
-    let legs: Vec<_> = resolution.legs.iter().map(leg).collect();
-    let by = match (resolution.by, resolution.protocol) {
-        (Some(prefix), Some(protocol)) => {
-            format!(" by the {} route {prefix}", words::protocol(protocol))
+    match resolution.steps.as_slice() {
+        [StepView { by: Some(prefix), protocol: Some(protocol), legs: ways, .. }] if !ways.is_empty() => {
+            format!("{} by the {} route {prefix}", legs(ways), words::protocol(*protocol))
         }
-        _ => String::new(),
-    };
-    format!("{}{by}", legs.join(" and "))
+        steps => {
+            let routes: Vec<_> = steps.iter().filter_map(|step| step.by).map(|by| by.to_string()).collect();
+            format!("{} by the routes {}", legs(&resolution.legs), routes.join(", "))
+        }
+    }
 }
 
 fn leg(leg: &LegView) -> String {
@@ -136,6 +163,11 @@ fn notes(story: &Story, pool: Option<IpNet>) -> Vec<String> {
             "give node.address the length of its network (192.168.92.128/24): a /32 has no neighbours".into(),
         );
     }
+    if story.fib.route.as_ref().is_some_and(|r| r.cause == Some(Cause::NextHopLoop)) {
+        notes.push(
+            "a route that is the way to its own next hop is not installed (RFC 4271 section 9.1.2.1)".into(),
+        );
+    }
     if story.fib.route.as_ref().is_some_and(|r| r.state == State::Stale) {
         notes.push("the kernel route is left from before a restart and no peer has confirmed it".into());
     }
@@ -159,7 +191,7 @@ mod tests {
     fn without_a_route_the_pool_and_the_missing_sessions_are_named() {
         let pools = vec![Pool { cidr: prefix("172.16.0.0/16"), mode: PoolMode::CrossSubnet }];
         let decider = Decider::new(&FibConfig { pools, ..FibConfig::default() });
-        let nothing = Explanation { route: None, decisions: vec![], kernel: vec![] };
+        let nothing = Explanation { route: None, decisions: vec![], kernel: vec![], answer: None };
         let story = Story {
             target: "172.16.9.9",
             prefix: prefix("172.16.9.9/32"),
@@ -167,7 +199,7 @@ mod tests {
             fib: &nothing,
             slot: Slot { protocol: 179, metric: 0 },
             decider: &decider,
-            node_network: None,
+            node_networks: vec![],
             known_node: &|_| None,
             peers_down: vec!["node01".into()],
         };
@@ -186,7 +218,7 @@ mod tests {
             facts: vec![],
             resolution: None,
         };
-        let fib = Explanation { route: None, decisions: vec![], kernel: vec![] };
+        let fib = Explanation { route: None, decisions: vec![], kernel: vec![], answer: None };
         let story = Story {
             target: "",
             prefix: prefix("0.0.0.0/0"),
@@ -194,7 +226,7 @@ mod tests {
             fib: &fib,
             slot: Slot { protocol: 179, metric: 0 },
             decider: &decider,
-            node_network: "192.168.92.128/24".parse().ok(),
+            node_networks: vec![prefix("192.168.92.128/24"), prefix("fd00::1/64")],
             known_node: &|_| Some("mesh".into()),
             peers_down: vec![],
         };
@@ -203,5 +235,48 @@ mod tests {
         assert_eq!(hop.node_network.as_deref(), Some("192.168.92.0/24"));
         assert!(hop.in_node_network);
         assert_eq!(fact.reason_text, "the pool tunnels always");
+        for (address, network) in [("fd00::2", Some("fd00::/64")), ("fd01::2", Some("fd00::/64"))] {
+            let view = DecisionView { next_hop: address.parse().ok(), ..view.clone() };
+            let hop = decision(&view, &story).next_hop.expect("a next hop");
+            assert_eq!((hop.node_network.as_deref(), hop.in_node_network), (network, address == "fd00::2"));
+        }
+    }
+
+    #[test]
+    fn each_step_of_a_recursion_is_told() {
+        let leg = |gateway| LegView {
+            gateway,
+            device: "e0".to_owned(),
+            onlink: fib::route::Onlink::No,
+            weight: 1,
+            link: fib::view::LinkState::Up,
+        };
+        let step = |address: [u8; 4], by, protocol, legs| StepView {
+            address: address.into(),
+            by: Some(prefix(by)),
+            protocol: Some(protocol),
+            legs,
+        };
+        let resolution = ResolutionView {
+            reachability: Reachability::Reachable { metric: 0 },
+            steps: vec![
+                step([10, 255, 0, 1], "10.255.0.1/32", 179, vec![]),
+                step([10, 0, 1, 2], "10.0.1.0/24", 2, vec![leg(None)]),
+            ],
+            loops: vec![],
+            legs: vec![leg(Some([10, 0, 1, 2].into()))],
+        };
+        assert_eq!(reached_by(&resolution), "via 10.0.1.2 on e0 by the routes 10.255.0.1/32, 10.0.1.0/24");
+        let told: Vec<_> = steps(&resolution).into_iter().map(|step| (step.by, step.leads)).collect();
+        let directly = Some("directly on e0".to_owned());
+        assert_eq!(
+            told,
+            [(Some("10.255.0.1/32".into()), None), (Some("10.0.1.0/24".into()), directly.clone())]
+        );
+        let alone = ResolutionView { steps: resolution.steps.into_iter().skip(1).collect(), ..resolution };
+        assert_eq!(
+            (reached_by(&alone), steps(&alone)),
+            ("directly on e0 by the kernel route 10.0.1.0/24".into(), vec![])
+        );
     }
 }

@@ -3,7 +3,6 @@
 use std::num::NonZeroU32;
 
 use fib::{
-    decide::Verdict,
     route::Onlink,
     view::{Cause, DiffAction, DiffEntry, KernelRouteView, LegView, LinkState, RouteView, State},
 };
@@ -24,16 +23,17 @@ pub(crate) struct Slot {
 /// A route of ours.
 #[must_use]
 pub(crate) fn row(view: &RouteView, slot: Slot) -> FibRow {
-    let kind = match (view.state, view.path) {
-        (State::Unreachable, _) => "unreachable",
-        (_, Some(Verdict::Blackhole)) => "blackhole",
-        _ => "unicast",
-    };
     FibRow {
         route: KernelRoute {
             nhid: view.object.map(|id| id.0),
             mtu: view.mtu.map(NonZeroU32::get),
-            ..route(kind, view.prefix, &view.legs, slot.protocol, slot.metric)
+            ..route(
+                view.kind.as_deref().unwrap_or("unicast"),
+                view.prefix,
+                &view.legs,
+                slot.protocol,
+                slot.metric,
+            )
         },
         path: path(view),
         reason: view.reason.map(words::name).unwrap_or_default(),
@@ -69,6 +69,7 @@ pub(crate) fn cause(cause: Cause) -> String {
     match cause {
         Cause::Queued => "on its way to the kernel",
         Cause::NextHopUnreachable => "its next hop cannot be reached",
+        Cause::NextHopLoop => "followed to its next hop, it leads back to itself",
         Cause::TunnelDown => "the tunnel device is missing or down",
         Cause::TunnelWithheld => "the tunnel is not ready, see `siskin status`",
         Cause::ForeignRoute => "another's route has this prefix and metric",
@@ -161,7 +162,7 @@ fn destination(prefix: IpNet) -> String {
 
 #[cfg(test)]
 mod tests {
-    use fib::decide::Reason;
+    use fib::decide::{Reason, Verdict};
 
     use super::*;
 
@@ -179,6 +180,7 @@ mod tests {
                 weight: 1,
                 link: LinkState::Up,
             }],
+            kind: Some("unicast".to_owned()),
             object: None,
             mtu: None,
             state: State::Installed,

@@ -219,5 +219,7 @@ pub(crate) fn decision(reason: fib::decide::Reason) -> &'static str {
             "the BLACKHOLE community asks for its packets being dropped (kernel.blackhole_community)"
         }
         Reason::NotIpv4 => "IPIP carries IPv4 only",
+        Reason::Connected => "it is a network on a link of this host, which the kernel's own route serves",
+        Reason::OwnAddress => "it is an address of this host",
     }
 }

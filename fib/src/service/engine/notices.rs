@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ipnet::IpNet;
 use tracing::{debug, warn};
 
 use super::Engine;
 use crate::{
     kernel::{Admin, Kernel, Link, Notice},
     metrics::ResyncReason,
-    resolve::Changed,
     route::HopAddress,
     table::{RouteNotice, Touch},
 };
@@ -34,7 +34,7 @@ impl<K: Kernel> Engine<K> {
                 let index = link.index;
                 let relevant = self.is_relevant(index);
                 if link.admin == Admin::Down {
-                    self.locals.device_lost(index);
+                    self.device_lost(index);
                 }
                 if self.links.update(link) {
                     self.rest(now);
@@ -46,7 +46,7 @@ impl<K: Kernel> Engine<K> {
             }
             Notice::LinkGone(index) => {
                 let relevant = self.is_relevant(index);
-                self.locals.device_lost(index);
+                self.device_lost(index);
                 self.links.remove(index);
                 self.tunnel_device(now);
                 if relevant {
@@ -66,8 +66,12 @@ impl<K: Kernel> Engine<K> {
         let route = notice.route();
         debug!(prefix = %route.prefix, protocol = route.protocol, table = route.table, "a route changed");
         self.locals.observe(notice);
+        let host_changed = self.resolver.foreign.observe(notice);
         self.resolver.route_changed(route.prefix);
         self.plan_lookups(now);
+        if host_changed {
+            self.hosts_changed([route.prefix]);
+        }
         if self.table.observe(notice) == Touch::Ours {
             self.metrics.repaired.fetch_add(u64::from(route.protocol == self.config.protocol), Relaxed);
             self.pace.suspect(now, ResyncReason::ForeignChange);
@@ -98,59 +102,81 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn is_relevant(&self, index: u32) -> bool {
-        self.table.uses_device(index) || self.resolver.uses_device(index)
+        self.table.uses_device(index)
+            || self.resolver.uses_device(index)
+            || self.resolver.foreign.has_gateway_over(index)
+    }
+
+    fn device_lost(&mut self, index: u32) {
+        self.locals.device_lost(index);
+        let hosts = self.resolver.foreign.device_lost(index);
+        self.hosts_changed(hosts);
+    }
+
+    /// Prefixes became or ceased to be this host's own.
+    pub(super) fn hosts_changed(&mut self, prefixes: impl IntoIterator<Item = IpNet>) {
+        for prefix in prefixes {
+            self.table.host_changed(prefix, &self.resolver);
+            self.resolver.own_route_changed(prefix);
+        }
+        self.resolve();
+    }
+
+    /// Resolves the next hops that may lead elsewhere, and brings their routes up to date.
+    pub(in crate::service) fn resolve(&mut self) {
+        let changed = self.resolver.resolve(&self.table, &self.links);
+        self.next_hops_changed(changed);
     }
 
     pub(super) fn tunnel_device(&mut self, now: Instant) {
-        if self.find_tunnel_device() == Changed::Yes {
+        if self.find_tunnel_device() {
             self.underlay_changed(now);
         }
     }
 
-    pub(super) fn find_tunnel_device(&mut self) -> Changed {
+    /// Finds the tunnel device again. Returns whether it is another.
+    pub(super) fn find_tunnel_device(&mut self) -> bool {
         let device = self.links.up(&self.config.tunnel.device);
         if device == self.table.tunnel().device {
-            return Changed::No;
+            return false;
         }
         self.table.tunnel_device(device, &self.resolver);
-        let changed = self.resolver.exclude(self.table.exclusion());
-        self.next_hops_changed(changed.into_iter().collect());
-        Changed::Yes
+        self.resolver.exclude(self.table.exclusion());
+        self.resolve();
+        true
     }
 
     pub(super) fn follow(&mut self, now: Instant, address: HopAddress) {
-        self.resolver.follow(address);
+        if self.resolver.follow(address) {
+            self.table.spare(address, &self.resolver);
+        }
         if !self.resolver.is_answered(address) && self.lookup(address).is_err() {
             self.lookups_due.get_or_insert(now + LOOKUP_RETRY);
         }
     }
 
     pub(super) fn lookups(&mut self, now: Instant) {
-        let mut changed = BTreeSet::new();
         self.lookups_due = None;
         for _ in 0..LOOKUPS {
             let Some(address) = self.resolver.next_lookup() else { break };
-            match self.lookup(address) {
-                Ok(Changed::Yes) => _ = changed.insert(address),
-                Ok(Changed::No) => {}
-                Err(error) => {
-                    warn!(?address, %error, "looking a next hop up failed; trying again");
-                    self.resolver.doubt(address);
-                    self.lookups_due = Some(now + LOOKUP_RETRY);
-                    break;
-                }
+            if let Err(error) = self.lookup(address) {
+                warn!(?address, %error, "looking a next hop up failed; trying again");
+                self.resolver.doubt(address);
+                self.lookups_due = Some(now + LOOKUP_RETRY);
+                break;
             }
         }
         if self.resolver.has_work() {
             self.lookups_due.get_or_insert(now);
         }
-        self.next_hops_changed(changed);
+        self.resolve();
     }
 
-    fn lookup(&mut self, address: HopAddress) -> io::Result<Changed> {
+    fn lookup(&mut self, address: HopAddress) -> io::Result<()> {
         self.metrics.lookups.fetch_add(1, Relaxed);
         let lookup = self.kernel.lookup(address.address, address.interface)?;
-        Ok(self.resolver.answer(address, lookup))
+        self.resolver.hear(address, lookup);
+        Ok(())
     }
 
     /// Spares the links that have just come back.

@@ -132,6 +132,7 @@ impl Bench {
                 shape => panic!("{route:?} refers to {shape:?}"),
             };
             route.path = merged(&legs).limited(route.path.mtu());
+            route.legs = route.path.legs().into();
         }
         route
     }
@@ -158,6 +159,7 @@ fn answer(kernel: &Simulated, address: IpAddr, protocol: u8, leg: Leg) {
         table: 254,
         protocol,
         metric: 0,
+        kind: 1,
         legs: smallvec::smallvec![leg],
         idle: Default::default(),
     };
@@ -187,7 +189,8 @@ fn merged(legs: &[Leg]) -> Path {
 }
 
 fn kernel_route(prefix: &str, protocol: u8, path: Path) -> KernelRoute {
-    KernelRoute { prefix: prefix.parse().unwrap(), table: 254, protocol, metric: 0, tos: 0, path, kind: 1 }
+    let (prefix, legs) = (prefix.parse().unwrap(), path.legs().into());
+    KernelRoute { prefix, table: 254, protocol, metric: 0, tos: 0, path, legs, kind: 1 }
 }
 
 fn put(kernel: &Simulated, route: KernelRoute) {
@@ -371,9 +374,13 @@ fn a_watched_next_hop_is_told_at_once_and_when_it_changes() {
     };
     bench.engine.watch(bench.now, ip(NEAR).into());
     assert_eq!(told(&mut bench), [Reachability::Reachable { metric: 0 }]);
+    // Behind a route of ours there is the one of somebody else, and then none.
     answer(&bench.kernel, ip(NEAR), 179, on_link(2));
-    let route = kernel_route("192.168.92.128/25", 2, direct("192.168.92.1"));
-    bench.engine.notice(bench.now, Notice::Route(RouteNotice::Added(route)));
+    let route = KernelRoute { metric: 5, ..kernel_route("192.168.92.128/25", 2, direct("192.168.92.1")) };
+    bench.engine.notice(bench.now, Notice::Route(RouteNotice::Added(route.clone())));
+    bench.pass(Duration::from_millis(50));
+    assert_eq!(told(&mut bench), [Reachability::Reachable { metric: 5 }]);
+    bench.engine.notice(bench.now, Notice::Route(RouteNotice::Removed(route)));
     bench.pass(Duration::from_millis(50));
     assert_eq!(told(&mut bench), [Reachability::Unreachable]);
     bench.pass(Duration::from_secs(61));
