@@ -242,11 +242,9 @@ pub enum MrtCommand {
 /// `siskin config`.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Check a file as `run` would read it, without touching anything
-    Check {
-        /// The file
-        file: PathBuf,
-    },
+    /// Check a configuration as `run` would read it, without touching anything
+    #[command(after_help = "Exit status 0: valid; 2: not valid, or with --strict: there are warnings.")]
+    Check(Box<CheckArgs>),
     /// Show the configuration in force: of the running daemon, or what FILE and flags would give
     Show {
         /// Where it comes from, when not from the running daemon.
@@ -256,6 +254,26 @@ pub enum ConfigCommand {
         #[arg(long)]
         origin: bool,
     },
+}
+
+/// `siskin config check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// The file, or - for standard input; as `-c FILE`
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    pub file: Option<PathBuf>,
+
+    /// Judge it by itself: do not look at this host, its addresses and its other files
+    #[arg(long)]
+    pub offline: bool,
+
+    /// Fail if there are warnings
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Where else the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// A prefix, or an address as a full-length prefix.

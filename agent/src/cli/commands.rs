@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -15,6 +15,7 @@ use super::{
         Cli, Command, ConfigArgs, ConfigCommand, DEFAULT_SOCKET, MrtCommand, ReleaseArgs, RoutesArgs,
         SideArgs, Target,
     },
+    check,
     output::{Stdout, count},
     show,
 };
@@ -34,7 +35,7 @@ use crate::{
             status::Status,
         },
     },
-    config::{self, Origins, ThisHost, load},
+    config::{Origins, ThisHost, load},
     daemon,
 };
 
@@ -115,7 +116,7 @@ pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
         Command::Stop { drain } => remote.stop(out, if *drain { StopMode::Drain } else { StopMode::Keep }),
         Command::Reload { force } => remote.reload(out, *force),
         Command::Version => remote.version(out),
-        Command::Config { command: ConfigCommand::Check { file } } => check(out, file, cli.json),
+        Command::Config { command: ConfigCommand::Check(args) } => check::check(out, args, cli.json),
         Command::Config { command: ConfigCommand::Show { config, origin } } => {
             let origins = if *origin { Origins::Shown } else { Origins::Hidden };
             remote.show_config(out, config, origins)
@@ -333,22 +334,6 @@ impl Remote {
     }
 }
 
-/// A file is checked as `run -c` would read it.
-fn check(out: &mut Stdout, file: &Path, json: bool) -> Result<ExitCode, Failure> {
-    let args = ConfigArgs { config: Some(file.to_owned()), ..ConfigArgs::default() };
-    let verdict = config::check(file, &args.inputs(None), &ThisHost);
-    if json {
-        let problems: Vec<_> = verdict
-            .as_ref()
-            .err()
-            .map_or_else(Vec::new, |e| e.problems.iter().map(ToString::to_string).collect());
-        write_json(out, &serde_json::json!({ "valid": verdict.is_ok(), "problems": problems }))?;
-        return Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INVALID) });
-    }
-    out.write_all(verdict.map_err(Failure::invalid)?.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
-}
-
 fn flush(out: &mut Stdout, args: &ConfigArgs, json: bool) -> Result<ExitCode, Failure> {
     let flushed = daemon::flush::flush(args)?;
     if json {
@@ -394,7 +379,7 @@ fn collect<R: DeserializeOwned>(mut answer: Answer) -> Result<Vec<R>, ClientErro
     Ok(rows)
 }
 
-fn write_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+pub(super) fn write_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     writeln!(out)
 }

@@ -1,6 +1,7 @@
 //! The command line: what can be typed ([`args`]), how it is asked ([`commands`]), how the answer looks ([`show`]).
 
 pub mod args;
+mod check;
 pub mod commands;
 pub mod output;
 pub mod show;

@@ -223,6 +223,9 @@ impl Running {
         for found in loaded.found_addresses() {
             info!(found, "node address detected");
         }
+        for note in &loaded.notes {
+            info!(note, "configuration");
+        }
         for warning in &loaded.warnings {
             warn!(%warning, "configuration");
         }
