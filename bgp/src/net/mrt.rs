@@ -322,9 +322,25 @@ impl SpeakerHandle {
     /// # Errors
     /// [`DumpError`].
     pub async fn dump_tables(&self, path: PathBuf) -> Result<u64, DumpError> {
+        self.write_dump(move |parts| write_file(&path, parts)).await
+    }
+
+    /// Writes the tables as MRT into a file that is open already; says how many routes. What was written when this
+    /// fails is not a whole dump.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub async fn write_tables(&self, file: File) -> Result<u64, DumpError> {
+        self.write_dump(move |parts| write_parts(file, parts)).await
+    }
+
+    async fn write_dump(
+        &self,
+        write: impl FnOnce(Parts) -> io::Result<()> + Send + 'static,
+    ) -> Result<u64, DumpError> {
         let mut reader = self.read_tables().await?;
         let (parts, received) = tokio::sync::mpsc::channel(PARTS);
-        let writing = tokio::task::spawn_blocking(move || write_file(&path, received));
+        let writing = tokio::task::spawn_blocking(move || write(received));
         while let Some(part) = reader.next(self).await? {
             if parts.send(Some(part)).await.is_err() {
                 break;
@@ -347,26 +363,31 @@ impl SpeakerHandle {
     }
 }
 
-fn write_file(path: &Path, mut parts: tokio::sync::mpsc::Receiver<Option<Bytes>>) -> io::Result<()> {
+/// Parts of a dump on their way to the disk; `None` follows the last.
+type Parts = tokio::sync::mpsc::Receiver<Option<Bytes>>;
+
+fn write_file(path: &Path, parts: Parts) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".part");
-    let written = (|| {
-        let mut file = BufWriter::new(File::create(&unfinished)?);
-        loop {
-            match parts.blocking_recv() {
-                Some(Some(part)) => file.write_all(&part)?,
-                Some(None) => break,
-                None => return Err(io::ErrorKind::Interrupted.into()),
-            }
-        }
-        file.flush()?;
-        fs::rename(&unfinished, path)
-    })();
+    let written = File::create(&unfinished)
+        .and_then(|file| write_parts(file, parts))
+        .and_then(|()| fs::rename(&unfinished, path));
     if written.is_err() {
         // Nothing more can be done about what is left of it.
         let _ = fs::remove_file(&unfinished);
     }
     written
+}
+
+fn write_parts(file: File, mut parts: Parts) -> io::Result<()> {
+    let mut file = BufWriter::new(file);
+    loop {
+        match parts.blocking_recv() {
+            Some(Some(part)) => file.write_all(&part)?,
+            Some(None) => return file.flush(),
+            None => return Err(io::ErrorKind::Interrupted.into()),
+        }
+    }
 }
 
 fn indexed(peer: &PeerSnapshot) -> IndexedPeer {

@@ -83,8 +83,20 @@ fn api(reader: &mut Reader) -> Api {
         reader.warning(origin, "api.http", fault);
     }
     let http = http.and_then(|s| s.value);
+    let socket_group = reader.get(&table, "socket_group", values::text).map(|s| s.value);
+    let read_socket = reader.get(&table, "read_socket", values::path_or_off).and_then(|s| s.value);
+    let read_socket_group = reader.get(&table, "read_socket_group", values::text).map(|s| s.value);
+    let hosts = reader.list(&table, "http_hosts", values::host_name);
     let runtime_directory = reader.get(&table, "runtime_directory", values::absolute_path).map(|s| s.value);
-    Api { socket: socket.unwrap_or_default(), runtime_directory, http }
+    Api {
+        socket: socket.unwrap_or_default(),
+        socket_group,
+        read_socket,
+        read_socket_group,
+        http_hosts: hosts.into_iter().map(|host| host.value).collect(),
+        runtime_directory,
+        http,
+    }
 }
 
 /// An address that others than this host and its private networks may reach: whoever does reads everything.
