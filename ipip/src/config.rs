@@ -18,6 +18,8 @@ pub struct TunnelConfig {
     /// one was added. With `None` foreign addresses are left alone and only those this process was configured with
     /// earlier are removed.
     pub address: Option<Ipv4Addr>,
+    /// Addresses on the device that are left alone whatever [`TunnelConfig::address`] is.
+    pub keep_addresses: BTreeSet<Ipv4Net>,
     /// The device's MTU.
     pub mtu: Mtu,
     /// The DF bit of outer headers; `None`: the device stays as it is.
@@ -32,6 +34,9 @@ pub struct TunnelConfig {
     pub guard: GuardMode,
     /// How long what is no longer known stays allowed: hosts never change at the same instant.
     pub guard_grace: Duration,
+    /// Inner destinations that are let in from anyone, with any inner source: addresses of other users of the device, as of
+    /// IPVS. Only the first fragment of an outer packet has them, so fragments need connection tracking.
+    pub allow_to: BTreeSet<Ipv4Net>,
     /// Whether the inner source must be behind the node that the outer header names.
     pub binding: Binding,
     /// Prefixes of this host's pods: what may be reached through the tunnel, beside [`TunnelConfig::address`] and
@@ -52,6 +57,7 @@ impl Default for TunnelConfig {
         Self {
             need: Need::NotNeeded,
             address: None,
+            keep_addresses: BTreeSet::new(),
             mtu: Mtu::Auto,
             dont_fragment: None,
             outer_source: OuterSource::Route,
@@ -59,6 +65,7 @@ impl Default for TunnelConfig {
             sysctls: SysctlCare::Report,
             guard: GuardMode::On,
             guard_grace: Self::DEFAULT_GUARD_GRACE,
+            allow_to: BTreeSet::new(),
             binding: Binding::Loose,
             local: BTreeSet::new(),
             masquerade: Masquerade::default(),

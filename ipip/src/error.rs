@@ -43,11 +43,21 @@ pub enum Error {
         /// Why it does not run.
         source: io::Error,
     },
-    /// The kernel has no nftables.
-    #[error("the guard needs nftables, which this kernel does not have: {stderr}")]
+    /// The kernel has no nftables, or not all that the guard needs of it.
+    #[error("the guard needs nftables, of which this kernel lacks a part: {stderr}")]
     NftUnsupported {
         /// What nft said.
         stderr: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// nft runs, and something it needs itself is missing.
+    #[error("the guard needs nftables, and nft does not work here: {stderr}")]
+    NftBroken {
+        /// What nft said.
+        stderr: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// nftables refused.
     #[error("nft failed: {stderr}")]
@@ -84,7 +94,7 @@ impl Error {
             Self::EndpointsTaken { .. } => NoticeCode::EndpointsTaken,
             Self::NftMissing { .. } => NoticeCode::NftMissing,
             Self::NftUnsupported { .. } => NoticeCode::NftUnsupported,
-            Self::Nft { .. } => NoticeCode::NftFailed,
+            Self::Nft { .. } | Self::NftBroken { .. } => NoticeCode::NftFailed,
             Self::GuardContested => NoticeCode::GuardContested,
             Self::Netlink { .. } => NoticeCode::NetlinkFailed,
             Self::Stopped => NoticeCode::Stopped,
@@ -101,8 +111,13 @@ impl Error {
             Self::EndpointsTaken { device } => {
                 Some(format!("ip -d link show type ipip; ip link set dev FOUND name {device}"))
             }
+            Self::NftMissing { program, source } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some(format!("the file cannot be executed by this process: chmod +x {}", program.display()))
+            }
             Self::NftMissing { .. } => Some("apt-get install nftables, or set guard = \"off\"".to_owned()),
-            Self::NftUnsupported { .. } => Some("modprobe nf_tables, or set guard = \"off\"".to_owned()),
+            Self::NftUnsupported { remedy, .. } | Self::NftBroken { remedy, .. } => {
+                Some((*remedy).to_owned())
+            }
             Self::GuardContested => Some(
                 "find the other program with `nft monitor`; of several siskins on one host, all but one need guard = \"off\""
                     .to_owned(),

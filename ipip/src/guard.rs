@@ -11,7 +11,11 @@
 //! block is accepted from there.
 //!
 //! With a binding the source must be behind the very node the outer header named (`tunnel_bound`): that header is gone
-//! by then, but the packet's mark, set in `tunnel_outer`, survives decapsulation within a network namespace.
+//! by then, but the packet's mark, set in `tunnel_outer`, survives decapsulation within a network namespace. Of the mark
+//! only the bits of `guard_mark` are ours, the others stay as they are.
+//!
+//! The device may have other users, such as IPVS: packets whose inner destination is theirs are let in by both chains,
+//! whoever sent them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,6 +39,8 @@ const INNER: &str = "tunnel_inner";
 const SOURCE: &str = "tunnel_source";
 const BOUND: &str = "tunnel_bound";
 
+const MARK_BITS: &str = "tunnel_mark_bits";
+
 /// What a packet was let in for, and why it was not.
 pub(crate) const ACCEPTED: &str = "accepted";
 const STRANGER: &str = "dropped_stranger";
@@ -52,6 +58,7 @@ const BEHIND: &str = "behind";
 const HERE: &str = "here";
 const BINDINGS: &str = "bound";
 const MARKS: &str = "marks";
+const BIT: &str = "bit";
 
 /// Who is let in, and to where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +69,8 @@ pub(crate) struct Admitted {
     pub(crate) behind: BTreeSet<Behind>,
     /// What is here.
     pub(crate) here: BTreeSet<Ipv4Net>,
+    /// Inner destinations that are let in whoever sends.
+    pub(crate) allow_to: BTreeSet<Ipv4Net>,
     /// How the inner source is bound to the node, if it is.
     pub(crate) binding: Option<Binding>,
 }
@@ -91,18 +100,21 @@ pub(crate) fn ruleset(admitted: &Admitted, device: &str) -> Ruleset {
     let here = by_length(&mut sets, HERE, networks(&admitted.here));
     let bound = admitted.binding.as_ref().map(|binding| {
         sets.insert(MARKS.to_owned(), Set { kind: SetKind::Marks, elements: binding.map() });
+        sets.extend(binding.bits().into_iter().map(|(bit, nodes)| (bit_name(bit), nodes)));
         bound_sets(&mut sets, binding.bound(&admitted.nodes, &admitted.behind))
     });
     let mask = admitted.binding.as_ref().map(|binding| binding.mask);
     let sources = source_rules(&nodes, &behind, &here, mask);
     let mut chains = BTreeMap::from([
-        (OUTER, Chain { hook: hook(), rules: outer_rules(&nodes, mask) }),
-        (INNER, Chain { hook: hook(), rules: inner_rules(&here, device) }),
+        (OUTER, Chain { hook: hook(), rules: outer_rules(&nodes, &admitted.allow_to, mask) }),
+        (INNER, Chain { hook: hook(), rules: inner_rules(&here, &admitted.allow_to, device) }),
         (SOURCE, Chain { hook: None, rules: sources }),
     ]);
     let mut counters = BTreeSet::from([ACCEPTED, STRANGER, INNER_SOURCE, INNER_DESTINATION]);
     if let (Some(lengths), Some(mask)) = (bound, mask) {
         chains.insert(BOUND, Chain { hook: None, rules: bound_rules(&lengths, mask) });
+        let bits = admitted.binding.as_ref().map(Binding::bits).unwrap_or_default();
+        chains.insert(MARK_BITS, Chain { hook: None, rules: bits.keys().map(|bit| set_bit(*bit)).collect() });
         counters.insert(UNBOUND_SOURCE);
     }
     Ruleset { counters, sets, chains }
@@ -194,16 +206,20 @@ fn set_name(name: &str, length: u8) -> String {
     format!("{name}_{length}")
 }
 
-fn outer_rules(nodes: &[u8], mask: Option<u32>) -> Vec<Value> {
+fn bit_name(bit: u32) -> String {
+    format!("{BIT}_{}", bit.trailing_zeros())
+}
+
+fn outer_rules(nodes: &[u8], allow_to: &BTreeSet<Ipv4Net>, mask: Option<u32>) -> Vec<Value> {
     let destination = json!({"fib": {"result": "type", "flags": ["daddr"]}});
     let mut rules = vec![
         json!([test("!=", field("protocol"), json!(IPIP_PROTOCOL)), accept()]),
         json!([test("==", destination, json!("unicast")), accept()]),
     ];
+    let inner = |net: &Ipv4Net| json!([inner_destination(*net), count(ACCEPTED), accept()]);
+    rules.extend(allow_to.iter().map(inner));
     if let Some(mask) = mask {
-        let mark = json!({"map": {"key": field("saddr"), "data": format!("@{MARKS}")}});
-        rules.push(json!([unmark(mask)]));
-        rules.push(json!([{"mangle": {"key": mark_of_packet(), "value": mark}}]));
+        rules.extend(mark_rules(mask));
     }
     let from = |length: &u8| json!([within("saddr", NODES, *length), count(ACCEPTED), accept()]);
     rules.extend(nodes.iter().map(from));
@@ -211,9 +227,39 @@ fn outer_rules(nodes: &[u8], mask: Option<u32>) -> Vec<Value> {
     rules
 }
 
-fn inner_rules(here: &[u8], device: &str) -> Vec<Value> {
+/// The node's number goes into our bits of the packet's mark. A map can only give all of the mark, so it serves where the
+/// other bits are 0; elsewhere our bits are set one by one, for no kernel before 6.13 joins two registers.
+fn mark_rules(mask: u32) -> [Value; 3] {
+    let mark = json!({"map": {"key": field("saddr"), "data": format!("@{MARKS}")}});
+    let others = json!({"&": [mark_of_packet(), !mask]});
+    [
+        json!([unmark(mask)]),
+        json!([test("!=", others.clone(), json!(0)), jump_to(MARK_BITS)]),
+        json!([test("==", others, json!(0)), {"mangle": {"key": mark_of_packet(), "value": mark}}]),
+    ]
+}
+
+fn set_bit(bit: u32) -> Value {
+    let set = json!(format!("@{}", bit_name(bit)));
+    let value = json!({"|": [mark_of_packet(), bit]});
+    json!([test("==", field("saddr"), set), {"mangle": {"key": mark_of_packet(), "value": value}}])
+}
+
+/// Whether the header inside the outer one, which is where a transport header would be, has a destination in this network.
+fn inner_destination(net: Ipv4Net) -> Value {
+    let destination = json!({"payload": {"base": "th", "offset": 128, "len": 32}});
+    let destination = match net.prefix_len() {
+        32 => destination,
+        _ => json!({"&": [destination, u32::from(net.netmask())]}),
+    };
+    test("==", destination, json!(u32::from(net.network())))
+}
+
+fn inner_rules(here: &[u8], allow_to: &BTreeSet<Ipv4Net>, device: &str) -> Vec<Value> {
     let arrived = json!({"meta": {"key": "iifname"}});
     let mut rules = vec![json!([test("!=", arrived, json!(device)), accept()])];
+    let allowed = |net: &Ipv4Net| test("==", masked("daddr", net.prefix_len()), json!(net.network()));
+    rules.extend(allow_to.iter().map(|net| json!([allowed(net), accept()])));
     rules.extend(here.iter().map(|length| json!([within("daddr", HERE, *length), go_to(SOURCE)])));
     rules.push(json!([count(INNER_DESTINATION), drop_it()]));
     rules
@@ -286,6 +332,10 @@ fn count(name: &str) -> Value {
 
 fn go_to(chain: &str) -> Value {
     json!({"goto": {"target": chain}})
+}
+
+fn jump_to(chain: &str) -> Value {
+    json!({"jump": {"target": chain}})
 }
 
 /// The verdict that ends a chain.

@@ -14,8 +14,7 @@ use crate::{
     admission::Admission,
     advice::advise,
     config::{
-        self, Environment, GuardMode, IPIP_OVERHEAD, KnownNodes, Mtu, Need, OuterSource, SysctlCare,
-        TunnelConfig,
+        Environment, GuardMode, IPIP_OVERHEAD, KnownNodes, Mtu, Need, OuterSource, SysctlCare, TunnelConfig,
     },
     error::Error,
     execute::{Executed, execute},
@@ -23,13 +22,13 @@ use crate::{
     netlink::Netlink,
     nft::Nft,
     observe, outer_source,
-    patience::{Leave, Patience},
+    patience::{Damage, Leave, Patience},
     plan::{
         AddressGoal, AdminState, Desired, Device, Goal, Observed, Plan, Present, Refusal, Step, TableView,
         plan,
     },
     settings,
-    status::{FelixChain, GuardState, GuardStatus, MasqueradeState, TunnelState, TunnelStatus},
+    status::{FelixChain, Gaps, GuardState, GuardStatus, MasqueradeState, TunnelState, TunnelStatus},
     sysctl::Sysctls,
     table::{Printed, Ruleset, listing::Felix},
     watch::{Interest, Scope},
@@ -61,6 +60,11 @@ pub(crate) struct Keeper {
     patience: Patience,
     settled: Option<Desired>,
     repairs: u64,
+    /// When the table was last read.
+    table_seen: Option<Instant>,
+    /// Since when the guard is not as it was written.
+    open_since: Option<Instant>,
+    gaps: Gaps,
     felix: Option<(Instant, Felix)>,
     observed: Observed,
     sysctls: Sysctls,
@@ -103,24 +107,31 @@ impl Keeper {
             patience: Patience::default(),
             settled: None,
             repairs: 0,
+            table_seen: None,
+            open_since: None,
+            gaps: Gaps::default(),
             felix: None,
             observed: Observed::default(),
             sysctls: Sysctls::default(),
         })
     }
 
-    /// One round: afterwards the tunnel is as asked, or the error says why not.
+    /// One round: afterwards the tunnel is as asked, or the error says why not. `heard` is when the kernel said that the table
+    /// was changed, if it did.
     pub(crate) async fn keep(
         &mut self,
         config: &TunnelConfig,
         known: Option<&KnownNodes>,
         scope: Scope,
+        heard: Option<Instant>,
     ) -> Result<(), Error> {
         self.take_in(config, known);
+        let heard = heard.or(self.table_seen);
         let mut guard = self.look(scope).await?;
         self.look_for_felix().await;
         self.admission.expire(self.start.elapsed());
         let mut seen = scope;
+        let mut has_written = false;
         for _ in 0..ROUNDS {
             let desired = self.desired(config);
             let Plan { steps, refusal } = plan(&desired, &self.observed, &self.printed);
@@ -131,15 +142,23 @@ impl Keeper {
                 continue;
             }
             self.count_repair(&desired, &steps);
+            self.note_gap(&desired, &steps, heard);
             let (steps, leave) = self.hold_back(&desired, steps);
             if steps.is_empty() && leave == Leave::Withheld {
                 return Err(Error::GuardContested);
             }
             if steps.is_empty() {
+                if seen == Scope::Everything && !has_written && refusal.is_none() {
+                    self.patience.reads_as_written();
+                }
                 return self.conclude(refusal, guard, desired);
             }
             let Executed { taken, result } = execute(&self.netlink, &self.nft, &steps).await;
             let wrote = steps.iter().take(taken).any(Step::concerns_the_table);
+            has_written |= wrote;
+            if wrote {
+                self.close_gap();
+            }
             // The table may have changed since it was last seen: that is no failure yet.
             let is_outdated = seen == Scope::Links
                 && result.is_err()
@@ -162,7 +181,10 @@ impl Keeper {
     pub(crate) async fn flush(&mut self) -> Result<(), Error> {
         let guard = self.look(Scope::Everything).await?;
         let tunnel = match self.responsibility {
-            Responsibility::Taken => Goal::Removed(self.environment.kind),
+            Responsibility::Taken => Goal::Removed {
+                kind: self.environment.kind,
+                keep: self.config.as_ref().map(|config| config.keep_addresses.clone()).unwrap_or_default(),
+            },
             Responsibility::None => Goal::Untouched,
         };
         let desired = Desired { tunnel, leaving: Ruleset::default() };
@@ -181,9 +203,10 @@ impl Keeper {
         Ok(())
     }
 
-    /// How long until someone's grace ends.
+    /// How long until someone's grace ends, or a correction that was withheld may be made.
     pub(crate) fn next_expiry(&self) -> Option<Duration> {
-        self.admission.next_expiry().map(|at| at.saturating_sub(self.start.elapsed()))
+        let times = [self.admission.next_expiry(), self.patience.withheld_until()];
+        times.into_iter().flatten().min().map(|at| at.saturating_sub(self.start.elapsed()))
     }
 
     /// What of the kernel's news matters.
@@ -237,6 +260,7 @@ impl Keeper {
             return Ok(Ok(()));
         }
         let table = observe::table(&self.nft).await;
+        self.table_seen = Some(Instant::now());
         Ok(table.map(|view| self.see_table(view)))
     }
 
@@ -281,9 +305,10 @@ impl Keeper {
         self.observed.table = view;
     }
 
-    /// Failing to find out is no harm: it is told only for the operator's sake.
+    /// Failing to find out is no harm: it is told only for the operator's sake. A guard that is gone does not wait for it.
     async fn look_for_felix(&mut self) {
-        let is_fresh = |(at, _): &(Instant, _)| at.elapsed() < FELIX_INTERVAL;
+        let is_open = self.written.is_some() && self.observed.table.guard().is_none();
+        let is_fresh = |(at, _): &(Instant, _)| is_open || at.elapsed() < FELIX_INTERVAL;
         if self.cares_for_the_table() && !self.felix.as_ref().is_some_and(is_fresh) {
             self.felix = Some((Instant::now(), self.nft.felix().await.unwrap_or_default()));
         }
@@ -311,7 +336,7 @@ impl Keeper {
         if self.responsibility == Responsibility::None {
             return Goal::Untouched;
         }
-        let guard = (config.guard == GuardMode::On).then(|| self.guard(config.binding));
+        let guard = (config.guard == GuardMode::On).then(|| self.guard(config));
         let automatic = || self.observed.underlay.as_ref().map(|link| link.mtu.saturating_sub(IPIP_OVERHEAD));
         Goal::Present(Present {
             kind: self.environment.kind,
@@ -324,13 +349,14 @@ impl Keeper {
                 None => AddressGoal::Without(self.former_addresses.clone()),
             },
             dont_fragment: config.dont_fragment,
+            keep: config.keep_addresses.clone(),
             guard,
         })
     }
 
-    fn guard(&mut self, binding: config::Binding) -> Ruleset {
+    fn guard(&mut self, config: &TunnelConfig) -> Ruleset {
         let before = self.admission.unmarked();
-        let admitted = self.admission.admitted(binding);
+        let admitted = self.admission.admitted(config.binding, &config.allow_to);
         if before == 0 && self.admission.unmarked() > 0 {
             let nodes = self.admission.unmarked();
             warn!(nodes, "guard_bind has no number left for some nodes: give tunnel.guard_mark more bits");
@@ -353,7 +379,9 @@ impl Keeper {
         match refusal {
             None => {
                 self.settled = Some(desired);
-                Ok(())
+                // Said all the while, not only between two corrections.
+                let contested = self.patience.is_contested(self.start.elapsed());
+                if contested { Err(Error::GuardContested) } else { Ok(()) }
             }
             Some(Refusal::GuardUnknown) => guard,
             Some(Refusal::ForeignDevice(kind)) => {
@@ -363,13 +391,37 @@ impl Keeper {
     }
 
     /// Leaves the guard as it is for a while when it has been corrected often; without it the device stays down.
-    fn hold_back(&self, desired: &Desired, mut steps: Vec<Step>) -> (Vec<Step>, Leave) {
+    fn hold_back(&mut self, desired: &Desired, mut steps: Vec<Step>) -> (Vec<Step>, Leave) {
         let corrects = self.has_been_written_for(desired) && steps.iter().any(Step::concerns_the_table);
-        let leave = if corrects { self.patience.ask(self.start.elapsed()) } else { Leave::Granted };
+        let damage = if self.observed.table.guard().is_none() { Damage::Gone } else { Damage::Differs };
+        let leave = if corrects { self.patience.ask(self.start.elapsed(), damage) } else { Leave::Granted };
         if leave == Leave::Withheld {
             steps.retain(|step| !step.concerns_the_table() && *step != Step::SetUp);
         }
         (steps, leave)
+    }
+
+    /// Notes since when the guard is not as it was written, if it is to be written again.
+    fn note_gap(&mut self, desired: &Desired, steps: &[Step], heard: Option<Instant>) {
+        let corrects = steps.iter().any(|step| matches!(step, Step::ChangeGuard(_)));
+        if corrects && self.has_been_written_for(desired) {
+            self.open_since = self.open_since.or(heard).or_else(|| Some(Instant::now()));
+        }
+    }
+
+    /// The guard is written again.
+    fn close_gap(&mut self) {
+        let Some(since) = self.open_since.take() else { return };
+        let open = since.elapsed();
+        self.gaps.number = self.gaps.number.saturating_add(1);
+        self.gaps.total_ms = self.gaps.total_ms.saturating_add(milliseconds(open));
+        self.gaps.last_ms = milliseconds(open);
+        let (open_ms, times) = (self.gaps.last_ms, self.gaps.number);
+        if self.patience.is_contested(self.start.elapsed()) {
+            debug!(open_ms, times, "another program changed the guard; it is restored");
+        } else {
+            warn!(open_ms, times, "another program changed the guard; it is restored");
+        }
     }
 
     fn has_been_written_for(&self, desired: &Desired) -> bool {
@@ -458,7 +510,7 @@ impl Keeper {
 
     fn guard_status(&self, config: &TunnelConfig) -> GuardStatus {
         let Some(table) = self.observed.table.guard() else {
-            return GuardStatus { mode: config.guard, ..GuardStatus::default() };
+            return GuardStatus { mode: config.guard, gaps: self.gaps, ..GuardStatus::default() };
         };
         let admitted = guard::admitted(table);
         let behind: BTreeSet<Ipv4Net> = admitted.behind.iter().map(|behind| behind.prefix).collect();
@@ -471,6 +523,11 @@ impl Keeper {
             behind: behind.len(),
             here: admitted.here.into_iter().collect(),
             dropped: guard::drops(table),
+            gaps: self.gaps,
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -60,5 +60,5 @@ pub use error::Error;
 pub use handle::{TunnelHandle, flush};
 pub use notice::{Notice, NoticeCode};
 pub use status::{
-    Counter, Drops, FelixChain, GuardState, GuardStatus, MasqueradeState, TunnelState, TunnelStatus,
+    Counter, Drops, FelixChain, Gaps, GuardState, GuardStatus, MasqueradeState, TunnelState, TunnelStatus,
 };

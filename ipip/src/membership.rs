@@ -58,6 +58,16 @@ impl<T: Ord + Copy> Membership<T> {
         }
     }
 
+    /// Lets a member go at once that is no longer known.
+    pub(crate) fn forget(&mut self, member: &T) {
+        self.leaving.remove(member);
+    }
+
+    /// All that are known.
+    pub(crate) fn known(&self) -> &BTreeSet<T> {
+        &self.known
+    }
+
     /// Lets those go whose grace has ended.
     pub(crate) fn expire(&mut self, now: Duration) {
         self.leaving.retain(|_, end| end.is_none_or(|end| now < end));

@@ -43,7 +43,14 @@ impl Nft {
 
     /// Applies a document as one transaction.
     pub(crate) async fn apply(&self, document: &Value) -> Result<(), Error> {
-        self.run(&["-f", "-"], Some(document)).await.map(drop)
+        let applied = self.run(&["-f", "-"], Some(document)).await.map(drop);
+        applied.map_err(|error| match error {
+            // What our documents name they create, so it is a kind of expression that the kernel has not.
+            Error::Nft { stderr } if stderr.contains("Could not process rule: No such file or directory") => {
+                Error::NftUnsupported { stderr, remedy: MODULES }
+            }
+            other => other,
+        })
     }
 
     async fn run(&self, arguments: &[&str], document: Option<&Value>) -> Result<String, Error> {
@@ -77,18 +84,56 @@ impl Nft {
     }
 }
 
+/// The modules our rules need, where the kernel has not built them in.
+const MODULES: &str =
+    "modprobe -a nf_tables nft_objref nft_fib nft_fib_ipv4 nft_masq nft_chain_nat, or set guard = \"off\"";
+
+/// What is wrong when nft says this.
 fn refusal(stderr: &str) -> Error {
-    const UNSUPPORTED: [&str; 2] = ["Protocol not supported", "Operation not supported"];
+    let says = |text: &str| stderr.contains(text);
     let stderr = stderr.to_owned();
-    if stderr.contains("Operation not permitted") {
-        Error::Privilege { operation: "change nftables".to_owned() }
-    } else if UNSUPPORTED.iter().any(|text| stderr.contains(text)) {
-        Error::NftUnsupported { stderr }
-    } else {
-        Error::Nft { stderr }
+    if says("Operation not permitted") {
+        return Error::Privilege { operation: "change nftables".to_owned() };
     }
+    if says("Protocol not supported") || says("Operation not supported") {
+        return Error::NftUnsupported { stderr, remedy: "modprobe nf_tables, or set guard = \"off\"" };
+    }
+    let broken = if says("/dev/stdin") {
+        "nft reads its rules from /dev/stdin, which is not there: ln -s /proc/self/fd/0 /dev/stdin, with /proc mounted"
+    } else if says("error while loading shared libraries") {
+        "a library of nft is missing: apt-get install --reinstall nftables"
+    } else if says("JSON support not compiled-in") {
+        "this nft is built without JSON: install one with it, as Debian's package nftables is"
+    } else {
+        return Error::Nft { stderr };
+    };
+    Error::NftBroken { stderr, remedy: broken }
 }
 
 fn unreadable(error: serde_json::Error) -> Error {
     Error::Nft { stderr: format!("unreadable answer: {error}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_nft_from_working_is_named_with_its_remedy() {
+        let cases = [
+            ("Error: Could not open file \"/dev/stdin\": No such file or directory", "ln -s /proc/self/fd/0"),
+            (
+                "nft: error while loading shared libraries: libnftables.so.1: cannot open shared object file: No such file or directory",
+                "--reinstall",
+            ),
+            ("Error: JSON support not compiled-in.", "without JSON"),
+            ("netlink: Error: cache initialization failed: Protocol not supported", "modprobe nf_tables"),
+        ];
+        for (stderr, part) in cases {
+            let remedy = refusal(stderr).remedy().unwrap_or_default();
+            assert!(remedy.contains(part), "{stderr}: {remedy}");
+        }
+        let unknown = "internal:0:0-0: Error: Could not process rule: No such file or directory";
+        assert!(matches!(refusal(unknown), Error::Nft { .. }), "a table that is not there says so too");
+    }
 }

@@ -30,8 +30,14 @@ pub(crate) enum Goal {
     Untouched,
     /// The tunnel.
     Present(Present),
-    /// No tunnel: what we set up, a device of this kind and the guard, is taken down.
-    Removed(DeviceKind),
+    /// No tunnel: what we set up, a device of this kind and the guard, is taken down. A device with an address in `keep` is
+    /// another's as well, and stays up with it.
+    Removed {
+        /// The device's kind.
+        kind: DeviceKind,
+        /// Addresses that are not ours.
+        keep: BTreeSet<Ipv4Net>,
+    },
 }
 
 impl Desired {
@@ -39,7 +45,7 @@ impl Desired {
     pub(crate) fn table(&self) -> (Option<&Ruleset>, &Ruleset) {
         let guard = match &self.tunnel {
             Goal::Present(present) => present.guard.as_ref(),
-            Goal::Untouched | Goal::Removed(_) => None,
+            Goal::Untouched | Goal::Removed { .. } => None,
         };
         (guard, &self.leaving)
     }
@@ -56,6 +62,8 @@ pub(crate) struct Present {
     pub(crate) dont_fragment: Option<DontFragment>,
     /// Its addresses.
     pub(crate) addresses: AddressGoal,
+    /// Addresses that are not ours and stay.
+    pub(crate) keep: BTreeSet<Ipv4Net>,
     /// The guard, or `None`: anyone may send into it.
     pub(crate) guard: Option<Ruleset>,
 }
@@ -193,7 +201,7 @@ pub(crate) struct Plan {
 pub(crate) fn plan(desired: &Desired, observed: &Observed, printed: &Printed) -> Plan {
     let mut plan = match &desired.tunnel {
         Goal::Untouched => Plan::default(),
-        Goal::Removed(kind) => Plan { steps: removal(*kind, observed), refusal: None },
+        Goal::Removed { kind, keep } => Plan { steps: removal(*kind, keep, observed), refusal: None },
         Goal::Present(present) => bring_up(present, observed, printed),
     };
     // Last, and apart from the guard: a kernel that cannot translate addresses can still be guarded.
@@ -310,11 +318,13 @@ fn adjust(present: &Present, device: &Device) -> Vec<Step> {
             if !device.addresses.contains(&wanted) {
                 steps.push(Step::AddAddress(*address));
             }
-            let others = device.addresses.iter().filter(|net| **net != wanted);
+            let others =
+                device.addresses.iter().filter(|net| **net != wanted && !is_kept(&present.keep, net));
             steps.extend(others.map(|net| Step::RemoveAddress(*net)));
         }
         AddressGoal::Without(former) => {
-            let ours = device.addresses.iter().filter(|net| former.contains(&net.addr()));
+            let is_ours = |net: &&Ipv4Net| former.contains(&net.addr()) && !is_kept(&present.keep, net);
+            let ours = device.addresses.iter().filter(is_ours);
             steps.extend(ours.map(|net| Step::RemoveAddress(*net)));
         }
     }
@@ -324,14 +334,22 @@ fn adjust(present: &Present, device: &Device) -> Vec<Step> {
     steps
 }
 
-fn removal(kind: DeviceKind, observed: &Observed) -> Vec<Step> {
+/// Whether an address on the device is somebody else's.
+fn is_kept(keep: &BTreeSet<Ipv4Net>, address: &Ipv4Net) -> bool {
+    keep.iter().any(|kept| kept.contains(&address.addr()))
+}
+
+fn removal(kind: DeviceKind, keep: &BTreeSet<Ipv4Net>, observed: &Observed) -> Vec<Step> {
     let mut steps = Vec::new();
     if let Some(device) = observed.device.as_ref().filter(|device| device.kind == kind.kernel_name()) {
-        if device.admin == AdminState::Up {
+        let (kept, ours): (Vec<Ipv4Net>, Vec<Ipv4Net>) =
+            device.addresses.iter().partition(|net| is_kept(keep, net));
+        let shared = !kept.is_empty();
+        if device.admin == AdminState::Up && !shared {
             steps.push(Step::SetDown);
         }
-        steps.extend(device.addresses.iter().map(|net| Step::RemoveAddress(*net)));
-        if device.origin == Origin::Created {
+        steps.extend(ours.into_iter().map(Step::RemoveAddress));
+        if device.origin == Origin::Created && !shared {
             steps.push(Step::DeleteDevice);
         }
     }

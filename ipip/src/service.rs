@@ -16,8 +16,10 @@ use crate::{
     watch::{Scope, Watch},
 };
 
-/// Events come in bunches: this long after the first all of them are dealt with at once.
+/// Events of links come in bunches: this long after the first all of them are dealt with at once.
 const DEBOUNCE: Duration = Duration::from_millis(50);
+/// The same for those of the table, which is whole when the first event comes: each is sent after its transaction.
+const TABLE_DEBOUNCE: Duration = Duration::from_millis(5);
 /// When something failed it is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -43,6 +45,8 @@ pub(crate) struct Service {
     inbox: Inbox,
     status: watch::Sender<Arc<TunnelStatus>>,
     check_interval: Duration,
+    /// When everything was last looked at.
+    last_look: Instant,
     /// What was last asked, or `None` while nothing was since the start or the last flush.
     config: Option<TunnelConfig>,
 }
@@ -64,7 +68,7 @@ impl Service {
         let check_interval = environment.check_interval;
         let keeper = Keeper::new(environment)?;
         let watch = Watch::start(keeper.interest())?;
-        Ok(Self { keeper, watch, inbox, status, check_interval, config: None })
+        Ok(Self { keeper, watch, inbox, status, check_interval, last_look: Instant::now(), config: None })
     }
 
     /// Works until the last handle is gone.
@@ -102,7 +106,7 @@ impl Service {
             heard = self.inbox.known.changed() => unless_ended(heard, Event::Look(Scope::Links)),
             request = self.inbox.requests.recv() => request.map_or(Event::End, Event::Asked),
             scope = self.watch.changed() => {
-                sleep(DEBOUNCE).await;
+                sleep(if scope == Scope::Everything { TABLE_DEBOUNCE } else { DEBOUNCE }).await;
                 Event::Look(scope)
             }
             () = sleep_until(wake) => Event::Look(Scope::Everything),
@@ -112,8 +116,13 @@ impl Service {
     /// A round of care. Returns when the next is due.
     async fn look(&mut self, scope: Scope) -> Instant {
         let known = self.inbox.known.borrow_and_update().clone();
+        let mut heard = None;
+        if scope == Scope::Everything {
+            self.last_look = Instant::now();
+            heard = self.watch.take_table_event();
+        }
         let problem = match &self.config {
-            Some(config) => self.keeper.keep(config, known.as_ref(), scope).await.err(),
+            Some(config) => self.keeper.keep(config, known.as_ref(), scope, heard).await.err(),
             None => None,
         };
         self.publish(problem.as_ref());
@@ -128,12 +137,11 @@ impl Service {
     }
 
     fn next_wake(&self, problem: Option<&Error>) -> Instant {
-        let pause = match problem {
-            None | Some(Error::ModuleMissing { .. } | Error::NftMissing { .. }) => self.check_interval,
-            Some(_) => RETRY.min(self.check_interval),
+        let retry = match problem {
+            None | Some(Error::ModuleMissing { .. } | Error::NftMissing { .. }) => None,
+            Some(_) => Some(RETRY),
         };
-        let pause = self.keeper.next_expiry().map_or(pause, |expiry| pause.min(expiry));
-        Instant::now() + pause
+        next_look(Instant::now(), self.last_look + self.check_interval, [retry, self.keeper.next_expiry()])
     }
 
     fn publish(&self, problem: Option<&Error>) {
@@ -149,6 +157,11 @@ impl Service {
     }
 }
 
+/// When everything is looked at next: at its regular time, or earlier. A look at the links alone puts off neither.
+fn next_look(now: Instant, regular: Instant, earlier: [Option<Duration>; 2]) -> Instant {
+    earlier.into_iter().flatten().map(|pause| now + pause).fold(regular, Instant::min)
+}
+
 fn report(status: &TunnelStatus) {
     match &status.problem {
         Some(problem) => {
@@ -162,5 +175,23 @@ fn report(status: &TunnelStatus) {
             );
         }
         None => info!(device = status.device, "tunnel as asked"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_at_links_do_not_postpone_the_regular_look_at_everything() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let regular = start + 10 * second;
+        for looks in 0..10 {
+            let now = start + looks * second;
+            assert_eq!(next_look(now, regular, [None, None]), regular);
+        }
+        assert_eq!(next_look(start, regular, [Some(second), None]), start + second);
+        assert_eq!(next_look(start, regular, [Some(second), Some(second / 5)]), start + second / 5);
+        assert_eq!(next_look(start + 9 * second, regular, [Some(5 * second), None]), regular);
     }
 }

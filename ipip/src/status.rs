@@ -107,6 +107,20 @@ pub struct GuardStatus {
     pub here: Vec<Ipv4Net>,
     /// What was kept out.
     pub dropped: Drops,
+    /// How often and for how long it was not as it was written.
+    pub gaps: Gaps,
+}
+
+/// Times during which the guard was gone or altered by another program, from the kernel's notice (or, where none came, the
+/// last look) until it was written again. In such a time anyone may have sent into the tunnel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gaps {
+    /// How many there were since the service started.
+    pub number: u64,
+    /// All of them together, in milliseconds.
+    pub total_ms: u64,
+    /// The last, in milliseconds.
+    pub last_ms: u64,
 }
 
 /// What the guard has dropped, by reason.
@@ -148,6 +162,7 @@ impl Default for GuardStatus {
             behind: 0,
             here: Vec::new(),
             dropped: Drops::default(),
+            gaps: Gaps::default(),
         }
     }
 }

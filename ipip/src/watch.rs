@@ -3,7 +3,13 @@
 //! Events say only *that* something of ours may have changed; what the state is, is read anew. So they collapse into
 //! one notification of each kind, and a lost event (an overrun) is just another.
 
-use std::{collections::BTreeSet, io, net::IpAddr, net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    io,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use futures_util::StreamExt;
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
@@ -45,15 +51,34 @@ pub(crate) enum Scope {
 /// A watch that ends when it is dropped.
 pub(crate) struct Watch {
     links: Arc<Notify>,
-    guard: Arc<Notify>,
+    guard: Arc<TableEvents>,
     interest: watch::Sender<Interest>,
     _tasks: JoinSet<()>,
+}
+
+/// Changes of our table.
+#[derive(Default)]
+struct TableEvents {
+    notify: Notify,
+    /// When the first came that nobody has taken yet.
+    first: Mutex<Option<Instant>>,
+}
+
+impl TableEvents {
+    fn note(&self) {
+        self.first().get_or_insert_with(Instant::now);
+        self.notify.notify_one();
+    }
+
+    fn first(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Watch {
     /// Starts watching the network namespace of this thread.
     pub(crate) fn start(interest: Interest) -> io::Result<Self> {
-        let (links, guard) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (links, guard) = (Arc::new(Notify::new()), Arc::new(TableEvents::default()));
         let interest = watch::Sender::new(interest);
         let mut tasks = JoinSet::new();
         let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr];
@@ -83,11 +108,16 @@ impl Watch {
         });
     }
 
+    /// When the first change of our table came that was not taken yet.
+    pub(crate) fn take_table_event(&self) -> Option<Instant> {
+        self.guard.first().take()
+    }
+
     /// Waits for the next change and says what to look at. Changes since the last call count; the future may be dropped
     /// at any time.
     pub(crate) async fn changed(&self) -> Scope {
         tokio::select! {
-            () = self.guard.notified() => Scope::Everything,
+            () = self.guard.notify.notified() => Scope::Everything,
             () = self.links.notified() => Scope::Links,
         }
     }
@@ -131,12 +161,12 @@ fn guard_socket() -> io::Result<TokioSocket> {
     Ok(socket)
 }
 
-async fn watch_guard(socket: TokioSocket, changed: Arc<Notify>) {
+async fn watch_guard(socket: TokioSocket, changed: Arc<TableEvents>) {
     loop {
         match socket.recv_from_full().await {
-            Ok((datagram, _)) if names_our_table(&datagram) => changed.notify_one(),
+            Ok((datagram, _)) if names_our_table(&datagram) => changed.note(),
             Ok(_) => {}
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => changed.notify_one(),
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => changed.note(),
             Err(error) => {
                 debug!(%error, "no more nftables events");
                 return;

@@ -269,3 +269,26 @@ fn settings_that_stand_in_the_way_are_changed_when_that_is_asked() {
         assert_eq!(host.run(settings), "1\n2\n2\n1\n", "again, when someone else turns it off");
     });
 }
+
+#[test]
+fn addresses_of_other_users_of_the_device_are_left_alone_and_the_device_up_for_them() {
+    let Some(host) = host() else { return };
+    let keep_addresses = ["10.77.0.0/24".parse().unwrap()].into();
+    let config = TunnelConfig { keep_addresses, ..needed() };
+    let addresses = || {
+        let all = host.run("ip -4 -br addr show dev tunl0 up");
+        let mut all: Vec<String> = all.split_whitespace().skip(2).map(str::to_owned).collect();
+        all.sort();
+        all
+    };
+    host.block_on(|| async {
+        let tunnel = start(&host, config.clone(), known(&[], Complete));
+        up(&tunnel).await;
+        host.run("ip addr add 10.77.0.1/32 dev tunl0 && ip addr add 10.78.0.1/32 dev tunl0");
+        settled("the other address is gone", || addresses() == ["10.77.0.1/32", "172.16.241.64/32"]).await;
+        tunnel.configure(TunnelConfig { address: Some(Ipv4Addr::new(172, 16, 241, 65)), ..config.clone() });
+        settled("ours is another", || addresses() == ["10.77.0.1/32", "172.16.241.65/32"]).await;
+        tunnel.flush().await.unwrap();
+        assert_eq!(addresses(), ["10.77.0.1/32"]);
+    });
+}

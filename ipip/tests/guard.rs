@@ -328,3 +328,101 @@ fn thousands_of_nodes_are_let_in_at_once() {
         assert_eq!(receive(&arrived), [1]);
     });
 }
+
+#[test]
+fn a_guard_that_is_flushed_again_and_again_is_back_at_once_each_time_and_the_gaps_are_counted() {
+    let Some((host, other)) = two_hosts() else { return };
+    let stranger = other.raw_ipip(STRANGER);
+    let arrived = host.raw_ipip(NODE);
+    host.block_on(|| async {
+        let tunnel = start(&host, needed(), known(&["10.9.0.1/32"], Complete));
+        guarding(&tunnel, 1).await;
+        for flush in 1..=30 {
+            host.run("nft flush ruleset");
+            let took = settled("the guard is back", || tunnel.status().guard.gaps.number == flush).await;
+            assert!(took < host.a_second(), "flush {flush}: {took:?}");
+        }
+        let status = tunnel.status();
+        let gaps = status.guard.gaps;
+        println!("30 flushes: {gaps:?}");
+        assert!(gaps.last_ms > 0 && gaps.total_ms >= gaps.last_ms, "{gaps:?}");
+        assert_eq!(
+            status.problem.as_ref().map(|problem| problem.code),
+            Some(ipip::NoticeCode::GuardContested)
+        );
+        assert_eq!(status.state, TunnelState::Degraded, "routes may use it");
+        // Any packet of a gap was taken before.
+        receive(&arrived);
+        send(&stranger, 1);
+        assert!(receive(&arrived).is_empty());
+    });
+}
+
+#[test]
+fn packets_whose_inner_destination_is_another_users_are_let_in_from_anyone() {
+    let Some((host, other)) = two_hosts() else { return };
+    let net = |text: &str| text.parse::<ipnet::Ipv4Net>().unwrap();
+    let config = TunnelConfig { allow_to: [net("10.99.0.7/32"), net("10.98.0.0/16")].into(), ..needed() };
+    host.block_on(|| async {
+        let tunnel = start(&host, config.clone(), known(&["10.9.0.1/32"], Complete));
+        guarding(&tunnel, 1).await;
+        let (arrived, stranger) = (host.raw_ipip(NODE), other.raw_ipip(STRANGER));
+        // The marker is the inner destination.
+        let to = |address: &str| u32::from(address.parse::<Ipv4Addr>().unwrap());
+        let packets = ["10.99.0.7", "10.99.0.8", "10.98.3.4", "10.97.0.1"].map(to);
+        packets.iter().for_each(|marker| send(&stranger, *marker));
+        assert_eq!(receive(&arrived), [packets[0], packets[2]]);
+        assert_eq!(tunnel.refresh().await.unwrap().guard.dropped.stranger.packets, 2);
+        tunnel.configure(needed());
+        until(&tunnel, |status| status.guard.dropped.stranger.packets >= 2).await;
+        settled("the rule is gone", || !host.run("nft list table ip siskin").contains("@th")).await;
+        send(&stranger, packets[0]);
+        assert!(receive(&arrived).is_empty());
+    });
+}
+
+#[test]
+fn the_bits_of_a_mark_that_are_not_ours_stay_as_they_are() {
+    let Some((host, other)) = two_hosts() else { return };
+    host.run(
+        "nft 'table ip marks { counter theirs { }; counter both { };
+         chain before { type filter hook prerouting priority -310; ip protocol 4 meta mark set 0x10004321; };
+         chain after { type filter hook input priority 0;
+           ip protocol 4 meta mark & 0xffff00ff == 0x10000021 counter name theirs;
+           ip protocol 4 meta mark & 0xff00 != 0 counter name both; }; }'",
+    );
+    let config = TunnelConfig { binding: ipip::Binding::Strict { mask: 0xff00 }, ..needed() };
+    let nodes = known(&["10.9.0.1/32", "10.9.0.2/32", "10.9.0.66/32"], Complete);
+    host.block_on(|| async {
+        let tunnel = start(&host, config.clone(), nodes);
+        guarding(&tunnel, 3).await;
+        let arrived = host.raw_ipip(NODE);
+        // The third node has a number of two bits.
+        [KNOWN, STRANGER].iter().for_each(|node| send(&other.raw_ipip(*node), 1));
+        assert_eq!(receive(&arrived), [1, 1]);
+        for counter in ["theirs", "both"] {
+            let counted = host.run(&format!("nft list counter ip marks {counter}"));
+            assert!(counted.contains("packets 2 "), "{counted}");
+        }
+    });
+}
+
+#[test]
+fn an_nft_that_cannot_read_its_rules_is_named_with_what_it_lacks() {
+    let Some(host) = Namespace::new() else { return };
+    let kind = host.device_kind();
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("nft");
+    let name = program.display();
+    host.run(&format!(
+        "printf '#!/bin/sh\\nexec unshare -m sh -c \"mount -t tmpfs none /dev && exec nft $*\"\\n' >{name} && chmod +x {name}"
+    ));
+    host.block_on(|| async {
+        let tunnel = TunnelHandle::spawn(Environment { nft: program, ..environment(kind) }).unwrap();
+        tunnel.configure(needed());
+        let status = until(&tunnel, |status| status.problem.is_some()).await;
+        let problem = status.problem.clone().unwrap();
+        assert!(problem.remedy.as_ref().is_some_and(|remedy| remedy.contains("/dev/stdin")), "{problem:?}");
+        assert_eq!(status.state, TunnelState::Down);
+    });
+}

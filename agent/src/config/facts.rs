@@ -71,6 +71,8 @@ pub(super) fn facts(intent: &Intent) -> Facts {
     facts.add_list("tunnel.next_hops", &intent.tunnel.next_hops);
     facts.add("tunnel.guard", word(intent.tunnel.guard));
     facts.add_list("tunnel.allow_from", &intent.tunnel.allow_from);
+    facts.add_list("tunnel.allow_to", &intent.tunnel.allow_to);
+    facts.add_list("tunnel.keep_addresses", &intent.tunnel.keep_addresses);
     facts.add("tunnel.guard_grace", intent.tunnel.guard_grace.as_secs());
     facts.add("tunnel.guard_bind", intent.tunnel.guard_bind == GuardBind::Strict);
     facts.add("tunnel.guard_mark", format!("{:#x}", intent.tunnel.guard_mark));
@@ -84,11 +86,6 @@ pub(super) fn facts(intent: &Intent) -> Facts {
     let blackholes = spelled(intent.kernel.blackhole_community, &words::BLACKHOLE_COMMUNITY);
     facts.add("kernel.blackhole_community", blackholes);
     facts.add("api.socket", intent.api.socket.display());
-    facts.add_if("api.socket_group", intent.api.socket_group.as_ref());
-    let read_socket = intent.api.read_socket.as_ref();
-    facts.add("api.read_socket", read_socket.map_or("off".to_owned(), |path| path.display().to_string()));
-    facts.add_if("api.read_socket_group", intent.api.read_socket_group.as_ref());
-    facts.add_list("api.http_hosts", &intent.api.http_hosts);
     facts.add_if("api.runtime_directory", intent.api.runtime_directory.as_ref().map(|path| path.display()));
     facts.add("api.http", intent.api.http.map_or("off".to_owned(), |http| http.to_string()));
     facts.add("log.level", word(intent.log.level));

@@ -328,6 +328,10 @@ pub struct Tunnel {
     pub next_hops: Vec<Ipv4Net>,
     /// Networks whose hosts may send into the tunnel although they are no known nodes; sorted.
     pub allow_from: Vec<Ipv4Net>,
+    /// Inner destinations that are let in whoever sends; sorted.
+    pub allow_to: Vec<Ipv4Net>,
+    /// Networks whose addresses on the device are left alone; sorted.
+    pub keep_addresses: Vec<Ipv4Net>,
     /// The filter of what comes out of the tunnel.
     pub guard: Guard,
     /// How long the guard lets in what is no longer known.
@@ -434,14 +438,6 @@ pub struct Kernel {
 pub struct Api {
     /// The unix socket.
     pub socket: PathBuf,
-    /// The group that may use it besides the daemon's user: a name or a number; `None`: the daemon's own.
-    pub socket_group: Option<String>,
-    /// A second unix socket, which only answers questions.
-    pub read_socket: Option<PathBuf>,
-    /// The group that may use that one.
-    pub read_socket_group: Option<String>,
-    /// Names, besides the node's own, by which HTTP clients may call this host, in lower case.
-    pub http_hosts: Vec<String>,
     /// The directory of lock and state; `None`: systemd's, else the usual one.
     pub runtime_directory: Option<PathBuf>,
     /// Metrics, health and JSON over HTTP; `None`: off.

@@ -1,10 +1,15 @@
 //! `siskin config check` and `siskin config show`, without the terminal.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
 use serde_json::json;
 
-use super::{load::Loaded, reader::Setting};
+use super::{
+    error::ConfigError,
+    host::Host,
+    load::{Inputs, Loaded, load},
+    reader::Setting,
+};
 
 /// Whether places are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,19 +20,23 @@ pub enum Origins {
     Shown,
 }
 
-/// A valid configuration in one line for people, after one for each warning and note; `name` is the file's.
-pub fn summary(loaded: &Loaded, name: &str) -> String {
+/// Checks a file as `run` would read it, with the environment of `inputs` but its own file; the answer is one
+/// line for people and one for each warning.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn check(file: &Path, inputs: &Inputs, host: &dyn Host) -> Result<String, ConfigError> {
+    let inputs = Inputs { file: Some(file.to_owned()), ..inputs.clone() };
+    let loaded = load(&inputs, host)?;
     let mut out = String::new();
     for warning in &loaded.warnings {
         let _ = writeln!(out, "warning: {warning}");
     }
-    for note in &loaded.notes {
-        let _ = writeln!(out, "note: {note}");
-    }
     let intent = &loaded.intent;
     let _ = writeln!(
         out,
-        "{name}: valid; node {}, AS {}, {} mesh nodes, {} peers, {} pools, {} blocks",
+        "{}: valid; node {}, AS {}, {} mesh nodes, {} peers, {} pools, {} blocks",
+        file.display(),
         intent.node.name,
         intent.node.asn,
         intent.mesh.nodes.len(),
@@ -35,7 +44,7 @@ pub fn summary(loaded: &Loaded, name: &str) -> String {
         intent.pools.len(),
         intent.blocks.len(),
     );
-    out
+    Ok(out)
 }
 
 /// The effective configuration as TOML, places as comments; secrets are hidden.
@@ -61,16 +70,13 @@ pub fn show(loaded: &Loaded, origins: Origins) -> String {
         let (key, running, configured) = (&pending.key, &pending.running, &pending.configured);
         let _ = writeln!(out, "\n# {key}: {running} runs, {configured} needs a restart");
     }
-    for note in &loaded.notes {
-        let _ = writeln!(out, "\n# note: {note}");
-    }
     out
 }
 
 /// The same for programs: `settings` (key, value as TOML, origin, why) and `pending`.
 pub fn show_json(loaded: &Loaded) -> serde_json::Value {
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
-    json!({ "settings": loaded.settings, "pending": loaded.pending, "warnings": warnings, "notes": loaded.notes })
+    json!({ "settings": loaded.settings, "pending": loaded.pending, "warnings": warnings })
 }
 
 fn heading(path: &str) -> String {

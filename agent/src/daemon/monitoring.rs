@@ -1,6 +1,6 @@
 //! BMP collectors and MRT files, as clients see them.
 
-use std::{fs::File, path::Path};
+use std::path::Path;
 
 use bgp::net::{CollectorSnapshot, CollectorState, DumpError};
 
@@ -80,19 +80,22 @@ pub(super) fn problems(collectors: &[CollectorStatus], mrt: Option<&MrtStatus>) 
     down.chain(failing).collect()
 }
 
-/// Dumps the tables into a file that a client has opened; `name` is what the client calls it.
+/// Dumps the tables.
 ///
 /// # Errors
 ///
 /// When the file cannot be written, or the speaker has ended.
-pub(super) async fn dump(daemon: &Daemon, name: &Path, file: File) -> Result<Done, ApiError> {
-    match daemon.speaker.write_tables(file).await {
-        Ok(routes) => Ok(Done { message: format!("{}: {routes} routes dumped", name.display()) }),
+pub(super) async fn dump(daemon: &Daemon, file: &Path) -> Result<Done, ApiError> {
+    if !file.is_absolute() {
+        return Err(ApiError::new(ErrorCode::BadRequest, "the file's path is not absolute"));
+    }
+    match daemon.speaker.dump_tables(file.to_owned()).await {
+        Ok(routes) => Ok(Done { message: format!("{}: {routes} routes dumped", file.display()) }),
         Err(DumpError::Speaker(error)) => Err(internal(error)),
         Err(error) => {
-            let message = format!("{}: {error}", name.display());
+            let message = format!("{}: {error}", file.display());
             Err(ApiError::new(ErrorCode::BadRequest, message)
-                .remedy("make room for it, or dump into another place"))
+                .remedy("the daemon writes the file, with its rights"))
         }
     }
 }

@@ -207,7 +207,7 @@ fn tunnel_view(status: &TunnelStatus, intent: &Intent) -> TunnelView {
     TunnelView {
         device: status.device.clone(),
         state,
-        address: status.addresses.first().map(|a| a.addr().to_string()),
+        address: own_address(status, intent).map(|address| address.to_string()),
         mtu: status.mtu.filter(|_| status.state != TunnelState::Idle),
         route_mtu: route_mtu.map(NonZeroU32::get),
         outer_df: status.dont_fragment.map(words::name),
@@ -217,9 +217,21 @@ fn tunnel_view(status: &TunnelStatus, intent: &Intent) -> TunnelView {
         prefixes: status.guard.behind as u64,
         dropped_packets: guarded.then_some(status.guard.dropped.stranger.packets),
         dropped: guarded.then(|| drops(&status.guard.dropped)),
+        guard_gaps: status.guard.gaps.number,
+        guard_open_ms: status.guard.gaps.total_ms,
         felix_guard: status.felix_guard.as_ref().map(|felix| format!("{} {}", felix.table, felix.chain)),
         nat_outgoing: words::name(status.masquerade),
     }
+}
+
+/// The tunnel's address, which need not be the only one on the device.
+fn own_address(status: &TunnelStatus, intent: &Intent) -> Option<std::net::Ipv4Addr> {
+    let mut there = status.addresses.iter().map(ipnet::Ipv4Net::addr);
+    let wanted =
+        intent.tunnel.address.filter(|wanted| status.addresses.iter().any(|net| net.addr() == *wanted));
+    wanted.or_else(|| {
+        there.find(|address| !intent.tunnel.keep_addresses.iter().any(|net| net.contains(address)))
+    })
 }
 
 fn drops(dropped: &ipip::Drops) -> GuardDrops {

@@ -279,6 +279,18 @@ impl Snapshot {
             "Nodes that may send to us through the tunnel.",
             [(NO_LABELS, signed(tunnel.known_nodes))],
         )?;
+        counters(
+            e,
+            "tunnel_guard_gaps",
+            "Times the guard was removed or altered by another program and written again.",
+            [(NO_LABELS, tunnel.guard_gaps)],
+        )?;
+        counters(
+            e,
+            "tunnel_guard_open_milliseconds",
+            "Time during which the guard was not as written.",
+            [(NO_LABELS, tunnel.guard_open_ms)],
+        )?;
         let dropped = tunnel.dropped.map(|drops| drops.by_reason()).into_iter().flatten();
         let dropped = dropped.map(|(reason, n)| ([("reason", reason)], n));
         counters(e, "tunnel_guard_dropped_packets", "Packets the tunnel's guard has dropped.", dropped)
@@ -428,6 +440,7 @@ mod tests {
             remedy: "r".into(),
         };
         let mut status = Status { problems: vec![down], ..Status::default() };
+        (status.tunnel.guard_gaps, status.tunnel.guard_open_ms) = (2, 130);
         status.tunnel.dropped = Some(GuardDrops { inner_source: 3, ..GuardDrops::default() });
         let text = render(Snapshot {
             status,
@@ -448,6 +461,8 @@ mod tests {
             "siskin_fib_routes{path=\"tunnel\",state=\"installed\"} 2",
             "siskin_bfd_stray_packets_total{reason=\"ttl\"} 4",
             "siskin_tunnel_guard_dropped_packets_total{reason=\"inner_source\"} 3",
+            "siskin_tunnel_guard_gaps_total 2",
+            "siskin_tunnel_guard_open_milliseconds_total 130",
             "siskin_uptime_seconds 0",
             "siskin_healthy 0",
             "siskin_ready 1",

@@ -96,6 +96,8 @@ pub fn tunnel(intent: &Intent) -> TunnelConfig {
             Guard::On => GuardMode::On,
             Guard::Off => GuardMode::Off,
         },
+        keep_addresses: intent.tunnel.keep_addresses.iter().copied().collect(),
+        allow_to: intent.tunnel.allow_to.iter().copied().collect(),
         guard_grace: intent.tunnel.guard_grace,
         binding: match intent.tunnel.guard_bind {
             GuardBind::Loose => Binding::Loose,

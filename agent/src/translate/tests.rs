@@ -217,7 +217,12 @@ fn the_fib_and_the_tunnel_are_told_of_pools_and_node() {
         "192.168.92.128",
         &[MESH],
         "172.16.0.0/16,CrossSubnet",
-        &["tunnel.mtu=1400", "tunnel.guard_grace=5"],
+        &[
+            "tunnel.mtu=1400",
+            "tunnel.guard_grace=5",
+            "tunnel.allow_to=203.0.113.10",
+            "tunnel.keep_addresses=203.0.113.0/24",
+        ],
     );
     let fib = fib(&intent, Programming::On);
     assert_eq!(fib.node_network, Some("192.168.92.0/24".parse().unwrap()));
@@ -226,6 +231,8 @@ fn the_fib_and_the_tunnel_are_told_of_pools_and_node() {
     let tunnel = tunnel(&intent);
     assert_eq!((tunnel.need, tunnel.mtu), (Need::Needed, Mtu::Fixed(1400)));
     assert_eq!(tunnel.guard_grace, Duration::from_secs(5));
+    assert_eq!(tunnel.allow_to, ["203.0.113.10/32".parse().unwrap()].into());
+    assert_eq!(tunnel.keep_addresses, ["203.0.113.0/24".parse().unwrap()].into());
     assert_eq!(known_nodes(&intent), BTreeSet::from(["192.168.92.129/32".parse().unwrap()]));
 }
 

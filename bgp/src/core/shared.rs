@@ -75,13 +75,7 @@ pub(super) struct Peer {
 pub(super) struct Session {
     pub(super) negotiated: Negotiated,
     pub(super) addresses: SessionAddresses,
-}
-
-impl Session {
-    /// Whether the session is internal or external.
-    pub(super) fn kind(&self) -> PeerType {
-        self.negotiated.peer_type
-    }
+    pub(super) kind: PeerType,
 }
 
 impl Peer {

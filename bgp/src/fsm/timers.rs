@@ -1,7 +1,5 @@
 //! What happens when time passes (RFC 4271 sections 8.2.2 and 10, RFC 9687).
 
-use std::time::Duration;
-
 use crate::{
     fsm::{
         Action, ConnectionId, Failure, Outgoing, PeerFsm, TransportError,
@@ -12,9 +10,6 @@ use crate::{
     types::Now,
     wire::notification::ErrorKind,
 };
-
-/// The shortest interval between KEEPALIVEs (RFC 4271 section 4.4).
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 impl PeerFsm {
     /// Lets every timer that is due expire (events 9 to 13 and 29).
@@ -88,9 +83,7 @@ impl PeerFsm {
         let Some(interval) = self.get_mut(id).and_then(|c| c.agreement.as_ref()).map(|a| a.keepalive) else {
             return;
         };
-        // RFC 4271 section 4.4: not more than one a second, jitter or not.
-        let next =
-            (!interval.is_zero()).then(|| now.plus(self.jitter.spread(interval).max(SHORTEST_INTERVAL)));
+        let next = (!interval.is_zero()).then(|| now.plus(self.jitter.spread(interval)));
         if let Some(connection) = self.get_mut(id) {
             connection.keepalive = next;
             connection.last_keepalive = now;

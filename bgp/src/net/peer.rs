@@ -32,10 +32,7 @@ use super::{
 use crate::{
     bmp::SessionRecord,
     event::{Negotiated, RefreshMark, Retention, RouteBatch, SessionAddresses},
-    fsm::{
-        self, Action, Change, ConnectionId, Failure, Incoming, Outgoing, PeerFsm, SendQueue, Stop,
-        TransportError,
-    },
+    fsm::{self, Action, Change, ConnectionId, Failure, Incoming, Outgoing, PeerFsm, Stop, TransportError},
     mrt,
     types::{Family, Now, PeerId, PeerType},
     wire::DecodeContext,
@@ -295,8 +292,7 @@ impl PeerTask {
     }
 
     fn add_link(&mut self, id: ConnectionId, stream: TcpStream) {
-        // Whether the session is internal matters to UPDATEs alone, and is known by then.
-        let context = DecodeContext::unnegotiated(PeerType::External);
+        let context = DecodeContext::unnegotiated(PeerType::of(self.config.local_asn, self.config.peer.asn));
         self.links.push(Link::new(id, stream, context));
     }
 
@@ -359,11 +355,7 @@ impl PeerTask {
             }
             let Some(link) = self.link_mut(id) else { return progress };
             match link.poll_write(cx) {
-                Poll::Pending => {
-                    let queue = if link.is_drained() { SendQueue::Empty } else { SendQueue::Waiting };
-                    self.fsm.handle_send_queue(self.clock.now(), id, queue);
-                    return progress;
-                }
+                Poll::Pending => return progress,
                 Poll::Ready(Ok(written)) => {
                     count(&self.shared.counters.octets_sent, written);
                     self.fsm.handle_sent(self.clock.now(), id);

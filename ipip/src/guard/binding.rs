@@ -8,7 +8,7 @@ use std::{
 use ipnet::Ipv4Net;
 
 use super::Behind;
-use crate::table::Element;
+use crate::table::{Element, Set, SetKind};
 
 /// Which node has which mark.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +40,18 @@ impl Binding {
     /// The marks as elements of the map.
     pub(super) fn map(&self) -> BTreeSet<Element> {
         self.marks.iter().map(|(node, mark)| Element::Mark(*node, *mark)).collect()
+    }
+
+    /// For each bit that some node's mark has, the set of the nodes whose marks have it.
+    pub(super) fn bits(&self) -> BTreeMap<u32, Set> {
+        let mut bits: BTreeMap<u32, Set> = BTreeMap::new();
+        for (node, mark) in &self.marks {
+            for bit in (0..u32::BITS).map(|place| 1 << place).filter(|bit| mark & bit != 0) {
+                let set = bits.entry(bit).or_insert(Set::new(SetKind::Addresses));
+                set.elements.insert(Element::Address(*node));
+            }
+        }
+        bits
     }
 
     /// Which sources go with which mark. Whoever has no mark of its own shares 0.

@@ -7,6 +7,8 @@ use super::*;
 struct Packet {
     source: Ipv4Addr,
     destination: Ipv4Addr,
+    /// The destination of the packet inside.
+    inner: Ipv4Addr,
     mark: u32,
 }
 
@@ -21,6 +23,7 @@ fn run(rules: &Ruleset, chain: &str, packet: &mut Packet) -> Result<(), String> 
                 "match" => break,
                 "counter" => counter = value.as_str().unwrap().to_owned(),
                 "mangle" => mangle(rules, &value["value"], packet),
+                "jump" => run(rules, value["target"].as_str().unwrap(), packet)?,
                 "goto" => return run(rules, value["target"].as_str().unwrap(), packet),
                 "accept" => return Ok(()),
                 "drop" => return Err(counter),
@@ -35,7 +38,13 @@ fn matches(rules: &Ruleset, test: &Value, packet: &Packet) -> bool {
     let equal = match test["right"].as_str().and_then(|right| right.strip_prefix('@')) {
         Some(set) => rules.sets[set].elements.contains(&element(&test["left"], packet)),
         // An outer packet of protocol 4 to an address of ours, an inner one from tunl0.
-        None => !test["left"]["fib"].is_object(),
+        None if test["left"]["fib"].is_object() => false,
+        None if test["left"]["meta"]["key"] == "iifname"
+            || test["left"]["payload"]["field"] == "protocol" =>
+        {
+            true
+        }
+        None => number(&test["left"], packet) == literal(&test["right"]),
     };
     equal == (test["op"] == "==")
 }
@@ -47,13 +56,23 @@ fn element(left: &Value, packet: &Packet) -> Element {
     }
 }
 
+/// An address or a number.
+fn literal(value: &Value) -> u32 {
+    match value {
+        Value::String(address) => address.parse::<Ipv4Addr>().unwrap().into(),
+        number => u32::try_from(number.as_u64().unwrap()).unwrap(),
+    }
+}
+
 fn number(expression: &Value, packet: &Packet) -> u32 {
+    if let Some(parts) = expression["|"].as_array() {
+        return number(&parts[0], packet) | literal(&parts[1]);
+    }
+    if expression["payload"]["base"] == "th" {
+        return packet.inner.into();
+    }
     if let Some(parts) = expression["&"].as_array() {
-        let mask = match &parts[1] {
-            Value::String(mask) => mask.parse::<Ipv4Addr>().unwrap().into(),
-            mask => u32::try_from(mask.as_u64().unwrap()).unwrap(),
-        };
-        return number(&parts[0], packet) & mask;
+        return number(&parts[0], packet) & literal(&parts[1]);
     }
     match (expression["payload"]["field"].as_str(), expression["meta"]["key"].as_str()) {
         (Some("saddr"), _) => packet.source.into(),
@@ -77,11 +96,26 @@ fn mangle(rules: &Ruleset, value: &Value, packet: &mut Packet) {
 
 /// What becomes of a packet with these addresses from this sender.
 fn verdict(rules: &Ruleset, sender: Ipv4Addr, source: Ipv4Addr, destination: Ipv4Addr) -> Result<(), String> {
-    let mut outer = Packet { source: sender, destination: Ipv4Addr::new(10, 0, 0, 9), mark: 0x8000_0000 };
+    let marked = [0, 0x8000_0000].map(|mark| marked_verdict(rules, mark, sender, source, destination));
+    assert_eq!(marked[0], marked[1], "the bits of others do not matter");
+    marked[0].clone()
+}
+
+/// The same of a packet that has this mark.
+fn marked_verdict(
+    rules: &Ruleset,
+    mark: u32,
+    sender: Ipv4Addr,
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+) -> Result<(), String> {
+    let here = Ipv4Addr::new(10, 0, 0, 9);
+    let mut outer = Packet { source: sender, destination: here, inner: destination, mark };
     run(rules, OUTER, &mut outer)?;
-    let mut inner = Packet { source, destination, mark: outer.mark };
+    assert_eq!(outer.mark & !0xff, mark, "the bits of others stay");
+    let mut inner = Packet { source, destination, inner: here, mark: outer.mark };
     run(rules, INNER, &mut inner)?;
-    assert_eq!(inner.mark & 0xff, 0, "no mark is left behind");
+    assert_eq!(inner.mark, mark, "no mark is left behind");
     Ok(())
 }
 
@@ -96,6 +130,9 @@ fn expected(
     let longest = |nets: &mut dyn Iterator<Item = Ipv4Net>| {
         nets.filter(|net| net.contains(&source)).map(|net| i16::from(net.prefix_len())).max().unwrap_or(-1)
     };
+    if holds(&admitted.allow_to, destination) {
+        return Ok(());
+    }
     if !holds(&admitted.nodes, sender) {
         return Err(STRANGER.to_owned());
     }
@@ -135,19 +172,21 @@ prop_compose! {
         nodes in nets(),
         behind in prop::collection::btree_set((nets(), address()), 0..4),
         here in nets(),
+        allow_to in prop::option::of(nets()),
         mask in prop::option::of(prop_oneof![Just(0xff_u32), Just(1)]),
     ) -> Admitted {
         let pairs = behind.into_iter().flat_map(|(nets, node)| {
             nets.into_iter().map(move |prefix| Behind { prefix, node: Some(node) })
         });
         let behind: BTreeSet<Behind> = pairs.collect();
+        let allow_to = allow_to.unwrap_or_default();
         let binding = mask.map(|mask| {
             let mut binding = Binding::default();
             let single = nodes.iter().filter(|net| net.prefix_len() == 32).map(Ipv4Net::addr);
             binding.assign(mask, &single.chain(behind.iter().filter_map(|b| b.node)).collect());
             binding
         });
-        Admitted { nodes, behind, here, binding }
+        Admitted { nodes, behind, here, allow_to, binding }
     }
 }
 
@@ -185,7 +224,7 @@ fn an_aggregate_behind_a_node_lets_nobody_speak_for_our_own_pods() {
         nodes: [node.into()].into(),
         behind: behind.into(),
         here: [net("172.16.1.0/26")].into(),
-        binding: None,
+        ..Admitted::default()
     };
     let rules = ruleset(&admitted, "tunl0");
     let from = |source: &str| verdict(&rules, node, source.parse().unwrap(), Ipv4Addr::new(172, 16, 1, 5));

@@ -120,7 +120,7 @@ prop_compose! {
             binding.assign(mask, &behind.iter().filter_map(|behind| behind.node).collect());
             binding
         });
-        guard::ruleset(&Admitted { nodes: trunc(nodes), behind, here: trunc(here), binding }, "tunl0")
+        guard::ruleset(&Admitted { nodes: trunc(nodes), behind, here: trunc(here), binding, ..Admitted::default() }, "tunl0")
     }
 }
 
@@ -146,7 +146,7 @@ fn presents() -> impl Strategy<Value = Present> {
     (prop::option::of(1_400_u32..1_403), prop::option::of(bits()), goal, prop::option::of(guards())).prop_map(
         |(mtu, dont_fragment, addresses, guard)| {
             let kind = DeviceKind::Ipip;
-            Present { kind, mtu, dont_fragment, addresses, guard }
+            Present { kind, mtu, dont_fragment, addresses, keep: BTreeSet::new(), guard }
         },
     )
 }
@@ -158,7 +158,7 @@ prop_compose! {
 }
 
 fn removed(leaving: Ruleset) -> Desired {
-    Desired { tunnel: Goal::Removed(DeviceKind::Ipip), leaving }
+    Desired { tunnel: Goal::Removed { kind: DeviceKind::Ipip, keep: BTreeSet::new() }, leaving }
 }
 
 /// A part of the table as we or someone else left it.

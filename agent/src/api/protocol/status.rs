@@ -327,6 +327,12 @@ pub struct TunnelStatus {
     /// Packets dropped, by reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped: Option<GuardDrops>,
+    /// How often the guard had to be written again because another program had removed or altered it.
+    #[serde(default)]
+    pub guard_gaps: u64,
+    /// For how long altogether it was not as written, in milliseconds.
+    #[serde(default)]
+    pub guard_open_ms: u64,
     /// Felix's own guard, which is left alone: table and chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub felix_guard: Option<String>,

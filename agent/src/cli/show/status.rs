@@ -148,6 +148,13 @@ fn tunnel(t: &TunnelStatus) -> Vec<String> {
             d.stranger, d.inner_source, d.inner_destination, d.unbound_source
         )
     }));
+    if t.guard_gaps > 0 {
+        lines.push(format!(
+            "the guard was changed by others and restored: {}, {} ms in all",
+            count(t.guard_gaps, "time"),
+            t.guard_open_ms
+        ));
+    }
     lines.extend(t.felix_guard.as_ref().map(|felix| format!("Felix has a guard of its own: {felix}")));
     if !matches!(t.nat_outgoing.as_str(), "" | "off") {
         lines.push(format!("source NAT of what leaves the pools: {}", t.nat_outgoing.replace('_', " ")));

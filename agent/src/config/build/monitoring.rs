@@ -1,9 +1,6 @@
 //! `[[bmp]]` and `[mrt]`: who is told what is heard.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use bgp::{
     config::{CollectorConfig, MonitoringConfig, MrtConfig, MrtFile},
@@ -22,18 +19,18 @@ pub(super) fn monitoring(reader: &mut Reader, name: &str) -> MonitoringConfig {
 }
 
 fn collectors(reader: &mut Reader) -> Vec<CollectorConfig> {
-    let mut collectors: BTreeMap<String, CollectorConfig> = BTreeMap::new();
+    let mut collectors: Vec<CollectorConfig> = Vec::new();
     for entry in reader.tables("bmp", "") {
         let collector = collector(reader, &entry);
         let Some(address) = reader.get(&entry, "address", endpoint) else { continue };
-        if collectors.contains_key(&address.value) {
+        if collectors.iter().any(|other| other.address == address.value) {
             let fault = Fault::new(format!("{} is there twice", address.value), "make them one collector");
             reader.problem(&address.origin, entry.path("address"), fault);
         }
-        let collector = CollectorConfig { address: address.value.clone(), ..collector };
-        collectors.insert(address.value, collector);
+        collectors.push(CollectorConfig { address: address.value, ..collector });
     }
-    collectors.into_values().collect()
+    collectors.sort_by(|a, b| a.address.cmp(&b.address));
+    collectors
 }
 
 fn collector(reader: &mut Reader, entry: &Entry) -> CollectorConfig {

@@ -39,8 +39,10 @@ pub(super) fn tunnel(reader: &mut Reader, node: &Node, pools: &BTreeMap<IpNet, P
     let source = reader.get(&table, "source", |text| {
         values::word(text, &[("route", TunnelSource::Route), ("node", TunnelSource::Node)])
     });
-    let next_hops = networks(reader, &table, "next_hops");
-    let allow_from = networks(reader, &table, "allow_from");
+    let next_hops = networks(reader, &table, "next_hops", values::prefix4);
+    let allow_from = networks(reader, &table, "allow_from", values::prefix4);
+    let allow_to = networks(reader, &table, "allow_to", part_of_everything);
+    let keep_addresses = networks(reader, &table, "keep_addresses", values::prefix4);
     let bind = reader.get(&table, "guard_bind", values::switch);
     let mark = reader.get(&table, "guard_mark", mark);
     let grace = reader.get(&table, "guard_grace", |text| values::seconds(text, 0..=3600));
@@ -61,6 +63,8 @@ pub(super) fn tunnel(reader: &mut Reader, node: &Node, pools: &BTreeMap<IpNet, P
         source: source.map_or(TunnelSource::Route, |s| s.value),
         next_hops,
         allow_from,
+        allow_to,
+        keep_addresses,
         guard: guard.map_or(Guard::On, |s| s.value),
         guard_bind: if bind.is_some_and(|s| s.value) { GuardBind::Strict } else { GuardBind::Loose },
         guard_mark: mark.map_or(DEFAULT_MARK, |s| s.value),
@@ -70,10 +74,24 @@ pub(super) fn tunnel(reader: &mut Reader, node: &Node, pools: &BTreeMap<IpNet, P
 }
 
 /// A list of IPv4 networks, sorted.
-fn networks(reader: &mut Reader, table: &Entry, key: &str) -> Vec<Ipv4Net> {
-    let listed = reader.list(table, key, values::prefix4);
+fn networks(
+    reader: &mut Reader,
+    table: &Entry,
+    key: &str,
+    read: fn(&str) -> Result<Ipv4Net, Fault>,
+) -> Vec<Ipv4Net> {
+    let listed = reader.list(table, key, read);
     let networks: BTreeSet<_> = listed.into_iter().map(|s| s.value).collect();
     networks.into_iter().collect()
+}
+
+/// A network that is not all there is: to let in whatever goes anywhere is no guard.
+fn part_of_everything(text: &str) -> Result<Ipv4Net, Fault> {
+    let network = values::prefix4(text)?;
+    if network.prefix_len() > 0 {
+        return Ok(network);
+    }
+    Err(Fault::new(format!("{network} lets everything in"), "list the addresses, or set guard = \"off\""))
 }
 
 /// Below the bits of kube-proxy (0x4000, 0x8000) and those Felix takes by default (0xffff0000).

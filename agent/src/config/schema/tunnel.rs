@@ -46,6 +46,20 @@ pub(super) const TUNNEL: &[Key] = &[
         "networks whose hosts may send into the tunnel although they are no known nodes; no route is tunnelled to them",
     ),
     key(
+        "allow_to",
+        Kind::TextList,
+        Empty,
+        Live,
+        "inner destinations that are let in from anyone with any inner source: addresses of IPVS-TUN or DSR on this host",
+    ),
+    key(
+        "keep_addresses",
+        Kind::TextList,
+        Empty,
+        Live,
+        "networks whose addresses on tunl0 belong to other programs and are left alone",
+    ),
+    key(
         "guard_grace",
         Kind::Integer,
         Integer(30),
