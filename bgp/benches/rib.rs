@@ -13,7 +13,7 @@ use bgp::{
     config::{FirstAs, Install, PeerConfig, Reflection, RouteSwitches, SpeakerConfig},
     core::{Action, Core, Work},
     event::{Negotiated, Reachability, Retention, RouteBatch, RouteItem, SessionAddresses},
-    types::{Asn, Family, Now, PeerId, RouterId},
+    types::{Asn, Family, Now, PeerId, PeerType, RouterId},
     wire::{
         as_path::AsPath,
         attribute::{NextHop, Origin, PathAttributes},
@@ -62,6 +62,7 @@ fn core(peers: Vec<PeerConfig>) -> Core {
         let IpAddr::V4(peer_id) = address(index) else { unreachable!() };
         let negotiated = Negotiated {
             peer_asn: asn,
+            peer_type: PeerType::of(OWN_AS, asn),
             peer_id: RouterId(peer_id),
             families: [Family::Ipv4Unicast].into_iter().collect(),
             four_octet_asn: true,

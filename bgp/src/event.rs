@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 pub use self::extensions::{Extensions, PeerLongLived};
 use crate::{
-    types::{Asn, Families, Family, NextHopAddress, RouterId},
+    types::{Asn, Families, Family, NextHopAddress, PeerType, RouterId},
     wire::{attribute::PathAttributes, nlri::NlriList},
 };
 
@@ -38,6 +38,9 @@ pub struct RouteBatch {
 pub struct Negotiated {
     /// The AS number the peer has shown.
     pub peer_asn: Asn,
+    /// Whether the session is internal or external: by the AS numbers of both OPENs, since these are what the peer goes
+    /// by too, whatever other numbers this speaker has.
+    pub peer_type: PeerType,
     /// The peer's BGP Identifier.
     pub peer_id: RouterId,
     /// Families both sides announced; IPv4 unicast when neither sent a multiprotocol capability.

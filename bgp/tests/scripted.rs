@@ -10,10 +10,10 @@ use std::{
 };
 
 use bgp::{
-    config::{ConnectMode, PeerConfig},
+    config::{AsnRule, ConnectMode, LocalAs, LocalAsPath, PeerConfig},
     fsm::{Cause, Failure, State},
     net::{ListenState, MessageTally, SpeakerHandle},
-    types::{Family, PeerType, RouterId},
+    types::{Asn, Family, PeerType, RouterId},
     wire::{
         self, DecodeContext, ErrorKind, Message, Notification, Open, capability::Capability, encode, framer,
     },
@@ -94,6 +94,86 @@ async fn garbage_is_answered_with_a_notification_that_can_be_read() {
     let mut stream = connect(20).await;
     stream.write_all(&[b'G'; 3000]).await.unwrap();
     assert_eq!(last_notification(&mut stream).await.kind, ErrorKind::CONNECTION_NOT_SYNCHRONIZED);
+}
+
+/// RFC 4271 section 8.2.2: whatever the peer begins with, our OPEN is the first that it hears.
+#[tokio::test]
+async fn whatever_the_peer_begins_with_our_open_comes_before_the_notification() {
+    let mut version = open(31, 90);
+    version[framer::HEADER] = 3;
+    let beginnings = [
+        (31, vec![b'G'; 100], ErrorKind::CONNECTION_NOT_SYNCHRONIZED),
+        (34, version.to_vec(), ErrorKind::UNSUPPORTED_VERSION),
+        (35, open(35, 1).to_vec(), ErrorKind::UNACCEPTABLE_HOLD_TIME),
+        (36, end_of_rib(), ErrorKind::UNEXPECTED_IN_OPEN_SENT),
+    ];
+    for (test, beginning, expected) in beginnings {
+        let _speaker = passive(test, |_| ()).await;
+        let mut stream = connect(test).await;
+        stream.write_all(&beginning).await.unwrap();
+        match messages(&mut stream).await.as_slice() {
+            [Message::Open(_), Message::Notification(said)] => assert_eq!(said.kind, expected),
+            other => panic!("{other:?} after {beginning:?}"),
+        }
+    }
+}
+
+/// RFC 4271 section 6.8.
+#[tokio::test]
+async fn a_second_connection_of_an_established_peer_is_told_of_the_collision_and_the_session_stays() {
+    let speaker = passive(32, |_| ()).await;
+    let mut first = connect(32).await;
+    first.write_all(&[open(32, 90), keepalive()].concat()).await.unwrap();
+    wait_for(&speaker, State::Established, SOON).await;
+    for more in [vec![], [keepalive().to_vec(), end_of_rib(), vec![0; 100_000]].concat()] {
+        let mut second = connect(32).await;
+        second.write_all(&[open(32, 90).to_vec(), more].concat()).await.unwrap();
+        match messages(&mut second).await.as_slice() {
+            [Message::Open(_), Message::Notification(said)] => {
+                assert_eq!(said.kind, ErrorKind::CONNECTION_COLLISION_RESOLUTION);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let peer = only_peer(&speaker).await;
+    assert_eq!((peer.state, peer.sessions), (State::Established, 1));
+}
+
+/// The numbers in the OPENs decide, wherever the kind of a session is asked for.
+#[tokio::test]
+async fn a_peer_of_our_number_that_knows_us_by_another_is_an_external_one_in_every_respect() {
+    let known_as = LocalAs { asn: Asn(65000), path: LocalAsPath::Replace };
+    let speaker = passive(33, |config| {
+        config.asn_rule = AsnRule::Any;
+        config.asn = Asn(0);
+        config.switches.local_as = Some(known_as);
+    })
+    .await;
+    speaker.originate(["10.9.0.0/24".parse().unwrap()].into()).await.unwrap();
+    let mut stream = connect(33).await;
+    stream.write_all(&[open(33, 90).to_vec(), keepalive().to_vec(), end_of_rib()].concat()).await.unwrap();
+    let peer = wait_for(&speaker, State::Established, SOON).await;
+    assert_eq!((peer.peer_type, peer.asn), (PeerType::External, ASN));
+    let [.., update] = &messages_until(&mut stream, &[24, 10, 9, 0]).await[..] else {
+        panic!("nothing came")
+    };
+    let has = |attribute: &[u8]| update.windows(attribute.len()).any(|window| window == attribute);
+    assert!(has(&[0x40, 2, 6, 2, 1, 0, 0, 0xfd, 0xe8]), "AS_PATH 65000: {update:?}");
+    assert!(!has(&[0x40, 5, 4]), "LOCAL_PREF is not for external peers: {update:?}");
+}
+
+/// Messages up to the one that ends so.
+async fn messages_until(stream: &mut TcpStream, end: &[u8]) -> Vec<Vec<u8>> {
+    let (mut buffer, mut messages) = (BytesMut::new(), Vec::new());
+    loop {
+        while let Some(message) = framer::next_message(&mut buffer, 4096).unwrap() {
+            messages.push(message.to_vec());
+            if message.ends_with(end) {
+                return messages;
+            }
+        }
+        assert!(timeout(SOON, stream.read_buf(&mut buffer)).await.unwrap().unwrap() > 0);
+    }
 }
 
 #[tokio::test]

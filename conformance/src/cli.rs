@@ -16,8 +16,11 @@ use crate::{
     expect::{Expectations, Set},
     features::Feature,
     feed::Feed,
-    graph, install, interop, interrupt,
+    graph,
+    guest::{self, Build},
+    install, interop, interrupt,
     lab::{Guardian, Lab},
+    launch::Router,
     node,
     run::Outcome,
     suite::{self, Mode},
@@ -131,6 +134,21 @@ enum Action {
         /// What to set up
         spec: PathBuf,
     },
+    /// Holds the guest in which a lab stays up
+    #[command(hide = true)]
+    GuestKeep {
+        /// The topology file
+        file: PathBuf,
+        /// The kernel
+        #[arg(long)]
+        build: Build,
+    },
+    /// In the guest: brings a lab up and runs commands in its nodes
+    #[command(hide = true)]
+    GuestServe {
+        /// The topology file
+        file: PathBuf,
+    },
     /// Takes a lab down when its runner is gone
     #[command(hide = true)]
     Guard {
@@ -144,9 +162,7 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
             Action::Up { file } => up(&file),
-            Action::Down { file } => {
-                Lab::down(&Topology::open(&file, Files::MayBeMissing)?).map(|()| ExitCode::SUCCESS)
-            }
+            Action::Down { file } => down(&file),
             Action::Exec { file, node, command } => exec(&file, &node, command),
             Action::Test { paths, only, full, list, json, time_limit } => {
                 let until =
@@ -170,6 +186,8 @@ impl Cli {
                 feed(&daemons, seed, steps, deterministic_med)
             }
             Action::NodeInit { spec } => node::init::main(&spec).map(|()| ExitCode::SUCCESS),
+            Action::GuestKeep { file, build } => guest::stay::keep(&file, build),
+            Action::GuestServe { file } => guest::stay::serve(&file),
             Action::Guard { lab } => Guardian::run(&lab).map(|()| ExitCode::SUCCESS),
         }
     }
@@ -184,7 +202,14 @@ fn up(file: &std::path::Path) -> Result<ExitCode> {
     install::ensure_programs(&programs_of(file)?)?;
     let topology = Topology::read(file)?;
     topology.notes.iter().for_each(|note| ui::note(note));
-    check_kernel(file)?;
+    if let Some((build, why)) = elsewhere(file)? {
+        guest::stay::up(&topology.name, file, build, &why)?;
+        for node in topology.nodes.values() {
+            let router = Router::of_image(&node.image);
+            ui::line(&format!("{:12} {:8} in the guest", node.name, router.name()));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let lab = Lab::up(topology)?;
     for node in lab.nodes.values() {
         ui::line(&format!("{:12} {:8} {}", node.config.name, node.router.name(), node.namespace));
@@ -192,26 +217,34 @@ fn up(file: &std::path::Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A lab that stays up stays on this kernel; one that is tested may go elsewhere.
-fn check_kernel(file: &std::path::Path) -> Result<()> {
+/// The kernel that a lab has to stay up on when this one lacks what it needs, and why.
+fn elsewhere(file: &std::path::Path) -> Result<Option<(Build, String)>> {
     let expectations = file.with_file_name("expect.toml");
     if !expectations.exists() {
-        return Ok(());
+        return Ok(None);
     }
-    for word in Expectations::read(&expectations)?.needs {
-        let feature = Feature::parse(&word)?;
-        if !feature.available() {
-            bail!(
-                "this kernel has no {word}, which the lab needs; `siskin-lab test {}` runs it on Debian's kernel",
-                file.display()
-            );
-        }
-    }
-    Ok(())
+    let needs = Expectations::read(&expectations)?.needs;
+    let needs = needs.iter().map(|word| Feature::parse(word)).collect::<Result<Vec<_>>>()?;
+    let lacking = needs.iter().find(|feature| !feature.available());
+    let why = |feature: &Feature| format!("this kernel has no {}, which the lab needs", feature.name());
+    Ok(lacking.map(|feature| (Build::with(&needs), why(feature))))
+}
+
+/// Ends a lab, here or in its guest.
+fn down(file: &std::path::Path) -> Result<ExitCode> {
+    let topology = Topology::open(file, Files::MayBeMissing)?;
+    crate::lab::require_root()?;
+    guest::stay::down(&topology.name)?;
+    Lab::down(&topology)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn exec(file: &std::path::Path, node: &str, mut command: Vec<String>) -> Result<ExitCode> {
-    let lab = Lab::attach(Topology::read(file)?)?;
+    let topology = Topology::read(file)?;
+    if guest::stay::is_up(&topology.name) {
+        return guest::stay::exec(&topology.name, node, command);
+    }
+    let lab = Lab::attach(topology)?;
     if command.is_empty() {
         command.push("bash".into());
     }
@@ -272,7 +305,7 @@ fn test(selection: &Selection, report: Report) -> Result<ExitCode> {
         ui::leave_output_to_results();
     }
     let results = selection.run()?;
-    if !crate::guest::inside() {
+    if !guest::inside() {
         ui::line(&format!("\n{}", summary(&results)));
     }
     if report == Report::Programs {

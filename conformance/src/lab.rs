@@ -176,16 +176,16 @@ impl Lab {
             let [a, b] = &link.ends;
             let (left, right) = (self.topology.namespace(&a.node), self.topology.namespace(&b.node));
             let mtu = link.mtu.to_string();
-            let words =
-                ["link", "add", &a.interface, "mtu", &mtu, "netns", &left, "type", "veth", "peer", "name"];
+            let add = ["link", "add", "name", &a.interface, "mtu", &mtu];
+            let words = add.into_iter().chain(["netns", &left, "type", "veth", "peer", "name"]);
             let peer = [&b.interface, "mtu", &mtu, "netns", &right];
-            output(&mut command("ip", words.into_iter().chain(peer)))?;
+            output(&mut command("ip", words.chain(peer)))?;
             for end in [a, b] {
                 let lines = settings.entry(&end.node).or_default();
                 lines.push_str(&configure(end));
                 if self.topology.nodes.get(&end.node).is_some_and(|node| node.kind == Kind::Bridge) {
                     lines.push_str(&format!(
-                        "link set {} master {}\n",
+                        "link set dev {} master {}\n",
                         end.interface,
                         self.bridge_of(&end.node)
                     ));
@@ -205,14 +205,14 @@ impl Lab {
 fn configure(end: &End) -> String {
     let mut lines = String::new();
     if let Some(mac) = &end.mac {
-        lines.push_str(&format!("link set {} address {mac}\n", end.interface));
+        lines.push_str(&format!("link set dev {} address {mac}\n", end.interface));
     }
     for address in &end.addresses {
         // Duplicate address detection would keep an IPv6 address unusable for a second.
         let detection = if address.addr().is_ipv6() { " nodad" } else { "" };
         lines.push_str(&format!("address add {address} dev {}{detection}\n", end.interface));
     }
-    lines.push_str(&format!("link set {} up\n", end.interface));
+    lines.push_str(&format!("link set dev {} up\n", end.interface));
     lines
 }
 

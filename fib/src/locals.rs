@@ -81,7 +81,7 @@ impl Locals {
     fn local(&self, route: &KernelRoute) -> Option<(IpNet, u32)> {
         let ours = route.protocol == self.protocol || route.table != self.table;
         let host = route.prefix.prefix_len() == route.prefix.max_prefix_len();
-        let Path::Unicast(legs) = &route.path else { return None };
+        let Path::Unicast(legs) = route.path.way() else { return None };
         match legs.as_slice() {
             [leg] if !ours && host && leg.gateway.is_none() => {
                 self.decider.pool(route.prefix).map(|_| (route.prefix, leg.device))
@@ -110,6 +110,8 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use smallvec::smallvec;
 
     use super::*;
@@ -141,6 +143,11 @@ mod tests {
         KernelRoute { prefix, table: 254, protocol: 3, metric: 0, tos: 0, path, legs, kind: 1 }
     }
 
+    /// The route of a pod whose packets may be no larger than that.
+    fn limited(route: KernelRoute) -> KernelRoute {
+        KernelRoute { path: route.path.limited(NonZeroU32::new(1380)), ..route }
+    }
+
     fn locals() -> Locals {
         let mut locals = Locals::default();
         locals.configure(&FibConfig {
@@ -167,11 +174,12 @@ mod tests {
             route("172.16.10.0/26", 5),
             route("10.0.0.1/32", 5),
             KernelRoute { protocol: 179, ..route("172.16.9.10/32", 5) },
+            limited(route("172.16.9.11/32", 5)),
         ]);
-        assert_eq!(told(&mut locals), ["172.16.9.7/32", "172.16.9.8/32"]);
+        assert_eq!(told(&mut locals), ["172.16.9.7/32", "172.16.9.8/32", "172.16.9.11/32"]);
         assert_eq!(locals.take_news(&Pods), None);
         locals.observe(&RouteNotice::Removed(route("172.16.9.8/32", 7)));
-        assert_eq!(told(&mut locals), ["172.16.9.7/32"]);
+        assert_eq!(told(&mut locals), ["172.16.9.7/32", "172.16.9.11/32"]);
         locals.device_lost(5);
         assert_eq!(locals.take_news(&Pods), Some(BTreeSet::new()));
     }

@@ -1,11 +1,11 @@
 //! What the daemon gives to those who ask, whatever the transport.
 
-use std::{future::Future, sync::Arc};
+use std::{fs::File, future::Future, path::Path, sync::Arc};
 
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use super::protocol::{ApiError, ErrorCode, Request, status::Status};
+use super::protocol::{ApiError, Done, ErrorCode, Request, status::Status};
 
 /// Most rows of one page.
 pub const PAGE_ROWS: usize = 256;
@@ -57,6 +57,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
         request: &Request,
         cursor: Option<&Cursor>,
     ) -> impl Future<Output = Result<Page, ApiError>> + Send;
+
+    /// Dumps the tables as MRT into a file that the client has opened and calls `name`. Nothing is opened here.
+    fn dump(&self, name: &Path, file: File) -> impl Future<Output = Result<Done, ApiError>> + Send;
 
     /// Listens to events from now on.
     fn events(&self) -> Events;

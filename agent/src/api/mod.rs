@@ -13,6 +13,7 @@
 mod asker;
 pub mod backend;
 pub mod client;
+mod input;
 pub mod protocol;
 pub mod server;
 pub mod socket;

@@ -1,13 +1,10 @@
 //! Serves [`Request`]s on the unix socket.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{fs::File, io, path::Path, sync::Arc, time::Duration};
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{
-        UnixStream,
-        unix::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::AsyncWriteExt,
+    net::{UnixStream, unix::OwnedWriteHalf},
     sync::{Semaphore, broadcast::error::RecvError},
     time::timeout,
 };
@@ -15,7 +12,8 @@ use tracing::{debug, info, warn};
 
 use super::{
     asker::Asker,
-    backend::{Backend, Cursor},
+    backend::{Backend, Cursor, Page},
+    input::{Input, Line},
     protocol::{
         ApiError, ErrorCode, Frame, MAX_REQUEST, PROTOCOL, Request,
         event::{Event, What},
@@ -33,8 +31,17 @@ const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 const COMMANDS: &str = "siskin::daemon::commands";
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What the clients of a socket may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everything.
+    Full,
+    /// Ask: nothing that changes something.
+    ReadOnly,
+}
+
 /// Serves until dropped.
-pub async fn serve(socket: ApiSocket, backend: impl Backend) {
+pub async fn serve(socket: ApiSocket, access: Access, backend: impl Backend) {
     let seats = Arc::new(Semaphore::new(MAX_CLIENTS));
     loop {
         let stream = match socket.accept().await {
@@ -49,7 +56,7 @@ pub async fn serve(socket: ApiSocket, backend: impl Backend) {
             Ok(seat) => {
                 let client = backend.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = serve_client(stream, client).await {
+                    if let Err(error) = serve_client(stream, access, client).await {
                         debug!(%error, "API client gone");
                     }
                     drop(seat);
@@ -67,59 +74,60 @@ fn turn_away(stream: &UnixStream) {
 }
 
 /// One connection carries any number of requests, one after the other.
-async fn serve_client(stream: UnixStream, backend: impl Backend) -> io::Result<()> {
+async fn serve_client(stream: UnixStream, access: Access, backend: impl Backend) -> io::Result<()> {
     let asker = Asker::of(&stream);
     let (read, write) = stream.into_split();
-    let mut client = Client { input: BufReader::new(read), output: write, asker };
-    while let Some(line) = client.request_line().await? {
+    let mut client = Client { input: Input::new(read), output: write, asker };
+    loop {
+        let line = match timeout(REQUEST_PATIENCE, client.input.line()).await?? {
+            Line::Whole(line) => line,
+            Line::TooLong => {
+                let text = format!("a request has at most {MAX_REQUEST} bytes");
+                return client.refuse(ErrorCode::BadRequest, text).await;
+            }
+            Line::End => return Ok(()),
+        };
         match serde_json::from_slice::<Request>(&line) {
+            Ok(request) if access == Access::ReadOnly && request.change().is_some() => {
+                client.refuse(ErrorCode::NotAllowed, "this socket only answers questions").await?;
+            }
             Ok(Request::Monitor) => return client.follow(&backend).await,
             Ok(request @ Request::Stop { .. }) => {
                 client.answer(&backend, &request).await?;
                 // The connection lasts as long as the daemon: its end tells the client.
-                return client.input.read(&mut [0; 1]).await.map(|_| ());
+                return client.input.anything().await;
             }
             Ok(request) => client.answer(&backend, &request).await?,
-            Err(e) => {
-                client
-                    .write(&frame(&Frame::Error(ApiError::new(ErrorCode::BadRequest, e.to_string()))))
-                    .await?;
-            }
+            Err(e) => client.refuse(ErrorCode::BadRequest, e.to_string()).await?,
         }
+        drop(client.input.take_descriptor());
     }
-    Ok(())
 }
 
 struct Client {
-    input: BufReader<OwnedReadHalf>,
+    input: Input,
     output: OwnedWriteHalf,
     asker: Asker,
 }
 
 impl Client {
-    /// The next line, or `None` at the end of input.
-    async fn request_line(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let mut line = Vec::new();
-        let mut limited = (&mut self.input).take(MAX_REQUEST as u64);
-        timeout(REQUEST_PATIENCE, limited.read_until(b'\n', &mut line)).await??;
-        match line.last() {
-            None => Ok(None),
-            Some(b'\n') => Ok(Some(line)),
-            Some(_) if line.len() < MAX_REQUEST => Ok(Some(line)),
-            Some(_) => {
-                let text = format!("a request has at most {MAX_REQUEST} bytes");
-                self.write(&frame(&Frame::Error(ApiError::new(ErrorCode::BadRequest, text)))).await?;
-                Ok(None)
-            }
-        }
+    async fn refuse(&mut self, code: ErrorCode, text: impl Into<String>) -> io::Result<()> {
+        self.write(&frame(&Frame::Error(ApiError::new(code, text)))).await
     }
 
     async fn answer(&mut self, backend: &impl Backend, request: &Request) -> io::Result<()> {
         let mut out = frame(&Frame::Header { protocol: PROTOCOL });
         let mut cursor: Option<Cursor> = None;
         let mut rows: u64 = 0;
+        if request.change().is_some() {
+            // Nothing is done for a client that has gone without waiting. One that waits hears that somebody is at work.
+            self.write(&std::mem::take(&mut out)).await?;
+        }
         loop {
-            let page = backend.page(request, cursor.as_ref()).await;
+            let page = match request {
+                Request::MrtDump { file } => self.dump(backend, file).await,
+                request => backend.page(request, cursor.as_ref()).await,
+            };
             self.note_change(request, page.as_ref().err());
             match page {
                 Err(error) => {
@@ -141,6 +149,21 @@ impl Client {
         }
     }
 
+    async fn dump(&mut self, backend: &impl Backend, name: &Path) -> Result<Page, ApiError> {
+        let refused = |text: &str| {
+            let remedy = "`siskin mrt dump FILE` opens the file itself and hands its descriptor over";
+            Err(ApiError::new(ErrorCode::BadRequest, text).remedy(remedy))
+        };
+        let Some(descriptor) = self.input.take_descriptor() else {
+            return refused("the descriptor of the file to dump into did not come with the request");
+        };
+        let file = File::from(descriptor);
+        match file.metadata() {
+            Ok(found) if found.is_file() => Page::of([backend.dump(name, file).await?]),
+            _ => refused("the descriptor to dump into is no regular file"),
+        }
+    }
+
     /// Who changed something, or tried to, is in the log.
     fn note_change(&self, request: &Request, failed: Option<&ApiError>) {
         let Some(command) = request.change() else { return };
@@ -156,7 +179,6 @@ impl Client {
     async fn follow(&mut self, backend: &impl Backend) -> io::Result<()> {
         let mut events = backend.events();
         self.write(&frame(&Frame::Header { protocol: PROTOCOL })).await?;
-        let mut sink = [0; 1];
         loop {
             let row = tokio::select! {
                 event = events.recv() => match event {
@@ -164,7 +186,7 @@ impl Client {
                     Err(RecvError::Lagged(count)) => missed(count),
                     Err(RecvError::Closed) => return Ok(()),
                 },
-                end = self.input.read(&mut sink) => return end.map(|_| ()),
+                end = self.input.anything() => return end,
             };
             let mut out = Vec::with_capacity(row.len() + 16);
             push_row(&mut out, &row);

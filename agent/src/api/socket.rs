@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     os::unix::{
-        fs::{FileTypeExt, MetadataExt, PermissionsExt},
+        fs::{FileTypeExt, MetadataExt, PermissionsExt, chown},
         net::UnixStream,
     },
     path::{Path, PathBuf},
@@ -24,6 +24,17 @@ pub enum SocketError {
     /// Something else bears the name.
     #[error("{0} exists and is no socket: remove it, or choose a different `socket` in [api]")]
     NotASocket(PathBuf),
+    /// The group that is to use it is not known here.
+    #[error(
+        "the socket {path} is for the group `{group}`, which /etc/group does not have\n  \
+             make it (`groupadd {group}`), or give its number"
+    )]
+    NoGroup {
+        /// The path.
+        path: PathBuf,
+        /// The group.
+        group: String,
+    },
     /// The system refused.
     #[error("cannot create the socket {path}: {source}")]
     Io {
@@ -43,21 +54,25 @@ pub struct ApiSocket {
 }
 
 impl ApiSocket {
-    /// Creates the socket, readable by root and its group; replaces one that nobody listens on any more.
+    /// Creates the socket for the daemon's user and a group (`None`: the daemon's own); replaces one that nobody listens on any more.
     /// Only for who holds the daemon's lock.
     ///
     /// # Errors
     ///
     /// [`SocketError`], each with its remedy.
-    pub fn bind(path: &Path) -> Result<Self, SocketError> {
+    pub fn bind(path: &Path, group: Option<&str>) -> Result<Self, SocketError> {
         let failed = |source| SocketError::Io { path: path.to_owned(), source };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed)?;
         }
         refuse_if_occupied(path)?;
+        let group = group.map(|group| number_of(group, path)).transpose()?;
         let fresh = path.with_added_extension(UNFINISHED);
         remove(&fresh).map_err(failed)?;
         let listener = UnixListener::bind(&fresh).map_err(failed)?;
+        if group.is_some() {
+            chown(&fresh, None, group).map_err(failed)?;
+        }
         fs::set_permissions(&fresh, fs::Permissions::from_mode(MODE)).map_err(failed)?;
         fs::rename(&fresh, path).map_err(failed)?;
         let inode = fs::symlink_metadata(path).map_err(failed)?.ino();
@@ -80,6 +95,18 @@ impl Drop for ApiSocket {
             let _gone_already = fs::remove_file(&self.path);
         }
     }
+}
+
+fn number_of(group: &str, path: &Path) -> Result<u32, SocketError> {
+    if let Ok(number) = group.parse() {
+        return Ok(number);
+    }
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    let found = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(group)).then(|| fields.nth(1)?.parse().ok())?
+    });
+    found.ok_or_else(|| SocketError::NoGroup { path: path.to_owned(), group: group.to_owned() })
 }
 
 fn refuse_if_occupied(path: &Path) -> Result<(), SocketError> {
@@ -105,14 +132,26 @@ mod tests {
     async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("run/s.sock");
-        let first = ApiSocket::bind(&path).expect("binds");
+        let first = ApiSocket::bind(&path, None).expect("binds");
         assert_eq!(fs::metadata(&path).expect("there").mode() & 0o777, 0o660);
-        assert!(matches!(ApiSocket::bind(&path), Err(SocketError::InUse(_))));
+        assert!(matches!(ApiSocket::bind(&path, None), Err(SocketError::InUse(_))));
         drop(first);
         assert!(!path.exists());
         drop(std::os::unix::net::UnixListener::bind(&path).expect("binds"));
         assert!(path.exists(), "stale");
-        drop(ApiSocket::bind(&path).expect("replaces"));
+        drop(ApiSocket::bind(&path, None).expect("replaces"));
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_its_groups_and_a_group_that_is_unknown_is_said() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("s.sock");
+        let error = ApiSocket::bind(&path, Some("no-such-group")).expect_err("refused").to_string();
+        assert!(error.contains("groupadd no-such-group"), "{error}");
+        let own = rustix::process::getegid().as_raw();
+        let _socket = ApiSocket::bind(&path, Some(&own.to_string())).expect("binds");
+        assert_eq!(fs::metadata(&path).expect("there").gid(), own);
+        assert_eq!(number_of("root", &path).expect("everywhere"), 0);
     }
 
     #[tokio::test]
@@ -120,6 +159,6 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("s.sock");
         fs::write(&path, "mine").expect("writes");
-        assert!(matches!(ApiSocket::bind(&path), Err(SocketError::NotASocket(_))));
+        assert!(matches!(ApiSocket::bind(&path, None), Err(SocketError::NotASocket(_))));
     }
 }

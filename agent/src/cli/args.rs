@@ -8,22 +8,17 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
+use super::failure::EXIT_CODES;
 use crate::config::{Flags, Inputs};
 
 /// Where the daemon listens for commands unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/siskin/siskin.sock";
 
-const EXIT_CODES: &str = "Exit status:
-  0  done; with --check: healthy
-  1  the command failed; with --check: not healthy
-  2  usage error, or a configuration that is not valid
-  3  the daemon is not there";
-
 /// A routing daemon for hosts: learns routes by BGP and programs the Linux kernel,
 /// through IPIP where a pool asks for it.
 #[derive(Debug, Parser)]
 #[command(name = "siskin", version, after_help = EXIT_CODES, infer_subcommands = true)]
-#[command(arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 100)]
+#[command(arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// The daemon's socket [default: /run/siskin/siskin.sock]
     #[arg(long, global = true, value_name = "PATH", env = "SISKIN_SOCKET", hide_env_values = true)]
@@ -32,6 +27,15 @@ pub struct Cli {
     /// Print JSON for programs instead of tables for people
     #[arg(long, global = true)]
     pub json: bool,
+
+    /// Give up after this long without a word from the daemon; 0: never
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10, env = "SISKIN_TIMEOUT")]
+    #[arg(hide_env_values = true)]
+    pub timeout: u64,
+
+    /// Show whole lines, however narrow the terminal is
+    #[arg(long, global = true)]
+    pub wide: bool,
 
     /// What to do.
     #[command(subcommand)]
@@ -231,7 +235,7 @@ pub struct SideArgs {
 pub enum MrtCommand {
     /// Dump the tables now: the accepted paths of every prefix
     #[command(
-        after_help = "The daemon writes the file, with its rights and on its host; it appears when it is whole."
+        after_help = "The file is made with your rights, appears when it is whole, and replaces only a regular file."
     )]
     Dump {
         /// The file
@@ -242,11 +246,9 @@ pub enum MrtCommand {
 /// `siskin config`.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Check a file as `run` would read it, without touching anything
-    Check {
-        /// The file
-        file: PathBuf,
-    },
+    /// Check a configuration as `run` would read it, without touching anything
+    #[command(after_help = "Exit status 0: valid; 2: not valid, or with --strict: there are warnings.")]
+    Check(Box<CheckArgs>),
     /// Show the configuration in force: of the running daemon, or what FILE and flags would give
     Show {
         /// Where it comes from, when not from the running daemon.
@@ -256,6 +258,26 @@ pub enum ConfigCommand {
         #[arg(long)]
         origin: bool,
     },
+}
+
+/// `siskin config check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// The file, or - for standard input; as `-c FILE`
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    pub file: Option<PathBuf>,
+
+    /// Judge it by itself: do not look at this host, its addresses and its other files
+    #[arg(long)]
+    pub offline: bool,
+
+    /// Fail if there are warnings
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Where else the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// A prefix, or an address as a full-length prefix.

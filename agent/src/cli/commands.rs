@@ -4,6 +4,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -15,12 +16,14 @@ use super::{
         Cli, Command, ConfigArgs, ConfigCommand, DEFAULT_SOCKET, MrtCommand, ReleaseArgs, RoutesArgs,
         SideArgs, Target,
     },
+    check,
+    dump::Unfinished,
     output::{Stdout, count},
     show,
 };
 use crate::{
     api::{
-        client::{Answer, ClientError, ask},
+        client::{Address, Answer, ClientError, ask, ask_with_file},
         protocol::{
             ClearMode, Done, Request, StopMode, Version,
             bfd::BfdRow,
@@ -34,52 +37,11 @@ use crate::{
             status::Status,
         },
     },
-    config::{self, Origins, ThisHost, load},
+    config::{Origins, ThisHost, load},
     daemon,
 };
 
-/// Why a command did not succeed.
-#[derive(Debug)]
-pub enum Failure {
-    /// The daemon did not answer, or said no.
-    Client(ClientError),
-    /// Something else, in full sentences, with the exit status.
-    Other(u8, String),
-}
-
-impl<E: Into<ClientError>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self::Client(error.into())
-    }
-}
-
-impl Failure {
-    /// Exit status and text.
-    #[must_use]
-    pub fn describe(self) -> (u8, String) {
-        match self {
-            Self::Client(error @ ClientError::NotThere { .. }) => (
-                EXIT_NO_DAEMON,
-                format!(
-                    "{error}\n  start it with `siskin run -c FILE` (or `systemctl start siskin`), \
-                     or name its socket with --socket PATH or SISKIN_SOCKET"
-                ),
-            ),
-            Self::Client(ClientError::Api(error)) => {
-                let remedy = error.remedy.map(|r| format!("\n  {r}")).unwrap_or_default();
-                (EXIT_FAILED, format!("{}{remedy}", error.message))
-            }
-            Self::Client(error) => (EXIT_FAILED, error.to_string()),
-            Self::Other(code, text) => (code, text),
-        }
-    }
-
-    /// What was configured is not valid.
-    #[must_use]
-    pub fn invalid(text: impl ToString) -> Self {
-        Self::Other(EXIT_INVALID, text.to_string())
-    }
-}
+pub use super::failure::Failure;
 
 /// Carries out what was typed.
 ///
@@ -87,10 +49,9 @@ impl Failure {
 ///
 /// [`Failure`], to be described on standard error.
 pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
-    let remote = Remote {
-        socket: cli.socket.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_SOCKET)),
-        json: cli.json,
-    };
+    let path = cli.socket.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_SOCKET));
+    let limit = Some(Duration::from_secs(cli.timeout)).filter(|limit| !limit.is_zero());
+    let remote = Remote { address: Address { path, limit }, json: cli.json };
     match &cli.command {
         Command::Status { check } => remote.status(out, *check),
         Command::Peers { peer } => remote.peers(out, peer.clone()),
@@ -104,10 +65,7 @@ pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
             let mode = if *soft { ClearMode::Soft } else { ClearMode::Hard };
             remote.act(out, &Request::Clear { peer: peer.clone(), mode })
         }
-        Command::Mrt { command: MrtCommand::Dump { file } } => {
-            let file = std::path::absolute(file).map_err(|e| Failure::Other(EXIT_FAILED, e.to_string()))?;
-            remote.act(out, &Request::MrtDump { file })
-        }
+        Command::Mrt { command: MrtCommand::Dump { file } } => remote.dump(out, file),
         Command::Disable { peer, text } => {
             remote.act(out, &Request::Disable { peer: peer.clone(), text: text.clone() })
         }
@@ -115,7 +73,7 @@ pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
         Command::Stop { drain } => remote.stop(out, if *drain { StopMode::Drain } else { StopMode::Keep }),
         Command::Reload { force } => remote.reload(out, *force),
         Command::Version => remote.version(out),
-        Command::Config { command: ConfigCommand::Check { file } } => check(out, file, cli.json),
+        Command::Config { command: ConfigCommand::Check(args) } => check::check(out, args, cli.json),
         Command::Config { command: ConfigCommand::Show { config, origin } } => {
             let origins = if *origin { Origins::Shown } else { Origins::Hidden };
             remote.show_config(out, config, origins)
@@ -128,24 +86,28 @@ pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
 
 /// The daemon as seen from here.
 struct Remote {
-    socket: PathBuf,
+    address: Address,
     json: bool,
 }
 
+/// How long the daemon may take for what needs its time: its own end, a dump of all it knows, a large file.
+const LONG: Duration = Duration::from_secs(600);
+
 impl Remote {
     fn ask(&self, request: &Request) -> Result<Answer, Failure> {
-        Ok(ask(&self.socket, request)?)
+        Ok(ask(&self.address, request)?)
     }
 
     fn status(&self, out: &mut Stdout, check: bool) -> Result<ExitCode, Failure> {
         let answer = self.ask(&Request::Status)?;
         let status: Status = answer.only()?;
-        if self.json {
-            write_json(out, &status)?;
-        } else {
-            show::status::write(out, &status)?;
+        let written = if self.json { write_json(out, &status) } else { show::status::write(out, &status) };
+        match written {
+            // The verdict stands whether or not somebody reads the rest.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ if check && !status.healthy => Ok(ExitCode::from(EXIT_FAILED)),
+            _ => Ok(ExitCode::SUCCESS),
         }
-        Ok(if check && !status.healthy { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS })
     }
 
     fn peers(&self, out: &mut Stdout, peer: Option<String>) -> Result<ExitCode, Failure> {
@@ -243,6 +205,7 @@ impl Remote {
 
     fn monitor(&self, out: &mut Stdout) -> Result<ExitCode, Failure> {
         let mut answer = self.ask(&Request::Monitor)?;
+        answer.limit(None)?;
         let each = |event: &Event, out: &mut Stdout| -> io::Result<()> {
             if self.json {
                 write_json(out, event)?;
@@ -270,7 +233,9 @@ impl Remote {
     }
 
     fn reload(&self, out: &mut Stdout, force: bool) -> Result<ExitCode, Failure> {
-        let reloaded: Reloaded = self.ask(&Request::Reload { force })?.only()?;
+        let mut answer = self.ask(&Request::Reload { force })?;
+        answer.limit(self.address.limit.map(|limit| limit.max(LONG)))?;
+        let reloaded: Reloaded = answer.only()?;
         if self.json {
             write_json(out, &reloaded)?;
         } else {
@@ -283,11 +248,26 @@ impl Remote {
         })
     }
 
+    /// The file is opened here: the daemon only fills it.
+    fn dump(&self, out: &mut Stdout, file: &Path) -> Result<ExitCode, Failure> {
+        let failed = |error: io::Error| Failure::Other(EXIT_FAILED, format!("{}: {error}", file.display()));
+        let path = std::path::absolute(file).map_err(failed)?;
+        let unfinished = Unfinished::beside(&path).map_err(failed)?;
+        let request = Request::MrtDump { file: path };
+        let mut answer = ask_with_file(&self.address, &request, unfinished.file())?;
+        answer.limit(self.address.limit.map(|limit| limit.max(LONG)))?;
+        let done: Done = answer.only()?;
+        unfinished.finish().map_err(failed)?;
+        self.say(out, &done)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
     /// Returns when the daemon has really gone.
     fn stop(&self, out: &mut Stdout, mode: StopMode) -> Result<ExitCode, Failure> {
         let mut answer = self.ask(&Request::Stop { mode })?;
         let done: Done = answer.next_row()?.ok_or(ClientError::Cut)?;
-        answer.wait_for_end();
+        answer.limit(self.address.limit.map(|limit| limit.max(LONG)))?;
+        answer.wait_for_end()?;
         self.say(out, &done)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -331,22 +311,6 @@ impl Remote {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// A file is checked as `run -c` would read it.
-fn check(out: &mut Stdout, file: &Path, json: bool) -> Result<ExitCode, Failure> {
-    let args = ConfigArgs { config: Some(file.to_owned()), ..ConfigArgs::default() };
-    let verdict = config::check(file, &args.inputs(None), &ThisHost);
-    if json {
-        let problems: Vec<_> = verdict
-            .as_ref()
-            .err()
-            .map_or_else(Vec::new, |e| e.problems.iter().map(ToString::to_string).collect());
-        write_json(out, &serde_json::json!({ "valid": verdict.is_ok(), "problems": problems }))?;
-        return Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INVALID) });
-    }
-    out.write_all(verdict.map_err(Failure::invalid)?.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn flush(out: &mut Stdout, args: &ConfigArgs, json: bool) -> Result<ExitCode, Failure> {
@@ -394,7 +358,7 @@ fn collect<R: DeserializeOwned>(mut answer: Answer) -> Result<Vec<R>, ClientErro
     Ok(rows)
 }
 
-fn write_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+pub(super) fn write_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     writeln!(out)
 }

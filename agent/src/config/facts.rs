@@ -86,6 +86,11 @@ pub(super) fn facts(intent: &Intent) -> Facts {
     let blackholes = spelled(intent.kernel.blackhole_community, &words::BLACKHOLE_COMMUNITY);
     facts.add("kernel.blackhole_community", blackholes);
     facts.add("api.socket", intent.api.socket.display());
+    facts.add_if("api.socket_group", intent.api.socket_group.as_ref());
+    let read_socket = intent.api.read_socket.as_ref();
+    facts.add("api.read_socket", read_socket.map_or("off".to_owned(), |path| path.display().to_string()));
+    facts.add_if("api.read_socket_group", intent.api.read_socket_group.as_ref());
+    facts.add_list("api.http_hosts", &intent.api.http_hosts);
     facts.add_if("api.runtime_directory", intent.api.runtime_directory.as_ref().map(|path| path.display()));
     facts.add("api.http", intent.api.http.map_or("off".to_owned(), |http| http.to_string()));
     facts.add("log.level", word(intent.log.level));

@@ -3,7 +3,8 @@
 use std::{
     io::{self, Read},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
-    path::Path,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
 };
 
 use bgp::types::Family;
@@ -35,6 +36,17 @@ pub trait Host {
     /// # Errors
     /// Whatever the system says; anything but a regular file, and one above 16 MiB.
     fn read_small(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Whether every user of the host may read a file.
+    fn is_readable_by_all(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
+
+    /// Whether this is the host the configuration is for. If not, nothing is concluded from what it has and lacks.
+    fn is_meant(&self) -> bool {
+        true
+    }
 }
 
 /// Ceiling for [`Host::read_small`], bytes: a mesh of ten thousand nodes fits many times.
@@ -76,5 +88,42 @@ impl Host for ThisHost {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 16 MiB"));
         }
         Ok(content)
+    }
+
+    fn is_readable_by_all(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o004 != 0)
+    }
+}
+
+/// No host: a configuration is judged by itself, where it is written and not where it will run. Only files named by it
+/// as its parts could be read there, so that secrets count as given.
+#[derive(Clone, Debug)]
+pub struct Offline {
+    /// The configuration file, the only one that is read.
+    pub file: Option<PathBuf>,
+}
+
+impl Host for Offline {
+    fn name(&self) -> io::Result<String> {
+        Ok("offline".to_owned())
+    }
+
+    fn interfaces(&self) -> io::Result<Vec<Interface>> {
+        Ok(Vec::new())
+    }
+
+    fn source_towards(&self, _: &str, _: Family) -> io::Result<IpAddr> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn read_small(&self, path: &Path) -> io::Result<Vec<u8>> {
+        match self.file.as_deref() == Some(path) {
+            true => ThisHost.read_small(path),
+            false => Ok(b"not looked at".to_vec()),
+        }
+    }
+
+    fn is_meant(&self) -> bool {
+        false
     }
 }

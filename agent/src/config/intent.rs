@@ -438,6 +438,14 @@ pub struct Kernel {
 pub struct Api {
     /// The unix socket.
     pub socket: PathBuf,
+    /// The group that may use it besides the daemon's user: a name or a number; `None`: the daemon's own.
+    pub socket_group: Option<String>,
+    /// A second unix socket, which only answers questions.
+    pub read_socket: Option<PathBuf>,
+    /// The group that may use that one.
+    pub read_socket_group: Option<String>,
+    /// Names, besides the node's own, by which HTTP clients may call this host, in lower case.
+    pub http_hosts: Vec<String>,
     /// The directory of lock and state; `None`: systemd's, else the usual one.
     pub runtime_directory: Option<PathBuf>,
     /// Metrics, health and JSON over HTTP; `None`: off.

@@ -8,7 +8,7 @@ use super::{
     error::{ConfigError, Fault, Problem, capped},
     host::Host,
     intent::Intent,
-    layer::{self, Flags},
+    layer::{self, Flags, Merged},
     origin::Origin,
     reader::{Reader, Setting},
 };
@@ -53,6 +53,8 @@ pub struct Loaded {
     pub settings: Vec<Setting>,
     /// What deserves a warning, sorted.
     pub warnings: Vec<Problem>,
+    /// What was seen and is not followed, in sentences: nothing is wrong with it.
+    pub notes: Vec<String>,
     /// Files the intent depends on: the configuration and the password files; sorted.
     pub files: Vec<PathBuf>,
     /// Changes since the daemon started that wait for a restart; none when it has just started.
@@ -76,7 +78,7 @@ impl Loaded {
 /// Everything that is wrong, at once.
 pub fn load(inputs: &Inputs, host: &dyn Host) -> Result<Loaded, ConfigError> {
     let (text, unreadable) = read_file(inputs, host);
-    let (tree, mut problems) = layer::merged(inputs, text.as_deref());
+    let Merged { tree, mut problems, notes } = layer::merged(inputs, text.as_deref());
     problems.extend(unreadable);
     // What a file says that cannot be read as a whole is unknown: nothing more is concluded from the rest.
     let broken = |p: &Problem| p.key.is_empty() && matches!(p.origin, Origin::File { .. });
@@ -87,7 +89,7 @@ pub fn load(inputs: &Inputs, host: &dyn Host) -> Result<Loaded, ConfigError> {
     }
     let mut reader = Reader::new(tree, problems);
     let (intent, mut files) = build::intent(&mut reader, host);
-    if let Some(error) = ConfigError::of(std::mem::take(&mut reader.problems)) {
+    if let Some(error) = ConfigError::of(reader.take_problems()) {
         return Err(error);
     }
     files.extend(inputs.file.clone());
@@ -96,7 +98,7 @@ pub fn load(inputs: &Inputs, host: &dyn Host) -> Result<Loaded, ConfigError> {
     let settings = reader.sorted_settings();
     let mut warnings = reader.warnings;
     warnings.extend(clash::warnings(&intent, &settings));
-    Ok(Loaded { intent, settings, warnings: capped(warnings), files, pending: Vec::new() })
+    Ok(Loaded { intent, settings, warnings: capped(warnings), notes, files, pending: Vec::new() })
 }
 
 fn read_file(inputs: &Inputs, host: &dyn Host) -> (Option<String>, Option<Problem>) {

@@ -30,7 +30,7 @@ pub use self::{
     build::protocol_number,
     diff::{Change, Pending},
     error::{ConfigError, Problem, SHOWN},
-    host::{Host, ThisHost},
+    host::{Host, Offline, ThisHost},
     intent::*,
     layer::Flags,
     load::{Inputs, Loaded, load},
@@ -38,6 +38,6 @@ pub use self::{
     reader::Setting,
     reference::reference,
     reload::{Consent, Held, Outcome, REDETECT_INTERVAL, Reloader},
-    show::{Origins, check, show, show_json},
+    show::{Origins, show, show_json, summary},
     watch::Watch,
 };

@@ -62,9 +62,22 @@ impl Entry {
         said.collect::<Vec<_>>().join(", ")
     }
 
+    /// Forgets what variables of the environment whose names begin so say.
+    pub(super) fn without_variables(mut self, prefix: &str) -> Self {
+        let of_them =
+            |value: &Value| matches!(origin_of(value), Origin::Environment(name) if name.starts_with(prefix));
+        self.values.retain(|_, value| !of_them(value));
+        self
+    }
+
     /// Whether some layer says this key.
     pub(super) fn says(&self, key: &str) -> bool {
         self.values.contains_key(key)
+    }
+
+    /// What a key says, as it is written; empty where it does not say it.
+    pub(super) fn text(&self, key: &str) -> String {
+        self.values.get(key).map(text_of).unwrap_or_default()
     }
 
     fn key(&self, key: &str) -> Option<&'static Key> {
@@ -86,8 +99,9 @@ impl Entry {
 /// Reads values, and remembers what it has seen.
 pub(super) struct Reader {
     tree: Map<String, Value>,
-    /// What is wrong.
-    pub(super) problems: Vec<Problem>,
+    problems: Vec<Problem>,
+    /// The keys of the problems.
+    blamed: BTreeSet<String>,
     /// What deserves a warning.
     pub(super) warnings: Vec<Problem>,
     /// What holds, by key.
@@ -96,12 +110,28 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(tree: Map<String, Value>, problems: Vec<Problem>) -> Self {
-        Self { tree, problems, warnings: Vec::new(), settings: BTreeMap::new() }
+        let blamed = problems.iter().map(|problem| problem.key.clone()).collect();
+        Self { tree, problems, blamed, warnings: Vec::new(), settings: BTreeMap::new() }
+    }
+
+    /// What is wrong.
+    pub(super) fn take_problems(&mut self) -> Vec<Problem> {
+        std::mem::take(&mut self.problems)
+    }
+
+    fn push(&mut self, problem: Problem) {
+        self.blamed.insert(problem.key.clone());
+        self.problems.push(problem);
     }
 
     /// The table of a plain section.
     pub(super) fn table(&self, name: &'static str) -> Entry {
         entry(section(name).unwrap_or(&UNKNOWN), name.to_owned(), self.tree.get(name))
+    }
+
+    /// Whether a plain section says a key, which [`Self::table`] would copy the section for.
+    pub(super) fn says(&self, name: &str, key: &str) -> bool {
+        matches!(self.tree.get(name).map(|v| &v.kind), Some(ValueKind::Table(table)) if table.contains_key(key))
     }
 
     /// The tables of an array of tables; what they leave unsaid is taken from the table `defaults`.
@@ -149,7 +179,7 @@ impl Reader {
         let Some(value) = entry.value(key) else {
             if matches!(entry.key(key), Some(Key { default: Fallback::Required, .. })) {
                 let fault = Fault::new("this key is missing", format!("say {key} = ..."));
-                self.problems.push(fault.at(&entry.origin, entry.path(key)));
+                self.push(fault.at(&entry.origin, entry.path(key)));
             }
             return None;
         };
@@ -161,7 +191,7 @@ impl Reader {
         match parse(&text_of(&value)) {
             Ok(value) => Some(Sourced { value, origin }),
             Err(fault) => {
-                self.problems.push(fault.at(&origin, entry.path(key)));
+                self.push(fault.at(&origin, entry.path(key)));
                 None
             }
         }
@@ -182,7 +212,7 @@ impl Reader {
             let origin = origin_of(&item);
             match parse(&text_of(&item)) {
                 Ok(value) => parsed.push(Sourced { value, origin }),
-                Err(fault) => self.problems.push(fault.at(&origin, entry.path(key))),
+                Err(fault) => self.push(fault.at(&origin, entry.path(key))),
             }
         }
         parsed
@@ -215,12 +245,17 @@ impl Reader {
 
     /// Remembers a problem of a key.
     pub(super) fn problem(&mut self, origin: &Origin, key: impl Into<String>, fault: Fault) {
-        self.problems.push(fault.at(origin, key));
+        self.push(fault.at(origin, key));
     }
 
     /// Whether a key is known to be wrong, so that what follows from it needs no complaint.
     pub(super) fn blames(&self, key: &str) -> bool {
-        self.problems.iter().any(|problem| problem.key == key)
+        self.blamed.contains(key)
+    }
+
+    /// Whether a key whose full name begins so is known to be wrong.
+    pub(super) fn blames_within(&self, prefix: &str) -> bool {
+        self.blamed.range(prefix.to_owned()..).next().is_some_and(|key| key.starts_with(prefix))
     }
 
     /// Remembers a warning about a key.

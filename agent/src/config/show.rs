@@ -1,15 +1,10 @@
 //! `siskin config check` and `siskin config show`, without the terminal.
 
-use std::{fmt::Write, path::Path};
+use std::fmt::Write;
 
 use serde_json::json;
 
-use super::{
-    error::ConfigError,
-    host::Host,
-    load::{Inputs, Loaded, load},
-    reader::Setting,
-};
+use super::{load::Loaded, reader::Setting};
 
 /// Whether places are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,23 +15,19 @@ pub enum Origins {
     Shown,
 }
 
-/// Checks a file as `run` would read it, with the environment of `inputs` but its own file; the answer is one
-/// line for people and one for each warning.
-///
-/// # Errors
-/// Everything that is wrong with it.
-pub fn check(file: &Path, inputs: &Inputs, host: &dyn Host) -> Result<String, ConfigError> {
-    let inputs = Inputs { file: Some(file.to_owned()), ..inputs.clone() };
-    let loaded = load(&inputs, host)?;
+/// A valid configuration in one line for people, after one for each warning and note; `name` is the file's.
+pub fn summary(loaded: &Loaded, name: &str) -> String {
     let mut out = String::new();
     for warning in &loaded.warnings {
         let _ = writeln!(out, "warning: {warning}");
     }
+    for note in &loaded.notes {
+        let _ = writeln!(out, "note: {note}");
+    }
     let intent = &loaded.intent;
     let _ = writeln!(
         out,
-        "{}: valid; node {}, AS {}, {} mesh nodes, {} peers, {} pools, {} blocks",
-        file.display(),
+        "{name}: valid; node {}, AS {}, {} mesh nodes, {} peers, {} pools, {} blocks",
         intent.node.name,
         intent.node.asn,
         intent.mesh.nodes.len(),
@@ -44,7 +35,7 @@ pub fn check(file: &Path, inputs: &Inputs, host: &dyn Host) -> Result<String, Co
         intent.pools.len(),
         intent.blocks.len(),
     );
-    Ok(out)
+    out
 }
 
 /// The effective configuration as TOML, places as comments; secrets are hidden.
@@ -70,13 +61,16 @@ pub fn show(loaded: &Loaded, origins: Origins) -> String {
         let (key, running, configured) = (&pending.key, &pending.running, &pending.configured);
         let _ = writeln!(out, "\n# {key}: {running} runs, {configured} needs a restart");
     }
+    for note in &loaded.notes {
+        let _ = writeln!(out, "\n# note: {note}");
+    }
     out
 }
 
 /// The same for programs: `settings` (key, value as TOML, origin, why) and `pending`.
 pub fn show_json(loaded: &Loaded) -> serde_json::Value {
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
-    json!({ "settings": loaded.settings, "pending": loaded.pending, "warnings": warnings })
+    json!({ "settings": loaded.settings, "pending": loaded.pending, "warnings": warnings, "notes": loaded.notes })
 }
 
 fn heading(path: &str) -> String {

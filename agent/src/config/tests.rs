@@ -18,15 +18,19 @@ mod errors;
 mod every_key;
 mod intents;
 mod layers;
+mod mistakes;
 mod monitoring;
 mod policies;
 mod reloads;
+mod scale;
 
 /// The scenario's first host, with files from memory.
 #[derive(Clone, Debug, Default)]
 struct FakeHost {
     files: BTreeMap<PathBuf, Vec<u8>>,
     interfaces: Vec<Interface>,
+    /// Files that every user may read.
+    public: Vec<PathBuf>,
 }
 
 const FILE: &str = "siskin.toml";
@@ -61,6 +65,10 @@ impl Host for FakeHost {
 
     fn read_small(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn is_readable_by_all(&self, path: &Path) -> bool {
+        self.public.iter().any(|public| public == path)
     }
 }
 

@@ -57,6 +57,25 @@ pub(super) fn absolute_path(text: &str) -> Result<PathBuf, Fault> {
         .ok_or_else(|| Fault::new(format!("`{text}` is no absolute path"), "begin it with a slash"))
 }
 
+/// A file's path, or `off`.
+pub(super) fn path_or_off(text: &str) -> Result<Option<PathBuf>, Fault> {
+    match text {
+        "" | "off" => Ok(None),
+        _ => path(text).map(Some),
+    }
+}
+
+/// The name of a host without a port, in lower case.
+pub(super) fn host_name(text: &str) -> Result<String, Fault> {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let name = text.trim().trim_end_matches('.');
+    if name.is_empty() || !name.chars().all(known) {
+        let remedy = "write it as clients do, without a port: node1.example.net";
+        return Err(Fault::new(format!("`{text}` is no host name"), remedy));
+    }
+    Ok(name.to_ascii_lowercase())
+}
+
 /// `true` or `false`.
 pub(super) fn switch(text: &str) -> Result<bool, Fault> {
     text.parse().map_err(|_| Fault::new(format!("`{text}` is not true or false"), ""))

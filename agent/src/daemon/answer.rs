@@ -1,6 +1,6 @@
 //! Answers what clients ask.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fs::File, path::Path, sync::Arc};
 
 use bgp::{
     net::{BfdReport, Clear, PeerSnapshot, SpeakerError},
@@ -53,7 +53,9 @@ impl Backend for Daemon {
             Request::Policies { policy } => Page::of([self.policies(policy.as_deref()).await?]),
             Request::Monitor => Err(ApiError::new(ErrorCode::BadRequest, "events are no table")),
             Request::Clear { peer, mode } => Page::of([self.clear(peer, *mode).await?]),
-            Request::MrtDump { file } => Page::of([monitoring::dump(self, file).await?]),
+            Request::MrtDump { .. } => {
+                Err(ApiError::new(ErrorCode::BadRequest, "the file to dump into is missing"))
+            }
             Request::Disable { peer, text } => Page::of([self.disable(peer, text.clone()).await?]),
             Request::Enable { peer } => Page::of([self.enable(peer).await?]),
             Request::Stop { mode } => Page::of([self.stop(*mode)?]),
@@ -63,6 +65,10 @@ impl Backend for Daemon {
                 Page::of([Version { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() }])
             }
         }
+    }
+
+    async fn dump(&self, name: &Path, file: File) -> Result<Done, ApiError> {
+        monitoring::dump(self, name, file).await
     }
 
     fn events(&self) -> Events {

@@ -1,5 +1,7 @@
 //! The right to be the only one: held by a daemon, and by what works without one.
 
+use std::path::{Path, PathBuf};
+
 use rustix::process::getegid;
 
 use crate::{
@@ -28,7 +30,11 @@ pub(super) fn lock(intent: &Intent, remedy: &str) -> Result<TableLock, Failure> 
 }
 
 /// A group other than root's that may use a socket must be able to reach it.
-fn passage(intent: &Intent, directory: &std::path::Path) -> Passage {
-    let inside = intent.api.socket.parent() == Some(directory);
-    if inside && !getegid().is_root() { Passage::Open } else { Passage::Closed }
+fn passage(intent: &Intent, directory: &Path) -> Passage {
+    let api = &intent.api;
+    let inside = |socket: Option<&PathBuf>| socket.and_then(|path| path.parent()) == Some(directory);
+    let for_group = |group: Option<&String>| group.is_some() || !getegid().is_root();
+    let main = inside(Some(&api.socket)) && for_group(api.socket_group.as_ref());
+    let read = inside(api.read_socket.as_ref()) && for_group(api.read_socket_group.as_ref());
+    if main || read { Passage::Open } else { Passage::Closed }
 }

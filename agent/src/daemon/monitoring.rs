@@ -1,6 +1,6 @@
 //! BMP collectors and MRT files, as clients see them.
 
-use std::path::Path;
+use std::{fs::File, path::Path};
 
 use bgp::net::{CollectorSnapshot, CollectorState, DumpError};
 
@@ -80,22 +80,19 @@ pub(super) fn problems(collectors: &[CollectorStatus], mrt: Option<&MrtStatus>) 
     down.chain(failing).collect()
 }
 
-/// Dumps the tables.
+/// Dumps the tables into a file that a client has opened; `name` is what the client calls it.
 ///
 /// # Errors
 ///
 /// When the file cannot be written, or the speaker has ended.
-pub(super) async fn dump(daemon: &Daemon, file: &Path) -> Result<Done, ApiError> {
-    if !file.is_absolute() {
-        return Err(ApiError::new(ErrorCode::BadRequest, "the file's path is not absolute"));
-    }
-    match daemon.speaker.dump_tables(file.to_owned()).await {
-        Ok(routes) => Ok(Done { message: format!("{}: {routes} routes dumped", file.display()) }),
+pub(super) async fn dump(daemon: &Daemon, name: &Path, file: File) -> Result<Done, ApiError> {
+    match daemon.speaker.write_tables(file).await {
+        Ok(routes) => Ok(Done { message: format!("{}: {routes} routes dumped", name.display()) }),
         Err(DumpError::Speaker(error)) => Err(internal(error)),
         Err(error) => {
-            let message = format!("{}: {error}", file.display());
+            let message = format!("{}: {error}", name.display());
             Err(ApiError::new(ErrorCode::BadRequest, message)
-                .remedy("the daemon writes the file, with its rights"))
+                .remedy("make room for it, or dump into another place"))
         }
     }
 }

@@ -10,7 +10,6 @@ use fib::{error::FibError, event::FibEvent, service::FibHandle};
 use ipip::{Environment, TunnelHandle};
 use sd_notify::NotifyState;
 use tokio::{
-    net::TcpListener,
     runtime,
     sync::mpsc,
     task::{AbortHandle, JoinSet},
@@ -35,7 +34,7 @@ use crate::{
             problem::{Problem, ProblemCode},
             status::RunMode,
         },
-        server,
+        server::{self, Access},
         socket::ApiSocket,
     },
     cli::{EXIT_FAILED, args::RunArgs, commands::Failure},
@@ -107,7 +106,10 @@ impl Running {
         level: LevelHandle,
     ) -> Result<Self, Failure> {
         let intent = &loaded.intent;
-        let socket = ApiSocket::bind(&intent.api.socket).map_err(fatal)?;
+        let socket =
+            ApiSocket::bind(&intent.api.socket, intent.api.socket_group.as_deref()).map_err(fatal)?;
+        let bind = |path| ApiSocket::bind(path, intent.api.read_socket_group.as_deref());
+        let read_socket = intent.api.read_socket.as_deref().map(bind).transpose().map_err(fatal)?;
         let (fib, fib_events) = fib::service::start().map_err(fatal)?;
         let adopted = fib.configure(plan::fib(intent, mode, None)).await;
         let tunnel = start_tunnel(intent, mode);
@@ -140,7 +142,7 @@ impl Running {
         flows::remember_adopted(&running.daemon).await;
         running.note_failures(adopted, tunnel.err());
         running.spawn_flows(outputs, fib_events);
-        running.spawn_interfaces(socket).await;
+        running.spawn_interfaces(socket, read_socket).await;
         Ok(running)
     }
 
@@ -173,17 +175,17 @@ impl Running {
         }
     }
 
-    async fn spawn_interfaces(&mut self, socket: ApiSocket) {
-        self.tasks.spawn(named("api", server::serve(socket, self.daemon.clone())));
+    async fn spawn_interfaces(&mut self, socket: ApiSocket, read_socket: Option<ApiSocket>) {
+        self.tasks.spawn(named("api", server::serve(socket, Access::Full, self.daemon.clone())));
+        if let Some(socket) = read_socket {
+            let server = server::serve(socket, Access::ReadOnly, self.daemon.clone());
+            self.tasks.spawn(named("read-only api", server));
+        }
         let Some(address) = self.daemon.loaded().intent.api.http else { return };
-        match TcpListener::bind(address).await {
+        match http::listen(address).await {
             Ok(listener) => {
-                let daemon = self.daemon.clone();
-                self.tasks.spawn(named("http", async move {
-                    if let Err(error) = http::serve(listener, daemon).await {
-                        error!(%error, "HTTP");
-                    }
-                }));
+                let hosts = http_hosts(&self.daemon.loaded().intent);
+                self.tasks.spawn(named("http", http::serve(listener, hosts, self.daemon.clone())));
             }
             Err(error) => self.daemon.notice(problem(
                 ProblemCode::HttpUnavailable,
@@ -222,6 +224,9 @@ impl Running {
         info!(version = env!("CARGO_PKG_VERSION"), node = node.name, asn = node.asn.0, router_id = %node.router_id, "started");
         for found in loaded.found_addresses() {
             info!(found, "node address detected");
+        }
+        for note in &loaded.notes {
+            info!(note, "configuration");
         }
         for warning in &loaded.warnings {
             warn!(%warning, "configuration");
@@ -264,6 +269,12 @@ impl Running {
             notify(&[NotifyState::Watchdog]);
         }
     }
+}
+
+/// By which names HTTP clients may call this host.
+fn http_hosts(intent: &Intent) -> http::Hosts {
+    let own = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    http::Hosts::new(intent.api.http_hosts.iter().cloned().chain([intent.node.name.clone(), own]))
 }
 
 /// A task that ends with its name.

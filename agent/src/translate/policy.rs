@@ -147,7 +147,9 @@ impl Sets {
         if peer == PeerType::External {
             // Whatever an internal peer names as next hop is a known node by that.
             let unknown = Condition::Not(Box::new(Condition::NextHop(self.known_nodes.clone())));
-            let mut conditions = vec![Condition::Prefix(self.tunnelled.clone()), unknown];
+            // One that may be either is known when its session is up.
+            let external = Condition::Peer(PeerType::External);
+            let mut conditions = vec![external, Condition::Prefix(self.tunnelled.clone()), unknown];
             if reach == Reach::NotDropped {
                 let dropped = CommunitySet::from_iter([Community::BLACKHOLE.into()]);
                 conditions.push(Condition::Not(Box::new(Condition::Community(Arc::new(dropped)))));

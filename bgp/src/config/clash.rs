@@ -1,5 +1,7 @@
 //! Keys that cannot be in force beside one another: the kernel finds the key of a segment by the address it comes from.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 
 use super::{AdminState, Auth, PeerConfig, SpeakerConfig};
@@ -26,7 +28,8 @@ impl SpeakerConfig {
     /// first, peers before ranges.
     pub fn key_clashes(&self) -> Vec<KeyClash> {
         let signed = self.signed();
-        let mut clashes: Vec<_> = signed.iter().filter_map(|entry| clash(entry, &signed)).collect();
+        let keys = Keys::of(&signed);
+        let mut clashes: Vec<_> = signed.iter().filter_map(|entry| clash(entry, &keys)).collect();
         clashes.sort();
         clashes.dedup();
         clashes
@@ -53,14 +56,43 @@ impl SpeakerConfig {
     }
 }
 
-fn clash(entry: &Signed<'_>, all: &[Signed<'_>]) -> Option<KeyClash> {
-    let covers = |other: &&Signed<'_>| *other.auth != Auth::None && other.from.contains(&entry.from);
-    // Of equal prefixes `max_by_key` would take the last.
-    let counts = all.iter().rev().filter(covers).max_by_key(|other| other.from.prefix_len())?;
-    let around = |other: &&Signed<'_>| other.from != entry.from && other.from.contains(&entry.from);
+/// Those with a key, by prefix; of equal prefixes in their order. A mesh has as many prefixes as nodes, so they are found
+/// by length and not by looking at all of them.
+struct Keys<'a> {
+    by_prefix: BTreeMap<IpNet, Vec<(usize, &'a Signed<'a>)>>,
+    /// The lengths there are, longest first.
+    lengths: Vec<u8>,
+}
+
+impl<'a> Keys<'a> {
+    fn of(all: &'a [Signed<'a>]) -> Self {
+        let mut by_prefix: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (place, entry) in all.iter().enumerate().filter(|(_, entry)| *entry.auth != Auth::None) {
+            by_prefix.entry(entry.from.trunc()).or_default().push((place, entry));
+        }
+        let mut lengths: Vec<_> = by_prefix.keys().map(IpNet::prefix_len).collect();
+        lengths.sort_unstable_by(|a, b| b.cmp(a));
+        lengths.dedup();
+        Self { by_prefix, lengths }
+    }
+
+    /// Those of each prefix that covers this one, longest first.
+    fn covering(&self, prefix: IpNet) -> impl Iterator<Item = &[(usize, &'a Signed<'a>)]> {
+        let lengths = self.lengths.iter().filter(move |length| **length <= prefix.prefix_len());
+        let around = lengths.filter_map(move |length| IpNet::new(prefix.addr(), *length).ok());
+        around.filter_map(|around| self.by_prefix.get(&around.trunc()).map(Vec::as_slice))
+    }
+}
+
+fn clash(entry: &Signed<'_>, keys: &Keys<'_>) -> Option<KeyClash> {
+    let (_, counts) = keys.covering(entry.from).next()?.first()?;
     let other = match counts.auth != entry.auth {
         true => counts,
-        false => all.iter().filter(around).find(|other| exclude(other.auth, entry.auth))?,
+        false => {
+            let around = keys.covering(entry.from).flatten().filter(|(_, other)| other.from != entry.from);
+            let excluding = around.filter(|(_, other)| exclude(other.auth, entry.auth));
+            excluding.min_by_key(|(place, _)| *place).map(|(_, other)| other)?
+        }
     };
     Some(KeyClash { name: entry.name.to_owned(), other: other.name.to_owned() })
 }

@@ -53,7 +53,7 @@ impl LongLived {
         let Some(session) = &peer.session else { return Self::Withheld };
         let aware = session.negotiated.extensions.long_lived.is_some();
         let partial = peer.config.switches.long_lived == LongLivedRoutes::ToAll;
-        match (aware, partial && session.kind == PeerType::Internal) {
+        match (aware, partial && session.kind() == PeerType::Internal) {
             (false, false) => Self::Withheld,
             (true, false) => Self::Marked,
             (true, true) => Self::Depreferred,
@@ -72,7 +72,7 @@ impl Rewrite {
     pub(super) fn of(shared: &Shared, peer: &Peer) -> Self {
         let switches = &peer.config.switches;
         let session = peer.session.as_ref();
-        let external = session.is_some_and(|s| s.kind == PeerType::External);
+        let external = session.is_some_and(|s| s.kind() == PeerType::External);
         let names = switches.private_as != PrivateAs::Keep || switches.own_as != OwnAs::Keep;
         let link = session.filter(|_| external && is_direct(peer.config.transport.ttl)).and_then(|session| {
             let shares = |net: &&IpNet| {

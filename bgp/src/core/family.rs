@@ -77,7 +77,7 @@ impl<P: Net> FamilyRib<P> {
         prefixes: &[Nlri<P>],
     ) {
         let Some((kind, policy, epoch)) = shared.peer(peer).and_then(|p| {
-            Some((p.session.as_ref()?.kind, p.config.import.clone(), p.input(P::FAMILY).epoch))
+            Some((p.session.as_ref()?.kind(), p.config.import.clone(), p.input(P::FAMILY).epoch))
         }) else {
             return;
         };

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::{PeerConfig, SpeakerConfig},
     event::{Negotiated, RefreshMark, Retention, SessionAddresses},
-    types::{Families, Family, Now, PeerId, PeerType},
+    types::{Families, Family, Now, PeerId},
 };
 
 impl Core {
@@ -22,7 +22,6 @@ impl Core {
     pub fn session_up(&mut self, now: Now, id: PeerId, negotiated: Negotiated, addresses: SessionAddresses) {
         self.now = now;
         self.session_down(now, id, Retention::MayRestart);
-        let kind = PeerType::of(self.config.asn, negotiated.peer_asn);
         let Some(peer) = self.shared.peer_mut(id) else { return };
         let mut swept = Families::NONE;
         for family in Family::ALL {
@@ -39,7 +38,7 @@ impl Core {
             peer.router_id = negotiated.peer_id;
         }
         let families = negotiated.families;
-        peer.session = Some(Session { negotiated, addresses, kind });
+        peer.session = Some(Session { negotiated, addresses });
         self.sweep_families(swept);
         self.deferral.session_up(now);
         for family in families.iter() {

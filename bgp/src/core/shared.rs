@@ -75,7 +75,13 @@ pub(super) struct Peer {
 pub(super) struct Session {
     pub(super) negotiated: Negotiated,
     pub(super) addresses: SessionAddresses,
-    pub(super) kind: PeerType,
+}
+
+impl Session {
+    /// Whether the session is internal or external.
+    pub(super) fn kind(&self) -> PeerType {
+        self.negotiated.peer_type
+    }
 }
 
 impl Peer {

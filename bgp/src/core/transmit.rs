@@ -464,14 +464,14 @@ fn settings<P: Net>(shared: &Shared, id: PeerId) -> Option<ExportSettings> {
     let peer = shared.peer(id)?;
     let session = peer.session.as_ref()?;
     Some(ExportSettings {
-        kind: session.kind,
+        kind: session.kind(),
         reflection: peer.config.reflection,
         next_hop: peer.config.next_hop,
         own: shared.own_next_hop::<P>(session),
         policy: peer.config.export.clone(),
         peer: peer.config.export.names_peers().then(|| (peer.config.name.clone(), peer.config.address)),
         asn: peer.config.switches.local_as.map_or(shared.asn, |local| local.asn),
-        encode: EncodeContext::new(&session.negotiated, session.kind),
+        encode: EncodeContext::new(&session.negotiated),
         rewrite: Rewrite::of(shared, peer),
     })
 }

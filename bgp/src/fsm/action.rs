@@ -136,6 +136,13 @@ pub enum Refusal {
     Down,
     /// The IdleHoldTimer runs for this much longer.
     IdleHold(Duration),
-    /// There is a session, and it is no graceful restart's to be replaced (RFC 4271 section 6.8).
-    Established,
+}
+
+/// What waits for a connection's TCP to take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendQueue {
+    /// Nothing.
+    Empty,
+    /// Some octets.
+    Waiting,
 }

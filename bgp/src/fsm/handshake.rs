@@ -3,6 +3,7 @@
 use std::{cmp::Ordering, time::Duration};
 
 use crate::{
+    event::Negotiated,
     fsm::{
         Action, ConnectionId, Direction, Failure, PeerFsm, PeerIdentity, Received, SessionUp,
         backoff::Weight,
@@ -11,7 +12,7 @@ use crate::{
         machine::{Close, Ending},
         terms,
     },
-    types::{Asn, Now},
+    types::{Asn, Now, PeerType},
     wire::{
         negotiate::negotiate,
         notification::{ErrorKind, Notification},
@@ -82,9 +83,11 @@ impl PeerFsm {
             self.send_open(now, id);
         }
         let Some(ours) = self.get_mut(id).and_then(|c| c.sent_open.clone()) else { return };
-        let fits = |negotiated| {
-            let (role, demand) = (terms::role(&self.config), self.config.peer.switches.role_demand);
-            role::check(role, demand, theirs).map(|()| negotiated)
+        let fits = |negotiated: Negotiated| {
+            // Inside an AS there are no roles (RFC 9234 section 4).
+            let external = negotiated.peer_type == PeerType::External;
+            let role = terms::role(&self.config).filter(|_| external);
+            role::check(role, self.config.peer.switches.role_demand, theirs).map(|()| negotiated)
         };
         let negotiated = match negotiate(&ours, theirs, self.expected(theirs.asn())).and_then(fits) {
             Ok(negotiated) => negotiated,
@@ -120,7 +123,6 @@ impl PeerFsm {
         connection.stage = Stage::Established;
         connection.since = now;
         connection.restart_hold(now);
-        connection.restart_send_hold(now);
         self.established(id);
         self.actions.push_back(Action::SessionUp(Box::new(up)));
     }

@@ -7,7 +7,7 @@ use crate::{
     event::SessionAddresses,
     fsm::{
         Action, Change, Config, ConnectionId, Direction, Failure, Fallback, Incoming, Outgoing, Refusal,
-        State, Stop, Stopped, TransportError,
+        SendQueue, State, Stop, Stopped, TransportError,
         backoff::{IdleHold, Weight},
         connection::{Connection, Stage},
         report::Memory,
@@ -188,9 +188,6 @@ impl PeerFsm {
     /// The peer has opened a connection (events 14 and 17).
     pub fn handle_incoming(&mut self, now: Now, addresses: SessionAddresses) -> Incoming {
         if let Some(refusal) = self.refusal(now) {
-            if refusal == Refusal::Established {
-                self.probe(now);
-            }
             return Incoming::Refused(refusal);
         }
         self.drop_silent_incoming();
@@ -232,10 +229,21 @@ impl PeerFsm {
         }
     }
 
-    /// The peer's TCP has taken octets, or there are none to take: restarts the SendHoldTimer.
+    /// The peer's TCP has taken octets: restarts the SendHoldTimer.
     pub fn handle_sent(&mut self, now: Now, id: ConnectionId) {
         if let Some(connection) = self.get_mut(id).filter(|c| c.stage == Stage::Established) {
             connection.restart_send_hold(now);
+        }
+    }
+
+    /// The peer's TCP takes no more for now. The SendHoldTimer runs on while octets wait for it, and stops when none do:
+    /// a session with nothing to say is healthy (RFC 9687 section 3.1).
+    pub fn handle_send_queue(&mut self, now: Now, id: ConnectionId, queue: SendQueue) {
+        let Some(connection) = self.get_mut(id).filter(|c| c.stage == Stage::Established) else { return };
+        match queue {
+            SendQueue::Empty => connection.send_hold = None,
+            SendQueue::Waiting if connection.send_hold.is_none() => connection.restart_send_hold(now),
+            SendQueue::Waiting => {}
         }
     }
 
@@ -410,14 +418,10 @@ impl PeerFsm {
     /// Why a connection of the peer is not welcome.
     fn refusal(&self, now: Now) -> Option<Refusal> {
         match self.phase {
-            Phase::Stopped => return Some(Refusal::Down),
-            Phase::IdleHold(until) => return Some(Refusal::IdleHold(until.since(now))),
-            Phase::Running => {}
+            Phase::Stopped => Some(Refusal::Down),
+            Phase::IdleHold(until) => Some(Refusal::IdleHold(until.since(now))),
+            Phase::Running => None,
         }
-        self.connections.iter().find_map(|c| match (c.stage, c.direction) {
-            (Stage::Established, _) if !terms::restarts_gracefully(c) => Some(Refusal::Established),
-            _ => None,
-        })
     }
 
     /// The peer has only one connection of its own at a time: a newer one means that it gave the older one up.

@@ -31,7 +31,7 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, Change, Incoming, Outgoing, Received, Refusal, SessionUp, Stop};
+pub use action::{Action, Change, Incoming, Outgoing, Received, Refusal, SendQueue, SessionUp, Stop};
 pub use config::{Config, LocalRestart, Restarting};
 pub use connection::ConnectionId;
 pub use fallback::Fallback;

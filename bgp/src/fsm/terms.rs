@@ -5,6 +5,7 @@ mod offers;
 use std::time::Duration;
 
 use crate::{
+    config::AsnRule,
     event::{Negotiated, Retention},
     fsm::{
         Config, Failure, Fallback, Restarting, Stopped,
@@ -39,9 +40,10 @@ pub(super) fn open(config: &Config, fallback: &Fallback) -> Open {
     Open::new(config.local_asn, hold_time, config.router_id, capabilities)
 }
 
-/// Our role towards an external peer; inside an AS there are none (RFC 9234 section 4).
+/// Our role towards a peer that is not known to be internal; inside an AS there are none (RFC 9234 section 4).
 pub(super) fn role(config: &Config) -> Option<Role> {
-    config.peer.switches.role.filter(|_| config.peer.asn != config.local_asn)
+    let internal = config.peer.asn_rule == AsnRule::Configured && config.peer.asn == config.local_asn;
+    config.peer.switches.role.filter(|_| !internal)
 }
 
 fn graceful_restart(config: &Config) -> GracefulRestart {

@@ -1,5 +1,7 @@
 //! What happens when time passes (RFC 4271 sections 8.2.2 and 10, RFC 9687).
 
+use std::time::Duration;
+
 use crate::{
     fsm::{
         Action, ConnectionId, Failure, Outgoing, PeerFsm, TransportError,
@@ -10,6 +12,9 @@ use crate::{
     types::Now,
     wire::notification::ErrorKind,
 };
+
+/// The shortest interval between KEEPALIVEs (RFC 4271 section 4.4).
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 impl PeerFsm {
     /// Lets every timer that is due expire (events 9 to 13 and 29).
@@ -83,7 +88,9 @@ impl PeerFsm {
         let Some(interval) = self.get_mut(id).and_then(|c| c.agreement.as_ref()).map(|a| a.keepalive) else {
             return;
         };
-        let next = (!interval.is_zero()).then(|| now.plus(self.jitter.spread(interval)));
+        // RFC 4271 section 4.4: not more than one a second, jitter or not.
+        let next =
+            (!interval.is_zero()).then(|| now.plus(self.jitter.spread(interval).max(SHORTEST_INTERVAL)));
         if let Some(connection) = self.get_mut(id) {
             connection.keepalive = next;
             connection.last_keepalive = now;

@@ -44,6 +44,7 @@ pub(super) struct Link {
     started: Started,
     /// Where routes come from once the session is up.
     pub(super) outbox: Option<Outbox>,
+    spoken: Spoken,
     farewell: Farewell,
     /// The OPENs exchanged.
     pub(super) opens: Opens,
@@ -63,6 +64,13 @@ enum Farewell {
     Queued,
 }
 
+/// Whether a whole message has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    No,
+    Yes,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Started {
     No,
@@ -79,6 +87,7 @@ impl Link {
             output: VecDeque::new(),
             started: Started::No,
             outbox: None,
+            spoken: Spoken::No,
             farewell: Farewell::NotSaid,
             opens: Opens::default(),
         }
@@ -106,7 +115,8 @@ impl Link {
         sys::unread(self.stream.as_fd()).is_ok_and(|count| count > 0)
     }
 
-    /// Queues a message of the state machine, a NOTIFICATION before everything whose sending has not begun. Returns
+    /// Queues a message of the state machine, a NOTIFICATION before everything but our OPEN whose sending has not
+    /// begun. Returns
     /// its octets.
     pub(super) fn send(&mut self, message: &Outgoing) -> Bytes {
         let mut bytes = BytesMut::new();
@@ -119,7 +129,9 @@ impl Link {
             Outgoing::Keepalive => encode::keepalive(&mut bytes),
             Outgoing::Notification(notification) => {
                 encode::notification(notification, &mut bytes);
-                self.output.truncate(usize::from(self.started == Started::Yes));
+                // Our OPEN is the first message of all (RFC 4271 section 8.2.2).
+                let begun = self.started == Started::Yes || self.spoken == Spoken::No;
+                self.output.truncate(usize::from(begun));
                 self.farewell = Farewell::Queued;
             }
         }
@@ -164,7 +176,7 @@ impl Link {
             }
             written = written.saturating_sub(front.len());
             self.output.pop_front();
-            self.started = Started::No;
+            (self.started, self.spoken) = (Started::No, Spoken::Yes);
         }
     }
 

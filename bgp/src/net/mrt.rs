@@ -3,6 +3,8 @@
 //! Nobody waits for a disk. What the thread cannot take in time is left out and counted; what cannot be written is
 //! reported, and tried again with the next file.
 
+mod updates;
+
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write as _},
@@ -19,6 +21,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tracing::{info, warn};
 
+use self::updates::{Lost, UpdatesFile, interval};
 use super::{PeerSnapshot, SpeakerError, SpeakerHandle};
 use crate::{
     config::{MrtConfig, MrtFile},
@@ -30,7 +33,7 @@ use crate::{
 const RECORDS: usize = 4096;
 /// Octets that may wait for the thread.
 const OCTETS: usize = 8 << 20;
-/// Octets are written at the latest after this long.
+/// Records are written at the latest after this long.
 const FLUSH: Duration = Duration::from_secs(1);
 /// After a failure, the next attempt comes after this long.
 const RETRY: Duration = Duration::from_secs(10);
@@ -44,7 +47,7 @@ const PARTS: usize = 4;
 pub struct MrtSnapshot {
     /// What was heard: the file being written.
     pub updates_file: Option<PathBuf>,
-    /// Records written.
+    /// Records written: they are on the disk.
     pub records: u64,
     /// Records left out: the disk was too slow, or could not be written to.
     pub dropped: u64,
@@ -101,7 +104,8 @@ impl Tap {
 
     fn start(self: &Arc<Self>, file: MrtFile) -> Option<mpsc::SyncSender<Bytes>> {
         let (sender, records) = mpsc::sync_channel(RECORDS);
-        let mut writer = Writer { tap: self.clone(), file, open: None, retry_at: None };
+        let file = UpdatesFile::new(file);
+        let mut writer = Writer { tap: self.clone(), file, due: None, retry_at: None };
         let started = thread::Builder::new().name("mrt".to_owned()).spawn(move || writer.run(&records));
         match started {
             Ok(thread) => {
@@ -151,89 +155,70 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The thread's state.
 struct Writer {
     tap: Arc<Tap>,
-    file: MrtFile,
-    /// The file, and the interval it is for.
-    open: Option<(u64, BufWriter<File>)>,
+    file: UpdatesFile,
+    /// When what is gathered is to be written at the latest.
+    due: Option<Instant>,
     retry_at: Option<Instant>,
 }
 
 impl Writer {
     fn run(&mut self, records: &mpsc::Receiver<Bytes>) {
         loop {
-            match records.recv_timeout(FLUSH) {
+            let left = self.due.map_or(FLUSH, |due| due.saturating_duration_since(Instant::now()));
+            match records.recv_timeout(left) {
                 Ok(record) => {
                     self.tap.waiting.fetch_sub(record.len(), Ordering::Relaxed);
                     self.take(&record);
                 }
-                Err(mpsc::RecvTimeoutError::Timeout) => self.flush(),
-                Err(mpsc::RecvTimeoutError::Disconnected) => return self.flush(),
+                Err(mpsc::RecvTimeoutError::Timeout) => self.write(),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return self.write(),
             }
         }
     }
 
     fn take(&mut self, record: &[u8]) {
-        let written = self.write(record);
-        let mut status = lock(&self.tap.status);
-        if written {
-            status.records = status.records.saturating_add(1);
-        } else {
-            status.dropped = status.dropped.saturating_add(1);
-        }
-    }
-
-    fn write(&mut self, record: &[u8]) -> bool {
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
-            return false;
+            let mut status = lock(&self.tap.status);
+            status.dropped = status.dropped.saturating_add(1);
+            return;
         }
-        let outcome = self.current().and_then(|file| file.write_all(record));
-        self.judge(outcome)
+        let outcome = self.file.add(record, unix_time());
+        self.judge(outcome);
+        if !self.file.is_waiting() {
+            self.due = None;
+        } else if self.due.is_none() {
+            self.due = Some(Instant::now() + FLUSH);
+        }
+        if self.due.is_some_and(|due| due <= Instant::now()) {
+            self.write();
+        }
     }
 
-    fn flush(&mut self) {
-        if let Some((_, file)) = &mut self.open {
-            let outcome = file.flush();
-            self.judge(outcome);
-        }
+    fn write(&mut self) {
+        self.due = None;
+        let outcome = self.file.write();
+        self.judge(outcome);
     }
 
-    fn judge(&mut self, outcome: io::Result<()>) -> bool {
+    fn judge(&mut self, outcome: Result<u64, Lost>) {
+        let mut status = lock(&self.tap.status);
         match outcome {
-            Ok(()) => {
+            Ok(written) => {
                 self.retry_at = None;
-                true
+                status.updates_file = self.file.path().map(Path::to_owned).or(status.updates_file.take());
+                status.records = status.records.saturating_add(written);
+                if written > 0 {
+                    status.last_failure = None;
+                }
             }
-            Err(error) => {
-                self.tap.failed(&self.file.path.at(unix_time()).display().to_string(), &error);
-                self.open = None;
+            Err(Lost { records, file, error }) => {
+                status.dropped = status.dropped.saturating_add(records);
+                drop(status);
                 self.retry_at = Some(Instant::now() + RETRY);
-                false
+                self.tap.failed(&file.display().to_string(), &error);
             }
         }
     }
-
-    /// The file of this interval, opened when it begins. One that exists is appended to.
-    fn current(&mut self) -> io::Result<&mut BufWriter<File>> {
-        let interval = interval(&self.file, unix_time());
-        let kept = self.open.take().filter(|(of, _)| *of == interval);
-        let entry = match kept {
-            Some(entry) => entry,
-            None => {
-                let begun = Duration::from_secs(interval.saturating_mul(self.file.every.as_secs().max(1)));
-                let path = self.file.path.at(begun);
-                let file = File::options().append(true).create(true).open(&path)?;
-                let mut status = lock(&self.tap.status);
-                status.updates_file = Some(path);
-                status.last_failure = None;
-                (interval, BufWriter::new(file))
-            }
-        };
-        Ok(&mut self.open.insert(entry).1)
-    }
-}
-
-/// The number of the interval that `unix` lies in; intervals begin at whole multiples of their length.
-fn interval(file: &MrtFile, unix: Duration) -> u64 {
-    unix.as_secs() / file.every.as_secs().max(1)
 }
 
 /// Dumps the tables whenever it is time, as long as the speaker lives.
@@ -337,9 +322,25 @@ impl SpeakerHandle {
     /// # Errors
     /// [`DumpError`].
     pub async fn dump_tables(&self, path: PathBuf) -> Result<u64, DumpError> {
+        self.write_dump(move |parts| write_file(&path, parts)).await
+    }
+
+    /// Writes the tables as MRT into a file that is open already; says how many routes. What was written when this
+    /// fails is not a whole dump.
+    ///
+    /// # Errors
+    /// [`DumpError`].
+    pub async fn write_tables(&self, file: File) -> Result<u64, DumpError> {
+        self.write_dump(move |parts| write_parts(file, parts)).await
+    }
+
+    async fn write_dump(
+        &self,
+        write: impl FnOnce(Parts) -> io::Result<()> + Send + 'static,
+    ) -> Result<u64, DumpError> {
         let mut reader = self.read_tables().await?;
         let (parts, received) = tokio::sync::mpsc::channel(PARTS);
-        let writing = tokio::task::spawn_blocking(move || write_file(&path, received));
+        let writing = tokio::task::spawn_blocking(move || write(received));
         while let Some(part) = reader.next(self).await? {
             if parts.send(Some(part)).await.is_err() {
                 break;
@@ -362,26 +363,31 @@ impl SpeakerHandle {
     }
 }
 
-fn write_file(path: &Path, mut parts: tokio::sync::mpsc::Receiver<Option<Bytes>>) -> io::Result<()> {
+/// Parts of a dump on their way to the disk; `None` follows the last.
+type Parts = tokio::sync::mpsc::Receiver<Option<Bytes>>;
+
+fn write_file(path: &Path, parts: Parts) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".part");
-    let written = (|| {
-        let mut file = BufWriter::new(File::create(&unfinished)?);
-        loop {
-            match parts.blocking_recv() {
-                Some(Some(part)) => file.write_all(&part)?,
-                Some(None) => break,
-                None => return Err(io::ErrorKind::Interrupted.into()),
-            }
-        }
-        file.flush()?;
-        fs::rename(&unfinished, path)
-    })();
+    let written = File::create(&unfinished)
+        .and_then(|file| write_parts(file, parts))
+        .and_then(|()| fs::rename(&unfinished, path));
     if written.is_err() {
         // Nothing more can be done about what is left of it.
         let _ = fs::remove_file(&unfinished);
     }
     written
+}
+
+fn write_parts(file: File, mut parts: Parts) -> io::Result<()> {
+    let mut file = BufWriter::new(file);
+    loop {
+        match parts.blocking_recv() {
+            Some(Some(part)) => file.write_all(&part)?,
+            Some(None) => return file.flush(),
+            None => return Err(io::ErrorKind::Interrupted.into()),
+        }
+    }
 }
 
 fn indexed(peer: &PeerSnapshot) -> IndexedPeer {
@@ -397,4 +403,30 @@ fn indexed(peer: &PeerSnapshot) -> IndexedPeer {
 /// The time since 1970-01-01T00:00:00Z.
 pub(super) fn unix_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_written_while_others_go_on_coming() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("updates");
+        let file = MrtFile {
+            path: path.display().to_string().parse().unwrap(),
+            every: Duration::from_secs(24 * 3600),
+        };
+        let tap = Arc::new(Tap::default());
+        tap.configure(&MrtConfig { updates: Some(file), table: None });
+        let begun = Instant::now();
+        while tap.snapshot().records == 0 {
+            assert!(begun.elapsed() < 20 * FLUSH, "nothing was written: {:?}", tap.snapshot());
+            tap.record(|out| out.extend_from_slice(&[0; 12]));
+            thread::sleep(FLUSH / 100);
+        }
+        let (counted, held) = (tap.snapshot().records, fs::metadata(&path).unwrap().len());
+        assert!(counted * 12 <= held, "{counted} records are said to be in {held} octets");
+        tap.finish();
+    }
 }

@@ -32,7 +32,10 @@ use super::{
 use crate::{
     bmp::SessionRecord,
     event::{Negotiated, RefreshMark, Retention, RouteBatch, SessionAddresses},
-    fsm::{self, Action, Change, ConnectionId, Failure, Incoming, Outgoing, PeerFsm, Stop, TransportError},
+    fsm::{
+        self, Action, Change, ConnectionId, Failure, Incoming, Outgoing, PeerFsm, SendQueue, Stop,
+        TransportError,
+    },
     mrt,
     types::{Family, Now, PeerId, PeerType},
     wire::DecodeContext,
@@ -292,7 +295,8 @@ impl PeerTask {
     }
 
     fn add_link(&mut self, id: ConnectionId, stream: TcpStream) {
-        let context = DecodeContext::unnegotiated(PeerType::of(self.config.local_asn, self.config.peer.asn));
+        // Whether the session is internal matters to UPDATEs alone, and is known by then.
+        let context = DecodeContext::unnegotiated(PeerType::External);
         self.links.push(Link::new(id, stream, context));
     }
 
@@ -355,7 +359,11 @@ impl PeerTask {
             }
             let Some(link) = self.link_mut(id) else { return progress };
             match link.poll_write(cx) {
-                Poll::Pending => return progress,
+                Poll::Pending => {
+                    let queue = if link.is_drained() { SendQueue::Empty } else { SendQueue::Waiting };
+                    self.fsm.handle_send_queue(self.clock.now(), id, queue);
+                    return progress;
+                }
                 Poll::Ready(Ok(written)) => {
                     count(&self.shared.counters.octets_sent, written);
                     self.fsm.handle_sent(self.clock.now(), id);

@@ -221,6 +221,10 @@ impl Shared {
             (None, AsnRule::Configured) => config.asn,
             (None, _) => Asn(0),
         };
+        let peer_type = match &status.session {
+            Some(session) => session.negotiated.peer_type,
+            None => PeerType::of(config.switches.local_as.map_or(own, |local| local.asn), asn),
+        };
         PeerSnapshot {
             id,
             name: config.name.clone(),
@@ -231,7 +235,7 @@ impl Shared {
             address: config.address,
             discovery: None,
             asn,
-            peer_type: PeerType::of(own, asn),
+            peer_type,
             state: status.state,
             state_age: now.since(status.since),
             down: status.down.map(|report| DownReport {

@@ -48,9 +48,9 @@ pub struct DecodeContext {
 
 impl DecodeContext {
     /// The context of an established session.
-    pub fn new(negotiated: &Negotiated, peer_type: PeerType) -> Self {
+    pub fn new(negotiated: &Negotiated) -> Self {
         Self {
-            peer_type,
+            peer_type: negotiated.peer_type,
             families: negotiated.families,
             four_octet_asn: negotiated.four_octet_asn,
             max_message: negotiated.max_message,
@@ -107,9 +107,9 @@ pub struct EncodeContext {
 
 impl EncodeContext {
     /// The context of an established session.
-    pub fn new(negotiated: &Negotiated, peer_type: PeerType) -> Self {
+    pub fn new(negotiated: &Negotiated) -> Self {
         Self {
-            peer_type,
+            peer_type: negotiated.peer_type,
             four_octet_asn: negotiated.four_octet_asn,
             max_message: negotiated.max_message,
             add_path: negotiated.extensions.families_sent_with_paths(),

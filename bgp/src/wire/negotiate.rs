@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     event::{Negotiated, PeerRestart},
-    types::{Asn, Families, Family},
+    types::{Asn, Families, Family, PeerType},
 };
 
 /// Judges the peer's OPEN beside ours. `expected` is the AS number the peer must show.
@@ -27,7 +27,8 @@ pub fn negotiate(ours: &Open, theirs: &Open, expected: Asn) -> Result<Negotiated
     if theirs.asn() != expected || theirs.asn() == Asn::TRANS {
         return Err(ErrorKind::BAD_PEER_AS.into());
     }
-    if theirs.router_id == ours.router_id && theirs.asn() == ours.asn() {
+    let peer_type = PeerType::of(ours.asn(), theirs.asn());
+    if theirs.router_id == ours.router_id && peer_type == PeerType::Internal {
         return Err(ErrorKind::BAD_BGP_IDENTIFIER.into());
     }
     let families = ours.families().intersection(theirs.families());
@@ -37,6 +38,7 @@ pub fn negotiate(ours: &Open, theirs: &Open, expected: Asn) -> Result<Negotiated
     let both = |capability| ours.announces(&capability) && theirs.announces(&capability);
     Ok(Negotiated {
         peer_asn: theirs.asn(),
+        peer_type,
         peer_id: theirs.router_id,
         families,
         four_octet_asn: ours.four_octet_asn().is_some() && theirs.four_octet_asn().is_some(),
@@ -152,6 +154,16 @@ mod tests {
         let error = negotiate(&full(64512, OUR_ID), &full(64512, OUR_ID), Asn(64512)).unwrap_err();
         assert_eq!(error.kind, ErrorKind::BAD_BGP_IDENTIFIER);
         assert!(negotiate(&full(64512, OUR_ID), &full(64513, OUR_ID), Asn(64513)).is_ok());
+    }
+
+    #[test]
+    fn the_numbers_in_the_opens_make_a_session_internal_or_external() {
+        let kind = |ours, theirs| {
+            negotiate(&full(ours, OUR_ID), &full(theirs, THEIR_ID), Asn(theirs)).unwrap().peer_type
+        };
+        assert_eq!(kind(64512, 64512), PeerType::Internal);
+        assert_eq!(kind(200_000, 200_000), PeerType::Internal);
+        assert_eq!(kind(65000, 64512), PeerType::External, "by the number we show, not by another of ours");
     }
 
     #[test]

@@ -312,7 +312,7 @@ impl Network {
                 let port = &mut place.ports[port];
                 port.sessions += 1;
                 port.session = Some(up.connection);
-                port.context = DecodeContext::new(&up.negotiated, port.kind);
+                port.context = DecodeContext::new(&up.negotiated);
                 place.core.session_up(now, port.peer, up.negotiated.clone(), up.addresses);
                 self.dirty(speaker);
             }

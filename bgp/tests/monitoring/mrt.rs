@@ -109,6 +109,15 @@ async fn bgpdump_reads_what_was_heard_and_how_the_session_went() {
         ours.query(move |core, _| core.route(prefix).is_none()).await.unwrap()
     })
     .await;
+    // The file is whole while it is being written.
+    eventually("the withdrawal in the file", SOON, || async {
+        if std::fs::metadata(&file).map_or(0, |file| file.len()) == 0 {
+            return false;
+        }
+        let lines = bgpdump(&file);
+        lines.is_none_or(|lines| lines.iter().any(|line| line.contains("|W|10.83.0.2|64512|10.2.0.0/24")))
+    })
+    .await;
     theirs.shut_down(ShutdownMode::Drain).await.unwrap();
     eventually("the file", SOON, || async { ours.mrt().await.unwrap().records >= 8 }).await;
     ours.shut_down(ShutdownMode::Keep).await.unwrap();

@@ -272,7 +272,7 @@ impl Rig {
             Action::SessionUp(up) => {
                 assert_eq!(place.session, None, "two sessions of one peer");
                 place.session = Some(up.connection);
-                place.context = DecodeContext::new(&up.negotiated, place.kind);
+                place.context = DecodeContext::new(&up.negotiated);
                 self.core.session_up(now, place.peer, up.negotiated.clone(), up.addresses);
             }
             Action::SessionDown { retention, failure } => {

@@ -1,10 +1,13 @@
 //! RFC 7606, what the hostile_ modules do not already show.
 
-use bgp::wire::{
-    DecodeContext,
-    as_path::AsPathError,
-    context::SegmentRule,
-    update::{Action, Malformed, Reason},
+use bgp::{
+    types::Family,
+    wire::{
+        DecodeContext,
+        as_path::AsPathError,
+        context::{PathIds, SegmentRule},
+        update::{self as updates, Action, Malformed, Reason},
+    },
 };
 
 use crate::build::*;
@@ -114,6 +117,27 @@ fn origin_must_be_one_octet_of_three_values() {
 fn an_empty_as_path_is_valid() {
     let bytes = body(&[], &[ORIGIN, &attribute(0x40, 2, &[]), NEXT_HOP], PREFIX);
     assert!(attributes(&update(&bytes, &external()).unwrap()).as_path.is_empty());
+}
+
+/// RFC 8050: a record says of a whole message whether its prefixes have path identifiers.
+#[test]
+fn an_update_has_path_identifiers_where_the_family_of_its_prefixes_has() {
+    let ipv6 = [0x80, 15, 3, 0, 2, 1];
+    let ipv4 = [0x80, 15, 3, 0, 1, 1];
+    let only = |family| DecodeContext { add_path: [family].into_iter().collect(), ..external() };
+    let has = |body: &[u8], family| {
+        updates::path_ids(&[&[0; 19], body].concat(), &only(family)) == PathIds::Present
+    };
+    for (body, family, other) in [
+        (body(&[], &[ORIGIN, AS_PATH, NEXT_HOP], PREFIX), Family::Ipv4Unicast, Family::Ipv6Unicast),
+        (body(PREFIX, &[], &[]), Family::Ipv4Unicast, Family::Ipv6Unicast),
+        (body(&[], &[&ipv4], &[]), Family::Ipv4Unicast, Family::Ipv6Unicast),
+        (body(&[], &[ORIGIN, AS_PATH, &ipv6], &[]), Family::Ipv6Unicast, Family::Ipv4Unicast),
+        (body(&[], &[MP_REACH, ORIGIN, AS_PATH], &[]), Family::Ipv6Unicast, Family::Ipv4Unicast),
+    ] {
+        assert!(has(&body, family) && !has(&body, other), "{body:?}");
+    }
+    assert!(!has(&[0, 0, 0, 0], Family::Ipv6Unicast) && !has(&[], Family::Ipv4Unicast));
 }
 
 /// RFC 9774 section 3 is the operator's choice.

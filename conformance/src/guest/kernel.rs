@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Which of Debian's kernels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Build {
     /// That of the host's release.
     Stock,
@@ -28,6 +28,14 @@ impl Build {
     /// The kernel that has all these features.
     pub(crate) fn with(needs: &[Feature]) -> Self {
         if needs.contains(&Feature::TcpAo) { Self::Newest } else { Self::Stock }
+    }
+
+    /// Its word on a command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Stock => "stock",
+            Self::Newest => "newest",
+        }
     }
 
     fn folder(self) -> &'static str {

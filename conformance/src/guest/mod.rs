@@ -4,6 +4,7 @@
 mod initramfs;
 mod kernel;
 mod qemu;
+pub(crate) mod stay;
 
 use std::{
     ffi::OsString,
@@ -78,7 +79,7 @@ impl Boot {
         let job = Job::create(&self.kernel, arguments)?;
         let folder = job.folder.clone();
         let _undo = OnInterrupt::new(move || drop(fs::remove_dir_all(folder)));
-        let machine = Machine::boot(&self.kernel, self.accelerator, &job.initramfs, &job.folder)?;
+        let machine = Machine::boot(&self.kernel, self.accelerator, &job.initramfs, &job.folder, None)?;
         results_of(machine, &job)
     }
 }
@@ -87,7 +88,7 @@ impl Boot {
 fn results_of(machine: Machine, job: &Job) -> Result<Vec<LabResult>> {
     let mut results = Vec::new();
     let mut status = None;
-    machine.lines(|line| {
+    machine.lines(Some(qemu::SILENCE), |line| {
         let mark = line.strip_prefix(MARK);
         let result = reported(line);
         if mark.is_none() || (result.is_some() && relays()) {

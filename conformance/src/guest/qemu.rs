@@ -16,7 +16,7 @@ use super::{initramfs, kernel::Kernel};
 /// The guest's kernel messages, in the job's folder.
 pub(super) const CONSOLE: &str = "console.log";
 /// A guest that is silent for this long is stuck.
-const SILENCE: Duration = Duration::from_secs(300);
+pub(super) const SILENCE: Duration = Duration::from_secs(300);
 /// A boot with KVM takes a second or two; nested ones may hang.
 const PROBE_LIMIT: Duration = Duration::from_secs(12);
 
@@ -102,17 +102,23 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Boots with the host's root over 9p; kernel messages go to [`CONSOLE`], the lab's words to standard output.
+    /// Boots with the host's root over 9p; kernel messages go to [`CONSOLE`], the lab's words to standard output. `ask`
+    /// becomes a socket that leads to the guest's third terminal.
     pub(super) fn boot(
         kernel: &Kernel,
         accelerator: Accelerator,
         initramfs: &Path,
         job: &Path,
+        ask: Option<&Path>,
     ) -> Result<Self> {
         let console = format!("file:{}", job.join(CONSOLE).display());
         let mut command = qemu(kernel, accelerator, initramfs);
         command
             .args(["-serial", &console, "-chardev", "stdio,id=lab,signal=off", "-serial", "chardev:lab"])
+            .args(ask.into_iter().flat_map(|ask| {
+                let socket = format!("socket,id=ask,path={},server=on,wait=off", ask.display());
+                ["-chardev".to_owned(), socket, "-serial".to_owned(), "chardev:ask".to_owned()]
+            }))
             .args(["-fsdev", "local,id=root,path=/,security_model=none,multidevs=remap"])
             .args(["-device", "virtio-9p-pci,fsdev=root,mount_tag=host"])
             .stdout(Stdio::piped())
@@ -120,8 +126,9 @@ impl Machine {
         Ok(Self { child: command.spawn().context("cannot start QEMU")? })
     }
 
-    /// Hands over each line the guest prints, until it has switched itself off.
-    pub(super) fn lines(mut self, mut each: impl FnMut(&str)) -> Result<()> {
+    /// Hands over each line the guest prints, until it has switched itself off; one that is silent for longer than
+    /// `silence` is stuck.
+    pub(super) fn lines(mut self, silence: Option<Duration>, mut each: impl FnMut(&str)) -> Result<()> {
         let stdout = self.child.stdout.take().context("QEMU has no output")?;
         let (sender, receiver) = mpsc::sync_channel(64);
         std::thread::spawn(move || {
@@ -132,11 +139,11 @@ impl Machine {
             }
         });
         loop {
-            match receiver.recv_timeout(SILENCE) {
+            match receiver.recv_timeout(silence.unwrap_or(Duration::MAX)) {
                 Ok(line) => each(String::from_utf8_lossy(&line).trim_end_matches('\r')),
                 Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    bail!("the guest was silent for {} s", SILENCE.as_secs())
+                    bail!("the guest was silent for {} s", silence.unwrap_or_default().as_secs())
                 }
             }
         }

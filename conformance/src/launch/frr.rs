@@ -61,7 +61,8 @@ fn enabled(node: &Node) -> Vec<(String, Vec<String>)> {
     enabled
 }
 
-/// Reads `/etc/frr/daemons`, which a shell would: zebra first, then the others in the file's order.
+/// Reads `/etc/frr/daemons` as a shell would: zebra first, then the others in the file's order, then staticd, which
+/// FRR's own script starts whatever the file says, as it does zebra.
 fn parse_daemons(text: &str) -> Vec<(String, Vec<String>)> {
     let settings: Vec<(String, String)> = text
         .lines()
@@ -78,6 +79,9 @@ fn parse_daemons(text: &str) -> Vec<(String, Vec<String>)> {
         if DAEMONS.contains(&name.as_str()) && value(name) == Some("yes") && !names.contains(name) {
             names.push(name.clone());
         }
+    }
+    if !names.iter().any(|name| name == "staticd") {
+        names.push("staticd".to_owned());
     }
     let with_options = |name: String| {
         let options = shell_words::split(value(&format!("{name}_options")).unwrap_or("-A 127.0.0.1"));
@@ -185,7 +189,12 @@ mod tests {
             parse_daemons(text).iter().map(|(name, o)| format!("{name} {}", o.join(" "))).collect();
         assert_eq!(
             shown,
-            ["zebra -A 127.0.0.1 -s 90000000", "bgpd -A 127.0.0.1 -p 1179", "bfdd -A 127.0.0.1"]
+            [
+                "zebra -A 127.0.0.1 -s 90000000",
+                "bgpd -A 127.0.0.1 -p 1179",
+                "bfdd -A 127.0.0.1",
+                "staticd -A 127.0.0.1"
+            ]
         );
     }
 

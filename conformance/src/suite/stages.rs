@@ -59,7 +59,8 @@ fn sabotage_seeds() -> String {
 /// Networks of simulated speakers, many and large ones, compiled with optimisation.
 pub(crate) fn simulation(context: &Context) -> Result<Check> {
     tested(context, "simulated networks", |only| {
-        let words = ["test", "--release", "--package", "siskin-bgp", "--test", "mesh", "--no-fail-fast"];
+        // All packages are named, so that libraries are built with the features they have already been built with.
+        let words = ["test", "--release", "--workspace", "--test", "mesh", "--no-fail-fast"];
         let mut command = context.workspace.cargo(words);
         command.args(["--", "--include-ignored", "--show-output"]).args(only);
         command.env("SEEDS", context.mode.seeds().to_string());

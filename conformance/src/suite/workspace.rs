@@ -61,7 +61,9 @@ impl Workspace {
 
     /// The command that makes [`Self::siskin`].
     pub(crate) fn release_build(&self) -> Command {
-        self.cargo(["build", "--release", "--package", "siskin", "--bin", "siskin"])
+        // With this package beside it, libraries that both use are as they were built for this program.
+        let packages = ["--package", "siskin", "--package", "siskin-conformance"];
+        self.cargo(["build", "--release"].into_iter().chain(packages).chain(["--bin", "siskin"]))
     }
 }
 

@@ -68,7 +68,7 @@ fn open_in(messages: &[Bytes]) -> Option<Open> {
 fn context(receiver: Option<&Open>, sender: Option<&Open>) -> DecodeContext {
     let agreed = receiver.zip(sender).and_then(|(receiver, sender)| {
         let negotiated = negotiate(receiver, sender, sender.asn()).ok()?;
-        Some(DecodeContext::new(&negotiated, PeerType::of(receiver.asn(), sender.asn())))
+        Some(DecodeContext::new(&negotiated))
     });
     agreed.unwrap_or_else(|| DecodeContext::unnegotiated(PeerType::External))
 }

@@ -69,9 +69,9 @@ pub enum Request {
         #[serde(default)]
         mode: ClearMode,
     },
-    /// Dumps the tables as MRT into a file of the daemon's host; one [`Done`].
+    /// Dumps the tables as MRT into the regular file whose descriptor comes with this line (SCM_RIGHTS); one [`Done`].
     MrtDump {
-        /// An absolute path.
+        /// What the client calls the file. The daemon opens nothing by this name.
         file: std::path::PathBuf,
     },
     /// Shuts a peer down until it is enabled; one [`Done`].
@@ -211,6 +211,8 @@ pub enum ErrorCode {
     NotFound,
     /// Too many clients, or the daemon is stopping.
     Busy,
+    /// This socket, or whoever uses it, may ask only.
+    NotAllowed,
     /// The daemon failed.
     Internal,
 }

@@ -3,7 +3,10 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use tokio::sync::broadcast;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    sync::broadcast,
+};
 
 use super::*;
 use crate::api::{
@@ -41,6 +44,10 @@ impl Backend for Table {
         self.events.subscribe()
     }
 
+    async fn dump(&self, _: &Path, _: File) -> Result<Done, ApiError> {
+        Err(ApiError::new(ErrorCode::NotFound, "no tables"))
+    }
+
     async fn status(&self) -> Result<Status, ApiError> {
         Ok(Status::default())
     }
@@ -51,7 +58,7 @@ impl Backend for Table {
 }
 
 fn start(path: &Path, table: &Table) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(serve(ApiSocket::bind(path).expect("binds"), table.clone()))
+    tokio::spawn(serve(ApiSocket::bind(path, None).expect("binds"), Access::Full, table.clone()))
 }
 
 async fn connect(path: &Path) -> BufReader<UnixStream> {
@@ -147,5 +154,53 @@ async fn a_slow_monitor_is_told_what_it_missed() {
     }
     assert!(line(&mut client).await.contains("\"event\":\"missed\",\"count\":6"));
     assert_eq!(line(&mut client).await, "{\"row\":{\"n\":6}}\n");
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_socket_for_reading_answers_questions_and_refuses_the_rest() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("s");
+    let socket = ApiSocket::bind(&path, None).expect("binds");
+    let server = tokio::spawn(serve(socket, Access::ReadOnly, Table::of(1)));
+    let mut client = connect(&path).await;
+    for change in [
+        r#"{"command":"stop"}"#,
+        r#"{"command":"clear","peer":"all"}"#,
+        r#"{"command":"disable","peer":"tor"}"#,
+        r#"{"command":"enable","peer":"tor"}"#,
+        r#"{"command":"reload"}"#,
+        r#"{"command":"mrt_dump","file":"/f"}"#,
+    ] {
+        client.write_all(format!("{change}\n").as_bytes()).await.expect("writes");
+        assert!(line(&mut client).await.contains("\"not_allowed\""), "{change}");
+    }
+    client.write_all(b"{\"command\":\"status\"}\n").await.expect("writes");
+    assert!(line(&mut client).await.contains("header"));
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_dump_without_a_regular_files_descriptor_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("s");
+    let server = start(&path, &Table::of(1));
+    let mut client = connect(&path).await;
+    client.write_all(b"{\"command\":\"mrt_dump\",\"file\":\"/tmp/x\"}\n").await.expect("writes");
+    assert!(line(&mut client).await.contains("header"));
+    assert!(line(&mut client).await.contains("did not come with the request"));
+    let regular = dir.path().join("f");
+    std::fs::write(&regular, "").expect("writes");
+    let address = crate::api::client::Address { path, limit: None };
+    let with = move |file: &Path| {
+        let file = File::options().write(true).open(file).expect("opens");
+        let request = Request::MrtDump { file: "/tmp/x".into() };
+        let answer = crate::api::client::ask_with_file(&address, &request, &file);
+        answer.and_then(|answer| answer.only::<Done>()).expect_err("refused").to_string()
+    };
+    let said = move || (with(Path::new("/dev/null")), with(&regular));
+    let (device, file) = tokio::task::spawn_blocking(said).await.expect("no panic");
+    assert!(device.contains("no regular file"), "{device}");
+    assert!(file.contains("no tables"), "the descriptor came: {file}");
     server.abort();
 }

@@ -1,6 +1,10 @@
 //! `[bgp]`: the speaker as a whole, and the mesh.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use bgp::{
     config::{GracefulShutdown, LongLivedRoutes},
@@ -8,7 +12,7 @@ use bgp::{
     wire::context::SegmentRule,
 };
 
-use super::{capabilities, decision::decision, secret::Secrets};
+use super::{capabilities, decision::decision, node::another_of_ours, secret::Secrets};
 use crate::config::{
     error::Fault,
     intent::{Bgp, Bind, Mesh, Node},
@@ -77,12 +81,21 @@ pub(super) fn keepalive_time(reader: &mut Reader, table: &Entry, hold_time: Dura
     Some(read.value)
 }
 
-pub(super) fn mesh(reader: &mut Reader, node: &Node, secrets: &mut Secrets<'_>) -> Mesh {
+/// `here` are the addresses of this host.
+pub(super) fn mesh(
+    reader: &mut Reader,
+    node: &Node,
+    here: &BTreeSet<IpAddr>,
+    secrets: &mut Secrets<'_>,
+) -> Mesh {
     let table = reader.table("bgp");
     let mut nodes = BTreeMap::new();
     for Sourced { value: address, origin } in reader.list(&table, "mesh", values::host) {
         if node.owns(address) {
             continue;
+        }
+        if here.contains(&address) {
+            reader.warning(&origin, "bgp.mesh", another_of_ours(address, node));
         }
         let own = if address.is_ipv4() { "node.address" } else { "node.address6" };
         if node.address_like(address).is_none() && !reader.blames(own) {

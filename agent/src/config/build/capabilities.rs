@@ -49,7 +49,7 @@ pub(super) fn of_peer(
         }
     }
     let key = "extended_next_hop";
-    let general = reader.table("bgp").says(key);
+    let general = reader.says("bgp", key);
     let mut defaults = all.clone();
     if !general && session == Session::Ipv4OverIpv6 {
         defaults.extended_next_hop = Offer::Announced;

@@ -1,6 +1,9 @@
 //! `[[bmp]]` and `[mrt]`: who is told what is heard.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bgp::{
     config::{CollectorConfig, MonitoringConfig, MrtConfig, MrtFile},
@@ -19,18 +22,18 @@ pub(super) fn monitoring(reader: &mut Reader, name: &str) -> MonitoringConfig {
 }
 
 fn collectors(reader: &mut Reader) -> Vec<CollectorConfig> {
-    let mut collectors: Vec<CollectorConfig> = Vec::new();
+    let mut collectors: BTreeMap<String, CollectorConfig> = BTreeMap::new();
     for entry in reader.tables("bmp", "") {
         let collector = collector(reader, &entry);
         let Some(address) = reader.get(&entry, "address", endpoint) else { continue };
-        if collectors.iter().any(|other| other.address == address.value) {
+        if collectors.contains_key(&address.value) {
             let fault = Fault::new(format!("{} is there twice", address.value), "make them one collector");
             reader.problem(&address.origin, entry.path("address"), fault);
         }
-        collectors.push(CollectorConfig { address: address.value, ..collector });
+        let collector = CollectorConfig { address: address.value.clone(), ..collector };
+        collectors.insert(address.value, collector);
     }
-    collectors.sort_by(|a, b| a.address.cmp(&b.address));
-    collectors
+    collectors.into_values().collect()
 }
 
 fn collector(reader: &mut Reader, entry: &Entry) -> CollectorConfig {

@@ -1,6 +1,9 @@
 //! `[node]`: who this host is.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use bgp::types::{Asn, Family, RouterId};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -39,6 +42,21 @@ pub(super) fn node(reader: &mut Reader, host: &dyn Host) -> Node {
     }
     let router_id = router_id(reader, &table, &name, address, &v4);
     Node { name, address, address6, asn, router_id }
+}
+
+/// Every address of the host; none where the host is not the one that is meant.
+pub(super) fn addresses(host: &dyn Host) -> BTreeSet<IpAddr> {
+    let interfaces = host.interfaces().unwrap_or_default();
+    interfaces.iter().flat_map(|i| &i.addresses).map(|address| address.net.addr()).collect()
+}
+
+/// A node or a peer that is this host under another of its addresses.
+pub(super) fn another_of_ours(address: IpAddr, node: &Node) -> Fault {
+    let remedy = match node.address_like(address) {
+        Some(own) => format!("take it out; this node is {own} to the others"),
+        None => "take it out".to_owned(),
+    };
+    Fault::new(format!("{address} is another address of this host"), remedy)
 }
 
 /// Calico's rule: the given name as it is, else the host's in lower case.
@@ -140,11 +158,22 @@ impl Addresses<'_> {
                 self.warn_of_single(key, net, origin);
                 Address::Known(net)
             }
+            None if !self.host.is_meant() => Address::Known(net),
             None => self.given(key, net, origin),
         }
     }
 
     fn detected(&mut self, key: &str, method: &Method, method_key: &str, family: Family) -> Address {
+        if !self.host.is_meant() {
+            let net = stand_in(family);
+            self.reader.derived(
+                self.table,
+                key,
+                &net.to_string(),
+                "stands in for the detected one (--offline)",
+            );
+            return Address::Known(net);
+        }
         let source = |target: &str| self.host.source_towards(target, family);
         let listed = self.host.interfaces().map_err(|error| error.to_string());
         let found = listed.and_then(|list| {
@@ -179,6 +208,14 @@ impl Addresses<'_> {
             );
             self.reader.warning(origin, self.table.path(key), fault);
         }
+    }
+}
+
+/// An address of the documentation's networks (RFC 5737, RFC 3849), for what cannot be detected without the host.
+fn stand_in(family: Family) -> IpNet {
+    match family {
+        Family::Ipv4Unicast => Ipv4Net::new_assert(Ipv4Addr::new(192, 0, 2, 1), 24).into(),
+        Family::Ipv6Unicast => Ipv6Net::new_assert(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 64).into(),
     }
 }
 

@@ -7,9 +7,9 @@ use ipnet::IpNet;
 
 use crate::config::{
     error::Fault,
-    intent::{IpipMode, NatOutgoing, Pool, PoolExport},
+    intent::{IpipMode, NatOutgoing, Node, Pool, PoolExport},
     layer::POOL_DEFAULTS,
-    origin::{Origin, Sourced},
+    origin::Sourced,
     reader::{Entry, Reader},
     values,
 };
@@ -19,11 +19,13 @@ pub(super) fn pools(reader: &mut Reader, reserved: ReservedRanges) -> BTreeMap<I
     let mut pools: BTreeMap<IpNet, Pool> = BTreeMap::new();
     for entry in reader.tables("pools", POOL_DEFAULTS) {
         let Some(cidr) = reader.get(&entry, "cidr", values::prefix) else { continue };
+        // Calico's variables for IPv4 pools say nothing of others.
+        let entry = if is_v4(&cidr.value) { entry } else { entry.without_variables("CALICO_IPV4POOL_") };
         let pool = pool(reader, &entry, cidr.value);
         if is_martian(cidr.value, reserved) {
             reader.problem(&cidr.origin, entry.path("cidr"), martian(cidr.value));
         }
-        if let Some(other) = pools.keys().find(|other| overlap(other, &cidr.value)) {
+        if let Some(other) = overlapping(&pools, cidr.value) {
             let what = format!("{} overlaps the pool {other}", cidr.value);
             let fault = Fault::new(what, "make them one pool or keep them apart");
             reader.problem(&cidr.origin, entry.path("cidr"), fault);
@@ -31,6 +33,23 @@ pub(super) fn pools(reader: &mut Reader, reserved: ReservedRanges) -> BTreeMap<I
         pools.insert(cidr.value, pool);
     }
     pools
+}
+
+/// A pool in which the node itself lives: its routes and its guard would meet the hosts' own addresses.
+pub(super) fn warn_of_node(reader: &mut Reader, pools: &BTreeMap<IpNet, Pool>, node: &Node) {
+    let v4 = node.address.map(|net| (IpNet::from(net), "node.address"));
+    let v6 = node.address6.map(|net| (IpNet::from(net), "node.address6"));
+    for (net, key) in v4.into_iter().chain(v6) {
+        let Some((cidr, _)) = covering(pools, net.addr().into()) else { continue };
+        let cidr = *cidr;
+        let entries = reader.tables("pools", "");
+        let Some(entry) = entries.iter().find(|entry| entry.text("cidr").parse() == Ok(cidr)) else {
+            continue;
+        };
+        let what = format!("{cidr} contains the node's own network {} ({key})", net.trunc());
+        let fault = Fault::new(what, "pools are for pods only: use a range that no host has an address of");
+        reader.warning(&entry.place("cidr"), entry.path("cidr"), fault);
+    }
 }
 
 fn martian(cidr: IpNet) -> Fault {
@@ -41,8 +60,17 @@ fn martian(cidr: IpNet) -> Fault {
     Fault::new(format!("no route leads to {cidr} (martian)"), remedy)
 }
 
-fn overlap(one: &IpNet, other: &IpNet) -> bool {
-    one.contains(other) || other.contains(one)
+/// The longest pool that contains a prefix.
+fn covering(pools: &BTreeMap<IpNet, Pool>, prefix: IpNet) -> Option<(&IpNet, &Pool)> {
+    let around = (0..=prefix.prefix_len()).rev().filter_map(|length| IpNet::new(prefix.addr(), length).ok());
+    around.filter_map(|around| pools.get_key_value(&around.trunc())).next()
+}
+
+/// A pool that contains a prefix or lies inside it. What lies inside follows it in the order of prefixes.
+fn overlapping(pools: &BTreeMap<IpNet, Pool>, prefix: IpNet) -> Option<&IpNet> {
+    let around = covering(pools, prefix).map(|(cidr, _)| cidr);
+    let next = || pools.range(prefix..).next().map(|(cidr, _)| cidr);
+    around.or_else(|| next().filter(|cidr| prefix.contains(*cidr)))
 }
 
 fn pool(reader: &mut Reader, entry: &Entry, cidr: IpNet) -> Pool {
@@ -58,7 +86,7 @@ fn pool(reader: &mut Reader, entry: &Entry, cidr: IpNet) -> Pool {
 /// Calico's bounds: 20 to 32 for IPv4, 116 to 128 for IPv6, and never shorter than the pool's own length.
 fn block_size(reader: &mut Reader, entry: &Entry, cidr: IpNet) -> u8 {
     let (usual, low, high): (u8, u8, u8) = if is_v4(&cidr) { (26, 20, 32) } else { (122, 116, 128) };
-    if !entry.says("block_size") || (!is_v4(&cidr) && from_environment(&entry.place("block_size"))) {
+    if !entry.says("block_size") {
         let size = cidr.prefix_len().max(usual);
         reader.derived(entry, "block_size", &size.to_string(), "");
         return size;
@@ -69,10 +97,6 @@ fn block_size(reader: &mut Reader, entry: &Entry, cidr: IpNet) -> u8 {
 }
 
 fn ipip_mode(reader: &mut Reader, entry: &Entry, cidr: IpNet) -> IpipMode {
-    if !is_v4(&cidr) && from_environment(&entry.place("ipip_mode")) {
-        reader.derived(entry, "ipip_mode", "Never", "IPv6 is never tunnelled");
-        return IpipMode::Never;
-    }
     let Some(mode) = reader.get(entry, "ipip_mode", values::ipip_mode) else { return IpipMode::Never };
     if !is_v4(&cidr) && mode.value != IpipMode::Never {
         let fault = Fault::new(format!("{cidr} is IPv6, IPIP carries IPv4"), "use Never");
@@ -94,11 +118,6 @@ fn is_v4(cidr: &IpNet) -> bool {
     matches!(cidr, IpNet::V4(_))
 }
 
-/// Calico's variables for pools speak of IPv4 ones only.
-fn from_environment(origin: &Origin) -> bool {
-    matches!(origin, Origin::Environment(_))
-}
-
 pub(super) fn blocks(
     reader: &mut Reader,
     pools: &BTreeMap<IpNet, Pool>,
@@ -109,7 +128,7 @@ pub(super) fn blocks(
     // Where a pool is wrong itself, nothing can be said of what lies outside.
     let pools_known = reader.tables("pools", "").len() == pools.len();
     for Sourced { value: block, origin } in reader.list(&table, "blocks", values::prefix) {
-        match pools.iter().find(|(cidr, _)| cidr.contains(&block)) {
+        match covering(pools, block) {
             _ if is_martian(block, reserved) => reader.problem(&origin, "local.blocks", martian(block)),
             None if !pools_known => {}
             None => reader.problem(&origin, "local.blocks", outside(block, pools)),
@@ -132,6 +151,9 @@ pub(super) fn blocks(
     blocks.into_keys().collect()
 }
 
+/// Pools that an error names.
+const NAMED_POOLS: usize = 5;
+
 /// Names of the interfaces of pods.
 pub(super) fn pod_interfaces(reader: &mut Reader) -> Vec<String> {
     let table = reader.table("local");
@@ -152,10 +174,12 @@ fn interface(text: &str) -> Result<String, Fault> {
 }
 
 fn outside(block: IpNet, pools: &BTreeMap<IpNet, Pool>) -> Fault {
-    let known: Vec<_> = pools.keys().map(IpNet::to_string).collect();
-    let remedy = match known.is_empty() {
-        true => "add [[pools]] with the pool it belongs to".to_owned(),
-        false => format!("add its pool to [[pools]], which has {}", known.join(", ")),
+    let known: Vec<_> = pools.keys().take(NAMED_POOLS).map(IpNet::to_string).collect();
+    let more = pools.len().saturating_sub(NAMED_POOLS);
+    let remedy = match (known.is_empty(), more) {
+        (true, _) => "add [[pools]] with the pool it belongs to".to_owned(),
+        (false, 0) => format!("add its pool to [[pools]], which has {}", known.join(", ")),
+        (false, _) => format!("add its pool to [[pools]], which has {} and {more} more", known.join(", ")),
     };
     Fault::new(format!("{block} lies outside every pool"), remedy)
 }

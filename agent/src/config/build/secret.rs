@@ -39,9 +39,17 @@ impl<'a> Secrets<'a> {
         let file = reader.get(table, file_key, values::path);
         match (password, file) {
             (None, None) => Auth::None,
-            (Some(password), None) => Auth::Md5(password.value),
+            (Some(password), None) => {
+                if let Origin::File { path, .. } = &password.origin {
+                    let key = table.path(password_key.unwrap_or_default());
+                    self.warn_if_public(reader, Path::new(path), &password.origin, key);
+                }
+                Auth::Md5(password.value)
+            }
             (None, Some(file)) => {
-                let auth = self.of_file(&beside(&file.origin, &file.value));
+                let path = beside(&file.origin, &file.value);
+                let auth = self.of_file(&path);
+                self.warn_if_public(reader, &path, &file.origin, table.path(file_key));
                 if let Auth::Unavailable(reason) = &auth {
                     let fault = Fault::new(reason.clone(), "no session comes up until it can be read");
                     reader.warning(&file.origin, table.path(file_key), fault);
@@ -53,6 +61,16 @@ impl<'a> Secrets<'a> {
                 reader.problem(&file.origin, table.path(file_key), fault);
                 Auth::None
             }
+        }
+    }
+
+    fn warn_if_public(&self, reader: &mut Reader, path: &Path, origin: &Origin, key: String) {
+        if self.host.is_readable_by_all(path) {
+            let shown = path.display();
+            let what = format!("every user of this host may read the secret in {shown}");
+            let fault =
+                Fault::new(what, format!("chmod 600 {shown} (defaultMode 0400 of a Kubernetes secret)"));
+            reader.warning(origin, key, fault);
         }
     }
 

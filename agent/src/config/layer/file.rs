@@ -1,12 +1,14 @@
 //! The file: TOML, every value with its line and column.
 
+use std::{cell::Cell, collections::BTreeSet};
+
 use config::{Map, Value, ValueKind};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use super::{Layer, sourced, table};
+use super::{Layer, mistakes, sourced, table};
 use crate::config::{
     error::{Fault, Problem, nearest},
     origin::Origin,
@@ -16,10 +18,11 @@ use crate::config::{
 /// The layer of this text; `name` is the file's name in positions.
 pub(super) fn layer(name: &str, text: &str) -> Layer {
     let newlines = text.match_indices('\n').map(|(at, _)| at).collect();
-    let mut reader = FileReader { name, text, newlines, layer: Layer::default() };
+    let counted = Cell::new((0, 0, 0));
+    let mut reader = FileReader { name, text, newlines, counted, layer: Layer::default() };
     match DeTable::parse_recoverable(text) {
         (root, errors) if errors.is_empty() => reader.sections(root.get_ref()),
-        (_, errors) => errors.iter().for_each(|error| reader.syntax(error)),
+        (_, errors) => reader.syntax(&errors),
     }
     if reader.layer.values.is_empty() && reader.layer.problems.is_empty() {
         reader.problem(0, "", silent(text));
@@ -31,6 +34,9 @@ struct FileReader<'a> {
     name: &'a str,
     text: &'a str,
     newlines: Vec<usize>,
+    /// The characters counted last: from the start of which line, up to which offset, how many. A list of a hundred
+    /// thousand nodes may stand on one line.
+    counted: Cell<(usize, usize, usize)>,
     layer: Layer,
 }
 
@@ -39,8 +45,21 @@ impl FileReader<'_> {
     fn origin(&self, offset: usize) -> Origin {
         let line = self.newlines.partition_point(|newline| *newline < offset);
         let start = line.checked_sub(1).and_then(|l| self.newlines.get(l)).map_or(0, |newline| newline + 1);
-        let before = self.text.get(start..offset).unwrap_or_default();
-        Origin::File { path: self.name.to_owned(), line: line + 1, column: before.chars().count() + 1 }
+        let (from, characters) = match self.counted.get() {
+            (line, upto, characters) if line == start && upto <= offset => (upto, characters),
+            _ => (start, 0),
+        };
+        let more = self.text.get(from..offset).unwrap_or_default().chars().count();
+        self.counted.set((start, offset, characters + more));
+        Origin::File { path: self.name.to_owned(), line: line + 1, column: characters + more + 1 }
+    }
+
+    /// The line around a byte offset, without its end.
+    fn line(&self, offset: usize) -> (usize, &str) {
+        let line = self.newlines.partition_point(|newline| *newline < offset);
+        let start = line.checked_sub(1).and_then(|l| self.newlines.get(l)).map_or(0, |newline| newline + 1);
+        let end = self.newlines.get(line).copied().unwrap_or(self.text.len());
+        (start, self.text.get(start..end).unwrap_or_default())
     }
 
     fn problem(&mut self, offset: usize, key: &str, fault: Fault) {
@@ -48,8 +67,32 @@ impl FileReader<'_> {
         self.layer.problems.push(problem);
     }
 
-    fn syntax(&mut self, error: &toml::de::Error) {
-        let offset = error.span().map_or(0, |span| span.start);
+    /// The parser goes on after an error, and often stumbles over what the first one left behind: one problem a line, and
+    /// one for a file that is no TOML at all.
+    fn syntax(&mut self, errors: &[toml::de::Error]) {
+        let mut seen = BTreeSet::new();
+        for error in errors {
+            let offset = error.span().map_or(0, |span| span.start.min(self.text.len()));
+            let (start, line) = self.line(offset);
+            let line = line.to_owned();
+            if let Some(language) = mistakes::other_language(self.text, &line) {
+                return self.problem(start, "", language);
+            }
+            if !seen.insert(start) {
+                continue;
+            }
+            if error.message().contains("array") && mistakes::begins_anew(&line) {
+                // All that follows is taken for items of the list.
+                return self.problem(start, "", mistakes::open_list());
+            }
+            match mistakes::in_line(&line) {
+                Some((column, fault)) => self.problem(start + column, "", fault),
+                None => self.syntax_error(error, offset),
+            }
+        }
+    }
+
+    fn syntax_error(&mut self, error: &toml::de::Error, offset: usize) {
         let named = error.span().and_then(|span| self.text.get(span)).filter(|text| !text.contains('\n'));
         let what = match (error.message(), named) {
             (message @ "duplicate key", Some(key)) => format!("{message} `{key}`"),

@@ -47,6 +47,10 @@ pub struct Flags {
     /// Address of tunl0 (tunnel.address)
     #[arg(long, value_name = "ADDRESS")]
     pub tunnel_address: Option<String>,
+    /// Follow the environment of a calico-node container (IP, AS, NODENAME, CALICO_IPV4POOL_CIDR, ...), as
+    /// SISKIN_CALICO_ENV=1 does
+    #[arg(long)]
+    pub calico_env: bool,
     /// Any other key; repeatable
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     pub set: Vec<String>,

@@ -1,4 +1,4 @@
-//! The layers, lowest first: defaults, Calico's environment names, the file, `SISKIN__...` variables, flags.
+//! The layers, lowest first: defaults, Calico's environment names (if they are asked for), the file, `SISKIN__...` variables, flags.
 //!
 //! Each layer checks its own keys and types, and hands over a tree of values that carry their [`Origin`] as
 //! text; the `config` crate lays the trees over each other. A list of a higher layer replaces that of a lower
@@ -9,6 +9,7 @@ mod defaults;
 mod environment;
 mod file;
 mod flags;
+mod mistakes;
 
 use config::{Config, Map, Source, Value, ValueKind};
 
@@ -60,23 +61,40 @@ impl Source for Layer {
     }
 }
 
+/// All layers in one.
+pub(super) struct Merged {
+    /// The values.
+    pub(super) tree: Map<String, Value>,
+    /// What is wrong with each layer.
+    pub(super) problems: Vec<Problem>,
+    /// What was seen and not followed, in sentences.
+    pub(super) notes: Vec<String>,
+}
+
 /// All layers merged, with the problems of each.
-pub(super) fn merged(inputs: &Inputs, text: Option<&str>) -> (Map<String, Value>, Vec<Problem>) {
+pub(super) fn merged(inputs: &Inputs, text: Option<&str>) -> Merged {
+    let (followed, switch_problem) = calico::followed(inputs);
+    let notes = if followed {
+        calico::unsupported(&inputs.environment)
+    } else {
+        calico::ignored(&inputs.environment)
+    };
     let layers = [
         defaults::layer(),
-        calico::layer(&inputs.environment),
+        if followed { calico::layer(&inputs.environment) } else { Layer::default() },
         text.map(|text| file::layer(&inputs.file_name(), text)).unwrap_or_default(),
         environment::layer(&inputs.environment),
         flags::layer(&inputs.flags),
     ];
     let mut problems: Vec<Problem> = layers.iter().flat_map(|l| l.problems.clone()).collect();
+    problems.extend(switch_problem);
     let builder = layers.into_iter().fold(Config::builder(), |builder, layer| builder.add_source(layer));
     match builder.build().map(|all| all.cache) {
-        Ok(Value { kind: ValueKind::Table(tree), .. }) => return (tree, problems),
+        Ok(Value { kind: ValueKind::Table(tree), .. }) => return Merged { tree, problems, notes },
         Ok(_) => {}
         Err(error) => problems.push(Fault::new(error.to_string(), "").at(&Origin::Default, "")),
     }
-    (Map::new(), problems)
+    Merged { tree: Map::new(), problems, notes }
 }
 
 /// A value with its origin.

@@ -2,7 +2,9 @@ use super::*;
 
 fn load_layers(environment: &[(&str, &str)], file: &str, flags: Flags) -> Result<Loaded, ConfigError> {
     let file_name = inputs_of(file).file;
-    load(&Inputs { file: file_name, ..inputs(environment, flags) }, &FakeHost::with_file(file))
+    let mut environment = environment.to_vec();
+    environment.push(("SISKIN_CALICO_ENV", "1"));
+    load(&Inputs { file: file_name, ..inputs(&environment, flags) }, &FakeHost::with_file(file))
 }
 
 /// The origin and the value of a key.
@@ -40,6 +42,10 @@ fn the_scenario_can_be_said_in_calicos_words() {
         ("CALICO_IPV4POOL_BLOCK_SIZE", "25"),
         ("CALICO_IPV4POOL_IPIP", "cross-subnet"),
         ("CALICO_IPV4POOL_DISABLE_BGP_EXPORT", "true"),
+        ("CALICO_IPV4POOL_NAT_OUTGOING", "true"),
+        ("CALICO_IPV6POOL_CIDR", "fd00:1::/48"),
+        ("CALICO_IPV6POOL_BLOCK_SIZE", "120"),
+        ("BGP_LOGSEVERITYSCREEN", "Warning"),
         ("FELIX_IPINIPMTU", "0"),
     ];
     let loaded = load_layers(&environment, "", Flags::default()).unwrap();
@@ -48,7 +54,11 @@ fn the_scenario_can_be_said_in_calicos_words() {
     assert_eq!(node.router_id.to_string(), "1.2.3.4");
     let pool = &pools[&"172.16.0.0/16".parse().unwrap()];
     assert_eq!((pool.block_size, pool.ipip_mode), (25, IpipMode::CrossSubnet));
-    assert_eq!(pool.export, PoolExport::Denied);
+    assert_eq!((pool.export, pool.nat_outgoing), (PoolExport::Denied, NatOutgoing::On));
+    let pool6 = &pools[&"fd00:1::/48".parse().unwrap()];
+    assert_eq!((pool6.block_size, pool6.ipip_mode), (120, IpipMode::Never));
+    assert_eq!((pool6.export, pool6.nat_outgoing), (PoolExport::Allowed, NatOutgoing::Off));
+    assert_eq!(loaded.intent.log.level, LogLevel::Warn);
     assert_eq!(tunnel.mtu, None);
     assert_eq!(setting(&loaded, "pools[0].ipip_mode"), "env CALICO_IPV4POOL_IPIP \"cross-subnet\"");
 }
@@ -151,7 +161,7 @@ proptest::proptest! {
     #[test]
     fn the_highest_layer_that_speaks_is_heard(layers: [Option<u16>; 4]) {
         let [calico, file, ours, flag] = layers.map(|asn| asn.map(|asn| u32::from(asn) + 100_000));
-        let mut environment = BTreeMap::new();
+        let mut environment = BTreeMap::from([("SISKIN_CALICO_ENV".to_owned(), "1".to_owned())]);
         environment.extend(calico.map(|asn| ("AS".to_owned(), asn.to_string())));
         environment.extend(ours.map(|asn| ("SISKIN__NODE__ASN".to_owned(), asn.to_string())));
         let text = file.map(|asn| format!("[node]\nasn = {asn}")).unwrap_or_default();
@@ -172,4 +182,38 @@ proptest::proptest! {
             }
         }
     }
+}
+
+#[test]
+fn calicos_names_count_only_when_they_are_asked_for_and_a_note_names_them() {
+    let file = "[bgp]\nmesh = [\"192.168.92.2\"]";
+    let seen =
+        [("AS", "x86_64-linux-gnu-as"), ("IP", "10.9.9.9"), ("CALICO_IPV4POOL_CIDR", ""), ("PATH", "/bin")];
+    let with = |environment: &[(&str, &str)], flags: Flags| {
+        load(&inputs(environment, flags), &FakeHost::with_file(file))
+    };
+    let plain = with(&seen, Flags::default()).unwrap();
+    assert_eq!(plain.intent, with(&[], Flags::default()).unwrap().intent, "they change nothing");
+    let note = "AS, IP in the environment: ignored; Calico's names count with --calico-env or SISKIN_CALICO_ENV=1 only";
+    assert_eq!((plain.notes, plain.warnings), (vec![note.to_owned()], vec![]));
+    assert!(with(&[("PATH", "/bin")], Flags::default()).unwrap().notes.is_empty());
+
+    let as_number = [("AS", "65000"), ("CALICO_IPV4POOL_VXLAN", "Always")];
+    let asked = with(&as_number, Flags { calico_env: true, ..Flags::default() }).unwrap();
+    assert_eq!(asked.intent.node.asn.0, 65000);
+    assert_eq!(asked.notes, ["CALICO_IPV4POOL_VXLAN in the environment: ignored; siskin has no VXLAN"]);
+    for (word, asn) in [("1", 65000), ("true", 65000), ("0", 64512), ("", 64512), ("no", 64512)] {
+        let loaded = with(&[("AS", "65000"), ("SISKIN_CALICO_ENV", word)], Flags::default()).unwrap();
+        assert_eq!(loaded.intent.node.asn.0, asn, "{word:?}");
+    }
+    let error = with(&[("SISKIN_CALICO_ENV", "maybe")], Flags::default()).unwrap_err();
+    assert_eq!(error.to_string(), "env SISKIN_CALICO_ENV: `maybe` is neither yes nor no; use 1 or 0");
+    let wrong = with(&seen, Flags { calico_env: true, ..Flags::default() }).unwrap_err().to_string();
+    assert!(wrong.starts_with("env AS: node.asn: "), "{wrong}");
+}
+
+#[test]
+fn calico_makes_no_pool_where_it_is_told_not_to() {
+    let environment = [("CALICO_IPV4POOL_CIDR", "172.16.0.0/16"), ("NO_DEFAULT_POOLS", "true")];
+    assert!(load_layers(&environment, "", Flags::default()).unwrap().intent.pools.is_empty());
 }

@@ -40,7 +40,8 @@ fn keys_that_need_a_restart_wait_and_are_listed() {
 #[test]
 fn every_key_that_needs_a_restart_keeps_its_running_value() {
     let text = "[kernel]\nprotocol = 12\ntable = 7\nmetric = 1\n\
-                [api]\nsocket = \"/s\"\nruntime_directory = \"/r\"\nhttp = \"127.0.0.1:1\"\n[log]\nformat = \"json\"";
+                [api]\nsocket = \"/s\"\nsocket_group = \"a\"\nread_socket = \"/t\"\nread_socket_group = \"b\"\n\
+                http_hosts = [\"n\"]\nruntime_directory = \"/r\"\nhttp = \"127.0.0.1:1\"\n[log]\nformat = \"json\"";
     let running = intent("");
     let change = Change::between(&running, &intent(text));
     assert_eq!(change.intent, running);

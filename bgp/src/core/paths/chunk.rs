@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use ipnet::IpNet;
+use smallvec::SmallVec;
 
 use super::{Member, PathSettings, Sent, SentPaths, Standing, seen, unsent::UnsentPrefixes};
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
         shared::Shared,
         told::Told,
     },
+    decision::Reason,
     rib::{LOCAL, Net, Path, RouteId},
     wire::{nlri::Nlri, packer},
 };
@@ -34,6 +36,9 @@ pub(super) struct PathChunk<P> {
     /// The newest change it can have seen.
     as_of: u64,
     extent: Extent,
+    /// Prefixes some path of which cannot be decided over yet, where the chunk is [`Extent::Whole`]: to members that have
+    /// been sent something of them it has more to say than it does.
+    pending: Vec<P>,
     prefixes: Vec<Change<P>>,
     /// Prefixes some path of which cannot be sent.
     unsent: UnsentPrefixes<P>,
@@ -73,6 +78,7 @@ struct Gathered<P> {
     sets: Sets,
     announced: Vec<(usize, Nlri<P>)>,
     spares: Vec<(usize, Nlri<P>)>,
+    pending: Vec<P>,
     prefixes: Vec<(P, Option<SentPaths>, Vec<Sent>)>,
 }
 
@@ -96,12 +102,13 @@ impl<P: Net> FamilyRib<P> {
                     self.table.get(route).filter(|e| !e.paths().iter().all(told)).map(|e| e.prefix)
                 };
                 let routes = ids.map(|route| (u64::from(route) + 1, prefix(route)));
-                let until = self.gather_all(shared, settings, None, routes, &mut gathered);
+                let until = self.gather_all(shared, settings, member, Extent::Whole, routes, &mut gathered);
                 (until.unwrap_or(bound.into()), Extent::Whole)
             }
             Place::Log(cursor) => {
                 let changes = self.paths.log.after(cursor).map(|(at, p)| (at, Some(p)));
-                let until = self.gather_all(shared, settings, Some(member), changes, &mut gathered);
+                let until =
+                    self.gather_all(shared, settings, member, Extent::Difference, changes, &mut gathered);
                 (until.unwrap_or(as_of), Extent::Difference)
             }
         };
@@ -113,7 +120,8 @@ impl<P: Net> FamilyRib<P> {
         &self,
         shared: &Shared,
         settings: &PathSettings,
-        member: Option<&Member<P>>,
+        member: &Member<P>,
+        extent: Extent,
         prefixes: impl Iterator<Item = (u64, Option<P>)>,
         gathered: &mut Gathered<P>,
     ) -> Option<u64> {
@@ -123,8 +131,8 @@ impl<P: Net> FamilyRib<P> {
             if let Some(prefix) = prefix {
                 let entry = self.table.find(prefix).and_then(|route| self.table.get(route));
                 scanned += entry.map_or(0, |entry| entry.paths().len()) * settings.export.policy.effort();
-                let before = member.and_then(|m| m.sent.get(&prefix)).cloned();
-                self.gather_paths(shared, settings, prefix, before, gathered);
+                let before = member.sent.get(&prefix).cloned();
+                self.gather_paths(shared, settings, prefix, extent, before, gathered);
             }
             if scanned >= MAX_SCAN || gathered.is_full() {
                 return Some(position);
@@ -138,11 +146,17 @@ impl<P: Net> FamilyRib<P> {
         shared: &Shared,
         settings: &PathSettings,
         prefix: P,
+        extent: Extent,
         before: Option<SentPaths>,
         gathered: &mut Gathered<P>,
     ) {
         let route = self.table.find(prefix);
-        let mut now = self.undecided(route, before.as_deref().unwrap_or_default());
+        let pending = self.pending(route);
+        let mut now = undecided(&pending, before.as_deref().unwrap_or_default());
+        let before = before.filter(|_| extent == Extent::Difference);
+        if extent == Extent::Whole && !pending.is_empty() {
+            gathered.pending.push(prefix);
+        }
         let outgoing = route.map(|route| self.outgoing_paths(shared, settings, route, &now, Counted::All));
         for (sent, path) in outgoing.unwrap_or_default() {
             now.push(sent);
@@ -159,20 +173,24 @@ impl<P: Net> FamilyRib<P> {
         gathered.prefixes.push((prefix, before, now));
     }
 
-    /// Paths sent to everybody before that cannot be decided over now: they stay as they were sent.
-    fn undecided(&self, route: Option<RouteId>, before: &[Sent]) -> Vec<Sent> {
-        use crate::decision::Reason::NextHopPending;
+    /// The identifiers of paths that cannot be decided over yet.
+    fn pending(&self, route: Option<RouteId>) -> SmallVec<[u32; 2]> {
         let paths = route.and_then(|route| self.table.get(route)).map_or(&[][..], |e| e.paths());
-        let pending = paths.iter().filter(|p| p.reason() == NextHopPending).map(|p| self.names.id(p));
-        let regular = |id| before.iter().find(|sent| sent.id == id && sent.standing == Standing::Regular);
-        pending.filter_map(regular).copied().collect()
+        let pending = paths.iter().filter(|p| p.reason() == Reason::NextHopPending);
+        pending.map(|p| self.names.id(p)).collect()
     }
+}
+
+/// Paths sent to everybody before that cannot be decided over now: they stay as they were sent.
+fn undecided(pending: &[u32], before: &[Sent]) -> Vec<Sent> {
+    let stays = |sent: &&Sent| pending.contains(&sent.id) && sent.standing == Standing::Regular;
+    before.iter().filter(stays).copied().collect()
 }
 
 impl<P: Net> Gathered<P> {
     fn new(settings: &PathSettings) -> Self {
         let sets = Sets::new(settings.export.encode.max_message);
-        Self { sets, announced: Vec::new(), spares: Vec::new(), prefixes: Vec::new() }
+        Self { sets, announced: Vec::new(), spares: Vec::new(), pending: Vec::new(), prefixes: Vec::new() }
     }
 
     fn is_full(&self) -> bool {
@@ -231,7 +249,8 @@ impl<P: Net> Gathered<P> {
             Change { prefix, now: same(&before, now), before }
         };
         let prefixes = self.prefixes.into_iter().map(change).collect();
-        PathChunk { until, as_of, extent, prefixes, unsent, messages: messages.freeze(), runs, spares }
+        let (pending, messages) = (self.pending, messages.freeze());
+        PathChunk { until, as_of, extent, pending, prefixes, unsent, messages, runs, spares }
     }
 }
 
@@ -255,9 +274,14 @@ impl<P: Net> PathChunk<P> {
         };
         match self.extent {
             // Its table may be older than what the member will hear of from the log.
-            Extent::Whole => self.as_of >= member.progress.cursor,
+            Extent::Whole => self.as_of >= member.progress.cursor && !self.is_personal(member),
             Extent::Difference => self.prefixes.iter().all(has),
         }
+    }
+
+    /// True if what the member was sent before belongs into the chunk: paths that cannot be decided over stay with it.
+    pub(super) fn is_personal(&self, member: &Member<P>) -> bool {
+        self.pending.iter().any(|prefix| member.sent.contains_key(prefix))
     }
 
     /// Appends what this member gets, and notes what it then has. Returns the octets appended.

@@ -295,7 +295,7 @@ impl<P: Net> FamilyRib<P> {
         if let Some(prefix) = chunk.note_unsent(&mut group.unsent, &mut group.told) {
             shared.actions.push_back(Action::Warn(Warning::AttributesTooLong { prefix }));
         }
-        if group.members > 1 {
+        if group.members > 1 && !chunk.is_personal(member) {
             group.keep(place, chunk.clone());
         }
         Some(chunk)

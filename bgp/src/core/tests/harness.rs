@@ -169,6 +169,7 @@ impl Lab {
         }
         Negotiated {
             peer_asn: config.asn,
+            peer_type: PeerType::of(config.switches.local_as.map_or(OWN_AS, |local| local.asn), config.asn),
             peer_id: RouterId(address(index)),
             families: config.families,
             four_octet_asn: true,
@@ -295,11 +296,10 @@ impl Lab {
     }
 
     fn receive(&mut self, peer: PeerId, mut bytes: &[u8]) {
-        let config = self.core.peers().find(|(id, _)| *id == peer).unwrap().1;
         let negotiated = self.negotiated(peer.0, None);
         let context = DecodeContext {
             add_path: negotiated.extensions.families_sent_with_paths(),
-            ..DecodeContext::new(&negotiated, PeerType::of(OWN_AS, config.asn))
+            ..DecodeContext::new(&negotiated)
         };
         let learned = self.learned.get_mut(&peer).expect("a peer without session was sent something");
         while !bytes.is_empty() {

@@ -363,3 +363,46 @@ proptest! {
         prop_assert!(lab.core.v4.names.is_empty());
     }
 }
+
+#[test]
+fn a_path_that_cannot_be_decided_over_stays_as_it_was_sent_when_everything_is_sent_again() {
+    let new = address(9);
+    let mut lab = reflector(None);
+    lab.slow.insert(new.into());
+    for index in 0..2 {
+        lab.announce(index, &internal(address(index)), &[PREFIX]);
+    }
+    lab.settle();
+    lab.announce(0, &internal(new), &[PREFIX]);
+    lab.settle();
+    assert_eq!(hops(&lab, 3), ["192.0.2.1", "192.0.2.2"], "nobody has answered for the new next hop");
+    lab.core.route_refresh(lab.now, PeerId(3), Family::Ipv4Unicast);
+    lab.settle();
+    assert_eq!(hops(&lab, 3), ["192.0.2.1", "192.0.2.2"]);
+    assert_eq!(lab.core.counts(PeerId(3), Family::Ipv4Unicast).advertised, 2);
+    lab.set_reachability(new.into(), Reachability::Reachable { metric: 0 });
+    lab.settle();
+    assert_eq!(hops(&lab, 3), ["192.0.2.10", "192.0.2.2"]);
+}
+
+#[test]
+fn of_two_members_only_the_one_that_has_an_undecided_path_keeps_it() {
+    let new = address(9);
+    let sinks = [3, 4].map(|index| with_paths(client(index), AddPathDirections::Send, None));
+    let mut lab = Lab::new(config([vec![client(0), client(1)], sinks.to_vec()].concat()));
+    lab.slow.insert(new.into());
+    (0..3).for_each(|index| lab.up(index));
+    for index in 0..2 {
+        lab.announce(index, &internal(address(index)), &[PREFIX]);
+    }
+    lab.settle();
+    lab.announce(0, &internal(new), &[PREFIX]);
+    lab.settle();
+    lab.up(3);
+    lab.core.route_refresh(lab.now, PeerId(2), Family::Ipv4Unicast);
+    lab.settle();
+    assert_eq!([hops(&lab, 2).len(), hops(&lab, 3).len()], [2, 1]);
+    lab.set_reachability(new.into(), Reachability::Reachable { metric: 0 });
+    lab.settle();
+    assert_eq!([hops(&lab, 2), hops(&lab, 3)], [["192.0.2.10", "192.0.2.2"], ["192.0.2.10", "192.0.2.2"]]);
+}

@@ -458,3 +458,19 @@ fn prefixes_that_no_route_leads_to_are_refused_whatever_the_policy_says_and_clas
     assert_eq!(lab.reason("255.255.255.255/32", 0), Some(Reason::Martian));
     assert_eq!(lab.reason("224.0.0.0/4", 0), Some(Reason::Martian));
 }
+
+/// The peer sees two AS numbers, so it takes our UPDATEs for those of an external peer.
+#[test]
+fn towards_a_peer_of_our_own_number_that_knows_us_by_another_the_session_is_external() {
+    let local_as = Some(LocalAs { asn: Asn(65000), path: LocalAsPath::Replace });
+    let known_by_another = PeerConfig { switches: RouteSwitches { local_as, ..plain() }, ..peer(1, OWN_AS) };
+    let mut lab = Lab::new(config(vec![peer(0, SENDER), known_by_another]));
+    (0..2).for_each(|index| lab.up(index));
+    lab.announce(0, &attributes(address(0), &[SENDER.0]), &[NET]);
+    lab.settle();
+    let learned = lab.learned(1, NET).unwrap();
+    assert_eq!((learned.as_path.to_string().as_str(), learned.local_pref), ("65000 65001", None));
+    lab.announce(1, &attributes(address(1), &[65009]), &["10.2.0.0/16"]);
+    lab.settle();
+    assert_eq!(lab.reason("10.2.0.0/16", 1), Some(Reason::FirstAs), "as an external peer's");
+}

@@ -117,17 +117,27 @@ fn an_established_session_wins_a_collision_that_is_still_under_way() {
     assert_eq!((kinds, left), (vec![ErrorKind::CONNECTION_COLLISION_RESOLUTION], vec![own]));
 }
 
+/// RFC 4271 section 6.8: the newer connection is told why it has to go.
 #[test]
-fn without_graceful_restart_an_established_session_refuses_new_connections() {
+fn without_graceful_restart_an_established_session_outlives_new_connections_which_are_told_so() {
     let mut plain = ours();
     plain.restart_time = Duration::ZERO;
-    let (mut fsm, _) = machine_in(State::Established, plain);
-    let refused = Incoming::Refused(crate::fsm::Refusal::Established);
-    assert_eq!(fsm.handle_incoming(at(60), addresses()), refused);
-    let probes = |actions: Vec<Action>| actions.iter().filter(|a| matches!(a, Action::Send(..))).count();
-    assert_eq!(probes(drain(&mut fsm)), 1, "a KEEPALIVE finds out whether the peer still has its end");
-    assert_eq!(fsm.handle_incoming(at(60), addresses()), refused);
-    assert_eq!(probes(drain(&mut fsm)), 0);
+    let (mut fsm, session) = machine_in(State::Established, plain);
+    let newer = accept(&mut fsm, at(60));
+    let actions = drain(&mut fsm);
+    let asks = |action: &&Action| matches!(action, Action::Send(id, Outgoing::Keepalive) if *id == session);
+    assert_eq!(
+        actions.iter().filter(asks).count(),
+        1,
+        "a KEEPALIVE finds out whether the peer still has its end"
+    );
+    assert!(actions.iter().any(|a| matches!(a, Action::Send(id, Outgoing::Open(_)) if *id == newer)));
+    fsm.handle_message(at(60), newer, Received::Open(Box::new(peer_open())));
+    let actions = drain(&mut fsm);
+    assert_eq!(notifications(&actions), [ErrorKind::CONNECTION_COLLISION_RESOLUTION]);
+    assert!(actions.contains(&Action::Close(newer)));
+    assert_eq!(fsm.connections.iter().map(|c| c.id).collect::<Vec<_>>(), [session]);
+    assert_eq!(fsm.state(), State::Established);
 }
 
 #[test]

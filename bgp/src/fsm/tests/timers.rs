@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     config::{LimitAction, PrefixLimit},
-    fsm::{Change, Failure, Refusal, Stop, TransportError},
+    fsm::{Change, Failure, Refusal, SendQueue, Stop, TransportError},
 };
 
 /// Runs timers until `end`, collecting what they cause.
@@ -25,6 +25,28 @@ fn keepalives_go_out_at_a_third_of_the_hold_time_with_jitter() {
     for pair in [vec![at(0)], times].concat().windows(2) {
         let gap = pair[1].since(pair[0]);
         assert!((Duration::from_millis(22_500)..=seconds(30)).contains(&gap), "{gap:?}");
+    }
+}
+
+/// RFC 4271 section 4.4.
+#[test]
+fn keepalives_are_a_second_apart_at_least_whatever_the_jitter() {
+    let (mut fsm, id) = machine_in(State::Established, {
+        let mut short = ours();
+        short.peer_mut().timers.hold_time = seconds(3);
+        short
+    });
+    let mut last = at(0);
+    for tenth in 1..=300 {
+        let now = Now(Duration::from_millis(tenth * 100)).plus(at(0).since(Now::default()));
+        fsm.handle_bytes(now, id);
+        fsm.handle_timeout(now);
+        for action in drain(&mut fsm) {
+            assert!(matches!(action, Action::Send(_, Outgoing::Keepalive)), "{action:?}");
+            let gap = now.since(last);
+            assert!((seconds(1)..seconds(2)).contains(&gap), "{gap:?}");
+            last = now;
+        }
     }
 }
 
@@ -53,14 +75,39 @@ fn octets_before_the_session_is_up_do_not_prolong_the_wait_for_open() {
 fn a_peer_that_takes_no_octets_is_dropped_by_the_send_hold_timer() {
     let (mut fsm, id) = machine_in(State::Established, ours());
     let mut now = 0;
+    fsm.handle_send_queue(at(now), id, SendQueue::Waiting);
     while fsm.state() == State::Established && now < 1000 {
         now += 1;
         fsm.handle_bytes(at(now), id);
+        fsm.handle_send_queue(at(now), id, SendQueue::Waiting);
         fsm.handle_timeout(at(now));
     }
     assert_eq!(now, 480);
     assert!(matches!(fsm.last_failure(), Some(Failure::SendHold)));
     assert!(notifications(&drain(&mut fsm)).is_empty());
+}
+
+/// RFC 9687 section 3.1: what has nothing to send cannot be stuck, whatever the time configured.
+#[test]
+fn a_session_with_nothing_to_send_outlives_every_send_hold_time() {
+    let (mut fsm, id) = machine_in(State::Established, {
+        let mut impatient = ours();
+        impatient.peer_mut().timers.send_hold_time = Some(seconds(5));
+        impatient
+    });
+    for now in 1..200 {
+        fsm.handle_bytes(at(now), id);
+        fsm.handle_timeout(at(now));
+        fsm.handle_sent(at(now), id);
+        fsm.handle_send_queue(at(now), id, SendQueue::Empty);
+    }
+    assert_eq!(fsm.state(), State::Established);
+    for now in 200..=205 {
+        fsm.handle_bytes(at(now), id);
+        fsm.handle_send_queue(at(now), id, SendQueue::Waiting);
+        fsm.handle_timeout(at(now));
+    }
+    assert!(matches!(fsm.last_failure(), Some(Failure::SendHold)));
 }
 
 #[test]

@@ -14,8 +14,9 @@ use crate::{
     },
     types::Now,
     wire::{
-        DecodeContext, ErrorKind, Message, Notification, RouteRefresh, Update, context::PathIds, decode,
-        encode, framer, message::MessageType, update::Malformed,
+        DecodeContext, ErrorKind, Message, Notification, RouteRefresh, Update, decode, encode, framer,
+        message::MessageType,
+        update::{self, Malformed},
     },
 };
 
@@ -95,7 +96,7 @@ impl PeerTask {
         let Some(context) = self.link_mut(id).map(|link| link.context.clone()) else { return };
         let encoding = Encoding {
             as_numbers: if context.four_octet_asn { AsNumbers::Four } else { AsNumbers::Two },
-            path_ids: if context.add_path.is_empty() { PathIds::Absent } else { PathIds::Present },
+            path_ids: update::path_ids(octets, &context),
         };
         self.tap.record(|out| message::received(unix_time(), &ends, encoding, octets, out));
     }

@@ -12,7 +12,6 @@ use crate::{
     fsm::{ConnectionId, Failure, SessionUp},
     mrt,
     net::{mrt::unix_time, outbox::outbox, snapshot::SessionSnapshot},
-    types::PeerType,
     wire::DecodeContext,
 };
 
@@ -20,8 +19,7 @@ impl PeerTask {
     pub(super) fn session_up(&mut self, up: SessionUp) {
         let (sender, receiver) = outbox(self.id, self.ready.clone());
         let interface = up.addresses.interface;
-        let peer_type = PeerType::of(self.config.local_asn, up.negotiated.peer_asn);
-        let mut context = DecodeContext::new(&up.negotiated, peer_type).on_link(interface);
+        let mut context = DecodeContext::new(&up.negotiated).on_link(interface);
         context.as_sets = self.config.peer.switches.as_sets;
         context.reserved_ranges = self.config.peer.switches.reserved_ranges;
         self.session = Some(up.connection);

@@ -170,19 +170,42 @@ fn padded(key: &[u8]) -> io::Result<([u8; KEY_MAX], u8)> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
     use super::*;
 
     fn net(text: &str) -> IpNet {
         text.parse().unwrap()
     }
 
-    #[test]
-    fn a_key_can_be_set_and_removed_twice() {
+    /// A connection under way to a listener on the loopback interface, signed with a key unless that is empty.
+    fn dial(target: SocketAddr, key: &[u8]) -> Socket {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        for peers in [net("127.0.0.1/32"), net("10.1.0.0/16")] {
-            set_md5_key(socket.as_fd(), peers, b"secret").unwrap();
-            set_md5_key(socket.as_fd(), peers, b"").unwrap();
-            set_md5_key(socket.as_fd(), peers, b"").unwrap();
+        if !key.is_empty() {
+            set_md5_key(socket.as_fd(), net("127.0.0.1/32"), key).unwrap();
+        }
+        socket.set_nonblocking(true).unwrap();
+        // It is under way, which a socket that does not block calls an error.
+        socket.connect(&target.into()).ok();
+        socket
+    }
+
+    #[test]
+    fn a_key_is_asked_of_a_peer_for_as_long_as_it_is_set() {
+        for peers in [net("127.0.0.1/32"), net("127.0.0.0/8")] {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let target = listener.local_addr().unwrap();
+            let accepted = || listener.accept().ok().map(|(_, from)| from);
+            let port = |socket: &Socket| socket.local_addr().unwrap().as_socket();
+            set_md5_key(listener.as_fd(), peers, b"secret").unwrap();
+            let (without, wrong, right) =
+                (dial(target, b""), dial(target, b"other"), dial(target, b"secret"));
+            assert_eq!(accepted(), port(&right));
+            drop((without, wrong));
+            set_md5_key(listener.as_fd(), peers, b"").unwrap();
+            set_md5_key(listener.as_fd(), peers, b"").unwrap();
+            let free = dial(target, b"");
+            assert_eq!(accepted(), port(&free));
         }
     }
 

@@ -120,7 +120,7 @@ pub(in crate::net) fn set_option<T>(
 mod tests {
     use std::{
         io::Write,
-        net::{Ipv4Addr, TcpListener, TcpStream},
+        net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream},
         os::fd::AsFd,
     };
 
@@ -137,10 +137,27 @@ mod tests {
     }
 
     #[test]
-    fn the_minimum_ttl_is_taken_for_both_families() {
-        for (domain, address) in [(Domain::IPV4, "127.0.0.1"), (Domain::IPV6, "::1")] {
-            let socket = Socket::new(domain, Type::STREAM, None).unwrap();
-            set_minimum_ttl(socket.as_fd(), address.parse().unwrap(), 255).unwrap();
+    fn only_what_has_the_minimum_ttl_reaches_a_listener_of_either_family() {
+        for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+            let listener = TcpListener::bind((address, 0)).unwrap();
+            set_minimum_ttl(listener.as_fd(), address, 255).unwrap();
+            let target = listener.local_addr().unwrap();
+            let dial = |hops: u32| {
+                let socket = Socket::new(Domain::for_address(target), Type::STREAM, None).unwrap();
+                match address {
+                    IpAddr::V4(_) => socket.set_ttl_v4(hops).unwrap(),
+                    IpAddr::V6(_) => socket.set_unicast_hops_v6(hops).unwrap(),
+                }
+                socket.set_nonblocking(true).unwrap();
+                // It is under way, which a socket that does not block calls an error.
+                socket.connect(&target.into()).ok();
+                socket
+            };
+            let (_far, near) = (dial(254), dial(255));
+            let (_, first) = listener.accept().unwrap();
+            assert_eq!(Some(first), near.local_addr().unwrap().as_socket());
+            listener.set_nonblocking(true).unwrap();
+            assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     event::RouteItem,
-    types::{Asn, PeerType},
+    types::{Asn, Family, PeerType},
     wire::{
         as_path::AsPath,
         attribute::{Aggregator, NextHop, Origin, PathAttributes, RareAttributes, UnknownAttribute, code},
@@ -100,6 +100,17 @@ impl<'a> Raw<'a> {
         let whole = list.get(..list.len().saturating_sub(rest.len())).unwrap_or_default();
         Ok((Self { flags: *flags, code: *code, value, whole }, rest))
     }
+}
+
+/// The family of the prefixes in MP_REACH_NLRI or MP_UNREACH_NLRI, whichever comes first.
+pub(super) fn multiprotocol_family(mut list: &[u8]) -> Option<Family> {
+    while let Ok((raw, rest)) = Raw::split(list) {
+        if let (code::MP_REACH_NLRI | code::MP_UNREACH_NLRI, [high, low, safi, ..]) = (raw.code, raw.value) {
+            return Family::from_codes(u16::from_be_bytes([*high, *low]), *safi);
+        }
+        list = rest;
+    }
+    None
 }
 
 impl<'a> Attributes<'a> {
@@ -222,7 +233,7 @@ impl<'a> Attributes<'a> {
 
     /// The family of an End-of-RIB marker: MP_UNREACH_NLRI without prefixes and nothing else (RFC 4724
     /// section 2).
-    pub(super) fn end_of_rib(&self) -> Option<crate::types::Family> {
+    pub(super) fn end_of_rib(&self) -> Option<Family> {
         let alone = self.seen.is_only(code::MP_UNREACH_NLRI) && self.malformed.is_empty();
         self.unreach.as_ref().filter(|list| alone && list.is_empty()).map(NlriList::family)
     }

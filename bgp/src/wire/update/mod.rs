@@ -3,7 +3,8 @@
 use nom::{IResult, Parser, multi::length_data, number::complete::be_u16};
 
 use super::{
-    context::DecodeContext,
+    context::{DecodeContext, PathIds},
+    framer::HEADER,
     nlri::{self, NlriList},
     notification::{ErrorKind, Notification},
 };
@@ -75,6 +76,18 @@ pub(super) fn decode(body: &[u8], context: &DecodeContext) -> Result<Update, Not
     attributes.check_mandatory(!fields.nlri.is_empty(), context.peer_type);
     attributes.check_reach(!fields.nlri.is_empty())?;
     Ok(assemble(withdrawn, nlri, attributes))
+}
+
+/// Whether the prefixes of an UPDATE, header included, come with path identifiers: where only some families have them,
+/// by the family of its prefixes; of several families the classic fields count.
+pub fn path_ids(message: &[u8], context: &DecodeContext) -> PathIds {
+    let body = message.get(HEADER..).unwrap_or_default();
+    let Ok(fields) = Fields::split(body) else { return PathIds::Absent };
+    if !fields.withdrawn.is_empty() || !fields.nlri.is_empty() {
+        return context.path_ids(Family::Ipv4Unicast);
+    }
+    let family = attributes::multiprotocol_family(fields.attributes);
+    family.map_or(PathIds::Absent, |family| context.path_ids(family))
 }
 
 fn end_of_rib(family: Family, context: &DecodeContext) -> Update {

@@ -7,7 +7,10 @@ mod session;
 mod switches;
 mod whom;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use bgp::{
     config::{AdminState, CapabilityConfig, Install, NextHopMode, Reflection},
@@ -17,6 +20,7 @@ use bgp::{
 use self::whom::Whom;
 use super::{
     capabilities::{self, Session},
+    node::another_of_ours,
     policies::Policies,
     secret::Secrets,
 };
@@ -35,6 +39,8 @@ pub(super) struct Defaults<'a> {
     pub(super) bfd: &'a Bfd,
     /// What `import` and `export` may name.
     pub(super) policies: &'a Policies,
+    /// The addresses of this host.
+    pub(super) here: &'a BTreeSet<IpAddr>,
 }
 
 pub(super) fn peers(
@@ -50,6 +56,9 @@ pub(super) fn peers(
         let name = reader.get(&entry, "name", values::text);
         let Some(whom) = whom::whom(reader, &entry, node.asn) else { continue };
         check_address(reader, &entry, &whom, node, mesh);
+        if whom.range.is_none() && !node.owns(whom.address) && defaults.here.contains(&whom.address) {
+            reader.warning(&whom.origin, entry.path("address"), another_of_ours(whom.address, node));
+        }
         let place = whom.name();
         if let Some(first) = seen.insert(place.clone(), whom.origin.clone()) {
             let fault = Fault::new(format!("{place} is a peer already, at {first}"), "drop one of them");
@@ -82,7 +91,7 @@ fn check_address(reader: &mut Reader, entry: &Entry, whom: &Whom, node: &Node, m
         return;
     } else if node.owns(ip) {
         Fault::new(format!("{ip} is this node's own address"), "a node is no peer of itself")
-    } else if mesh.nodes.contains(&ip) {
+    } else if mesh.nodes.binary_search(&ip).is_ok() {
         Fault::new(format!("{ip} is in bgp.mesh already"), "drop one of them")
     } else {
         return;

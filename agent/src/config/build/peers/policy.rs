@@ -35,6 +35,14 @@ impl PeerReader<'_> {
             true => (ImportRule::Pools, "pools", "internal peer"),
             false => (ImportRule::None, "none", "external peer"),
         };
+        if !self.entry.says("import") && !self.internal() {
+            let fault = Fault::new(
+                "an external peer without `import`: nothing is accepted from it (RFC 8212)",
+                "say what is: import = \"pools\", \"all\" or a policy; \"none\" if nothing is meant",
+            );
+            let place = self.entry.place("address");
+            self.reader.warning(&place, self.entry.path("import"), fault);
+        }
         self.steps(Direction::Import, &words, default, (shown, why))
     }
 

@@ -219,7 +219,7 @@ impl TermReader<'_> {
     }
 
     fn has_faults(&self) -> bool {
-        self.reader.problems.iter().any(|problem| problem.key.starts_with(&self.entry.path("")))
+        self.reader.blames_within(&self.entry.path(""))
     }
 }
 
