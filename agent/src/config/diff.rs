@@ -57,8 +57,8 @@ impl Change {
     }
 }
 
-/// What a host cannot do without: an address of the node, all peers, all pools, all blocks. A change that leaves nothing
-/// of one of them is far more often a truncated file than a wish.
+/// What a host cannot do without: an address of the node, all peers, all pools, all blocks, and the secrets of its
+/// sessions. A change that leaves nothing of one of them is far more often a truncated file than a wish.
 fn takes_away(running: &Intent, new: &Intent) -> Vec<String> {
     let mut lines = Vec::new();
     if let (Some(address), None) = (running.node.address, new.node.address) {
@@ -79,6 +79,29 @@ fn takes_away(running: &Intent, new: &Intent) -> Vec<String> {
             (2.., 0) => lines.push(format!("all {before} {word}s")),
             _ => {}
         }
+    }
+    lines.extend(lost_secrets(running, new));
+    lines
+}
+
+/// Sessions whose secret is there now and could not be read any more: an emptied password file would end them.
+fn lost_secrets(running: &Intent, new: &Intent) -> Vec<String> {
+    let lost = |old: &Auth, new: &Auth| {
+        matches!(old, Auth::Md5(_) | Auth::Ao(_)) && matches!(new, Auth::Unavailable(_))
+    };
+    let mut lines = Vec::new();
+    if !running.mesh.nodes.is_empty() && lost(&running.mesh.auth, &new.mesh.auth) {
+        lines.push("the secret of the mesh".to_owned());
+    }
+    let both = running.peers.iter().filter_map(|(name, old)| Some((name, old, new.peers.get(name)?)));
+    let peers: Vec<_> = both
+        .filter(|(_, old, new)| lost(&old.transport.auth, &new.transport.auth))
+        .map(|(name, ..)| name)
+        .collect();
+    match peers.as_slice() {
+        [] => {}
+        [name] => lines.push(format!("the secret of peers[{name}]")),
+        peers => lines.push(format!("the secrets of {} peers", peers.len())),
     }
     lines
 }
@@ -115,7 +138,7 @@ fn applied(running: &Intent, new: &Intent) -> Vec<String> {
     for key in old_facts.keys().chain(new_facts.keys()) {
         let line = match (old_facts.get(key), new_facts.get(key)) {
             (Some(old), Some(new)) if old == new => continue,
-            (Some(old), Some(new)) => format!("{key}: {old} -> {new}"),
+            (Some(old), Some(new)) => replaced(key, old, new),
             (None, _) => format!("{}: added", entry(key)),
             (_, None) => format!("{}: removed", entry(key)),
         };
@@ -183,6 +206,30 @@ fn without_words(running: &Intent, new: &Intent, lines: &BTreeSet<String>) -> Ve
         next.is_some_and(|line| line.starts_with(part.as_str()))
     };
     differing.iter().filter(|part| !named(part)).map(|part| format!("{part}: changed")).collect()
+}
+
+/// Values of together so many octets are shown as they are; of longer ones, which are lists, what differs.
+const SHORT: usize = 200;
+/// Items that are named of those that came or went.
+const NAMED: usize = 5;
+
+fn replaced(key: &str, old: &str, new: &str) -> String {
+    if old.len() + new.len() <= SHORT {
+        return format!("{key}: {old} -> {new}");
+    }
+    let items = |text: &'static str, list: &str, other: &str| {
+        let other: BTreeSet<_> = other.split(", ").collect();
+        let only: Vec<_> = list.split(", ").filter(|item| *item != "none" && !other.contains(item)).collect();
+        let named = only.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+        let more = if only.len() > NAMED { ", ..." } else { "" };
+        (!only.is_empty()).then(|| format!("{text} {} ({named}{more})", only.len()))
+    };
+    let parts: Vec<_> =
+        [items("added", new, old), items("removed", old, new)].into_iter().flatten().collect();
+    match parts.is_empty() {
+        true => format!("{key}: in another order"),
+        false => format!("{key}: {}", parts.join(", ")),
+    }
 }
 
 /// `peers[tor]` of `peers[tor].asn`.

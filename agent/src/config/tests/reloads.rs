@@ -198,3 +198,41 @@ fn a_file_that_becomes_invalid_is_no_longer_pending() {
     ));
     assert!(reloader.held().is_some() && reloader.refused().is_none());
 }
+
+#[test]
+fn an_emptied_password_file_ends_no_session() {
+    let text = "[bgp]\nmesh = [\"192.168.92.2\"]\nmesh_password_file = \"/mesh\"\n\
+                [[peers]]\naddress = \"10.0.0.1\"\nasn = 64512\nname = \"rr\"\nao_key_file = \"/ao\"";
+    let whole = FakeHost::with_file(text).file("/mesh", "one").file("/ao", "two");
+    let inputs = inputs(&[], Flags::default());
+    let mut reloader = Reloader::new(inputs.clone(), load(&inputs, &whole).unwrap().into());
+    let held = |reloader: &mut Reloader, host: &FakeHost| {
+        let outcome = reloader.reload(host, Consent::Needed);
+        let Outcome::Held(held) = outcome else { panic!("{outcome:?}") };
+        held.takes_away
+    };
+    assert_eq!(held(&mut reloader, &whole.clone().file("/mesh", "")), ["the secret of the mesh"]);
+    assert_eq!(held(&mut reloader, &whole.clone().file("/ao", "")), ["the secret of peers[rr]"]);
+    assert!(matches!(reloader.reload(&whole, Consent::Needed), Outcome::Unchanged));
+    let other = whole.clone().file("/mesh", "another");
+    assert!(
+        matches!(reloader.reload(&other, Consent::Needed), Outcome::Changed(_)),
+        "another key is a change"
+    );
+    assert!(matches!(reloader.reload(&other.file("/ao", ""), Consent::Given), Outcome::Changed(_)), "forced");
+}
+
+#[test]
+fn of_a_long_list_what_differs_is_told() {
+    let mesh = |from: u32, to: u32| {
+        let nodes: Vec<_> = (from..to).map(|n| format!("\"192.168.92.{n}\"")).collect();
+        intent(&format!("[bgp]\nmesh = [{}]", nodes.join(",")))
+    };
+    assert_eq!(
+        Change::between(&mesh(1, 101), &mesh(8, 103)).applied,
+        [
+            "bgp.mesh: added 2 (192.168.92.101, 192.168.92.102), removed 7 (192.168.92.1, 192.168.92.2, 192.168.92.3, \
+          192.168.92.4, 192.168.92.5, ...)"
+        ]
+    );
+}
