@@ -11,6 +11,9 @@ use bgp::types::Family;
 
 use crate::autodetect::{Interface, interfaces};
 
+/// How the warning about a node address that no interface has ends. It is true of the moment; the running daemon looks anew.
+pub const NOT_OF_THIS_HOST: &str = "is no address of this host now";
+
 /// Questions to the host; tests answer them from memory.
 pub trait Host {
     /// The host's name.

@@ -30,7 +30,7 @@ pub use self::{
     build::protocol_number,
     diff::{Change, Pending},
     error::{ConfigError, Problem, SHOWN},
-    host::{Host, Offline, ThisHost},
+    host::{Host, NOT_OF_THIS_HOST, Offline, ThisHost},
     intent::*,
     layer::Flags,
     load::{Inputs, Loaded, load},

@@ -11,6 +11,8 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use super::{
+    diagnosis::{self, Evidence, Patient},
+    host::source_towards,
     monitoring, plan,
     reload::Order,
     rows::{
@@ -114,11 +116,7 @@ impl Daemon {
     /// The peers, sorted by name.
     async fn peers(&self, wanted: Option<&str>) -> Result<Vec<PeerRow>, ApiError> {
         let snapshots = self.speaker.peers().await.map_err(internal)?;
-        let (speaker, loaded) = {
-            let board = self.board();
-            (board.speaker.clone(), board.loaded.clone())
-        };
-        let mut rows = peer::rows(&snapshots, &speaker, &loaded.intent);
+        let mut rows = self.rows(&snapshots).await;
         let paths = bfd::rows(&self.speaker.bfd().await);
         for row in &mut rows {
             row.bfd = paths.iter().find(|path| path.peer == row.name).cloned();
@@ -130,6 +128,30 @@ impl Daemon {
             }
         }
         Ok(rows)
+    }
+
+    /// Peers as rows, sorted by name; of one without a session with the reason that this host's own facts show.
+    pub(super) async fn rows(&self, snapshots: &[PeerSnapshot]) -> Vec<PeerRow> {
+        let links = self.host.links().await;
+        let refusals = self.speaker.refusals().entries;
+        let (speaker, loaded) = {
+            let board = self.board();
+            (board.speaker.clone(), board.loaded.clone())
+        };
+        let evidence =
+            Evidence { links: &links, refusals: &refusals, source_towards: &|target| source_towards(target) };
+        let diagnosed = |peer: &PeerSnapshot| {
+            let configured = speaker.peers.iter().find(|p| p.name == peer.name)?;
+            let down = peer.down.as_ref()?;
+            let patient = Patient {
+                address: peer.address,
+                source: configured.transport.source,
+                interface: peer.interface.as_deref(),
+                cause: &down.cause,
+            };
+            diagnosis::of(&patient, &evidence).map(|cause| down.retold(&cause))
+        };
+        peer::rows(snapshots, &speaker, &loaded.intent, diagnosed)
     }
 
     /// The BFD sessions, sorted by the peer's name.

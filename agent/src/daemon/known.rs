@@ -69,6 +69,11 @@ impl Known {
         };
     }
 
+    /// Nodes that are known one by one.
+    pub(super) fn addresses(&self) -> BTreeSet<Ipv4Addr> {
+        self.mesh.union(&self.learned).copied().collect()
+    }
+
     /// What lies behind the nodes, to be told of routes.
     pub(super) fn behind(&mut self) -> &mut Behind {
         &mut self.behind

@@ -18,13 +18,17 @@
 //! [`run`](run::run) puts it together and takes it apart; `state::Daemon` is what all of it shares; `plan` says what
 //! a configuration means for each layer; `rows` turns what the layers know into the API's words.
 
+mod addresses;
 mod answer;
 mod behind;
+mod diagnosis;
 pub mod events;
 mod exclusive;
+mod findings;
 mod flows;
 pub mod flush;
 mod health;
+mod host;
 mod known;
 mod logging;
 mod monitoring;
@@ -32,6 +36,7 @@ mod panics;
 mod plan;
 mod problems;
 mod reload;
+mod rivals;
 mod rows;
 pub mod run;
 mod signals;

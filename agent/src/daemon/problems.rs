@@ -8,6 +8,7 @@ use bgp::{
     net::BfdReport,
 };
 use fib::{
+    decide::Verdict,
     error::Errno,
     event::RouteOutcome,
     view::{FibStatus, State},
@@ -212,7 +213,29 @@ pub(super) fn of_routes(status: &FibStatus, troubled: &Troubled) -> Vec<Problem>
         let remedy = "remove that route, or give ours another `metric` in [kernel]; ours follows by itself";
         problems.push(error(ProblemCode::RouteConflict, text, remedy));
     }
+    problems.extend(unreachable(status));
     problems
+}
+
+/// Learned routes that lead nowhere: a node or two that is down is a warning, none that leads anywhere is an error.
+fn unreachable(status: &FibStatus) -> Option<Problem> {
+    let learned = status.routes.iter().filter(|c| matches!(c.path, Some(Verdict::Direct | Verdict::Tunnel)));
+    let learned: Vec<_> = learned.filter(|c| c.state != State::NotOurs).collect();
+    let all: u64 = learned.iter().map(|count| count.routes).sum();
+    let lost: u64 = learned.iter().filter(|c| c.state == State::Unreachable).map(|count| count.routes).sum();
+    let remedy = "`siskin fib` shows them as unreachable, `siskin explain` of one says why its next hop is";
+    match lost {
+        0 => None,
+        _ if lost == all => {
+            let text = format!("no learned route leads anywhere: the next hops of all {all} are unreachable");
+            Some(error(ProblemCode::RoutesUnreachable, text, remedy))
+        }
+        _ => {
+            let text =
+                format!("{lost} of {all} learned routes lead nowhere: their next hops are unreachable");
+            Some(warning(ProblemCode::RoutesUnreachable, text, remedy))
+        }
+    }
 }
 
 fn routes(number: u64) -> String {
@@ -278,7 +301,6 @@ pub(super) fn guard(status: &TunnelStatus) -> String {
 mod tests {
     use fib::{
         config::{ObjectUse, Programming, TunnelPermission},
-        decide::Verdict,
         event::TunnelState as FibTunnel,
         view::{Form, ObjectsView, RestartPhase, RouteCount},
     };
@@ -322,6 +344,29 @@ mod tests {
         );
         troubled.note(RouteOutcome { prefix, state: Some(State::Installed), errno: None, owner: None });
         assert!(troubled.example(State::Conflict).is_none());
+    }
+
+    #[test]
+    fn learned_routes_that_all_lead_nowhere_are_an_error_and_some_a_warning() {
+        let none = Troubled::default();
+        let lost = of_routes(&status(State::Unreachable, 3), &none);
+        assert_eq!(
+            lost.first().map(|p| (p.code, p.severity)),
+            Some((ProblemCode::RoutesUnreachable, Severity::Error))
+        );
+        let mut some = status(State::Unreachable, 1);
+        some.routes.extend(status(State::Installed, 9).routes);
+        let problems = of_routes(&some, &none);
+        assert_eq!(problems.first().map(|p| p.severity), Some(Severity::Warning));
+        assert!(problems[0].message.starts_with("1 of 10 learned routes"), "{}", problems[0].message);
+        let blackhole = RouteCount { path: Some(Verdict::Blackhole), state: State::Installed, routes: 1 };
+        let mut beside = status(State::Unreachable, 2);
+        beside.routes.push(blackhole);
+        assert_eq!(
+            of_routes(&beside, &none).first().map(|p| p.severity),
+            Some(Severity::Error),
+            "own blocks are not learned"
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ use ipip::TunnelHandle;
 use ipnet::IpNet;
 use tokio::sync::{Notify, mpsc};
 
-use super::{events::Hub, known::Known, problems::Troubled, reload::Order};
+use super::{events::Hub, host::HostLook, known::Known, problems::Troubled, reload::Order};
 use crate::{
     api::protocol::{
         StopMode,
@@ -55,6 +55,8 @@ pub(super) struct Inner {
     /// Everything wanted in the kernel has been written at least once.
     written: AtomicBool,
     locals: Mutex<BTreeSet<IpNet>>,
+    /// What this host says of itself.
+    pub host: HostLook,
 }
 
 /// Facts that change seldom.
@@ -109,6 +111,7 @@ impl Daemon {
             troubled: Mutex::default(),
             written: AtomicBool::new(false),
             locals: Mutex::default(),
+            host: HostLook::default(),
         }))
     }
 

@@ -1,15 +1,12 @@
 //! The daemon on one screen.
 
-use std::{
-    num::NonZeroU32,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{num::NonZeroU32, time::UNIX_EPOCH};
 
 use bgp::{
     config::AdminState,
     core::RestartWait,
     fsm::State as SessionState,
-    net::{ListenState, PeerSnapshot, RangeSnapshot},
+    net::{PeerSnapshot, RangeSnapshot, RefusedConnections},
     types::Family,
 };
 use fib::{
@@ -19,20 +16,19 @@ use fib::{
 use ipip::{Need, TunnelState, TunnelStatus};
 
 use super::{
-    health::{self, Settling, Standing},
-    logging, monitoring,
-    problems::{self, error, warning},
-    rows::{peer, words},
+    findings::{self, Findings},
+    health::{self, Standing},
+    logging, monitoring, problems,
+    rows::words,
     state::{Board, Daemon},
     tables::internal,
 };
 use crate::{
     api::protocol::{
         ApiError,
-        problem::{Problem, ProblemCode},
         status::{
             ConfigStatus, FibCounts, GuardDrops, Health, KernelStatus, PendingChange, RangeStatus,
-            RestartState, RestartStatus, RibCounts, RouteCounts, RunMode, SessionCounts, Status,
+            RefusedRow, RestartState, RestartStatus, RibCounts, RouteCounts, RunMode, SessionCounts, Status,
             TunnelStatus as TunnelView,
         },
     },
@@ -63,23 +59,23 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
     let bmp = monitoring::collectors(daemon).await?;
     let mrt = monitoring::mrt(daemon).await?;
     let tunnel = daemon.tunnel.as_ref().map(ipip::TunnelHandle::status);
-    let settling = settling(daemon);
+    let rows = daemon.rows(&peers).await;
+    let sessions = sessions(&peers);
+    let problems = findings::collect(&Findings {
+        daemon,
+        peers: &peers,
+        rows: &rows,
+        sessions: &sessions,
+        bfd: &bfd,
+        ranges: &ranges,
+        fib: fib.as_ref(),
+        tunnel: tunnel.as_deref(),
+        monitoring: monitoring::problems(&bmp, mrt.as_ref()),
+    })
+    .await;
+    let refused = daemon.speaker.refusals();
     let board = daemon.board();
-    let rows = peer::rows(&peers, &board.speaker, &board.loaded.intent);
-    let mut problems = all_problems(daemon, &board, fib.as_ref(), tunnel.as_deref());
-    let established =
-        |name: &str| peers.iter().any(|p| p.name == name && p.state == SessionState::Established);
-    problems.extend(problems::of_bfd(&bfd, established));
-    problems.extend(problems::of_ranges(&ranges));
-    problems.extend(problems::of_emptiness(&board.loaded.intent, &sessions(&peers)));
-    problems.extend(problems::of_keys(&board.speaker));
-    problems.extend(health::of_peers(board.speaker.peers.len(), board.speaker.ranges.len()));
-    problems.extend(health::of_sessions(&rows, settling));
-    problems.extend(monitoring::problems(&bmp, mrt.as_ref()));
     let log = logging::status();
-    problems.extend(problems::of_log(log));
-    problems.sort();
-    problems.dedup();
     let fib_counts = fib.as_ref().map(fib_counts).unwrap_or_default();
     let node = &board.loaded.intent.node;
     let kernel = board.loaded.intent.kernel;
@@ -107,7 +103,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         address6: node.address6.map(|a| a.to_string()),
         mode: daemon.mode,
         config: config(&board),
-        sessions: sessions(&peers),
+        sessions,
         routes: RouteCounts { rib, fib: fib_counts },
         kernel: KernelStatus {
             protocol: kernel.protocol,
@@ -126,14 +122,9 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         log,
         problems,
         readiness,
+        refused_connections: refused_rows(&refused.entries),
+        refused_totals: refused.totals.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect(),
     })
-}
-
-/// How long sessions of a new configuration may take before they are missed, and those after a start.
-const SETTLING_TIME: Duration = Duration::from_secs(15);
-
-fn settling(daemon: &Daemon) -> Settling {
-    if daemon.configured_for() < SETTLING_TIME { Settling::Underway } else { Settling::Over }
 }
 
 /// Whether the tunnel is needed and no route may use it.
@@ -150,6 +141,17 @@ fn sessions(peers: &[PeerSnapshot]) -> SessionCounts {
         established: number(&|p| p.state == SessionState::Established),
         disabled: number(&|p| p.state != SessionState::Established && p.admin == AdminState::Down),
     }
+}
+
+fn refused_rows(entries: &[RefusedConnections]) -> Vec<RefusedRow> {
+    let row = |entry: &RefusedConnections| RefusedRow {
+        remote: entry.remote.to_string(),
+        local: entry.local.to_string(),
+        reason: entry.reason.name().to_owned(),
+        count: entry.count,
+        age: entry.age.as_secs(),
+    };
+    entries.iter().map(row).collect()
 }
 
 fn range(range: RangeSnapshot) -> RangeStatus {
@@ -241,56 +243,6 @@ fn drops(dropped: &ipip::Drops) -> GuardDrops {
         inner_destination: dropped.inner_destination.packets,
         unbound_source: dropped.unbound_source.packets,
     }
-}
-
-fn all_problems(
-    daemon: &Daemon,
-    board: &Board,
-    fib: Option<&FibStatus>,
-    tunnel: Option<&TunnelStatus>,
-) -> Vec<Problem> {
-    let mut list: Vec<Problem> = board.notices.values().cloned().collect();
-    if let Some(refused) = &board.refused {
-        list.push(error(
-            ProblemCode::ConfigRefused,
-            format!("the configuration is not valid: {refused}"),
-            "correct it; it is read again when it changes",
-        ));
-    }
-    list.extend(board.held.as_ref().map(problems::of_pending));
-    list.extend(board.loaded.warnings.iter().map(|w| {
-        let what = if w.key.is_empty() { w.what.clone() } else { format!("{}: {}", w.key, w.what) };
-        warning(ProblemCode::Configuration, what, w.remedy.clone()).about(&w.key)
-    }));
-    list.extend(listeners(daemon));
-    list.extend(fib.map(|status| problems::of_routes(status, &daemon.troubled())).unwrap_or_default());
-    let need = translate::tunnel(&board.loaded.intent).need;
-    list.extend(tunnel.map(|status| problems::of_tunnel(status, need)).unwrap_or_default());
-    if need == Need::Needed && tunnel.is_none() && daemon.mode == RunMode::Normal {
-        list.push(error(
-            ProblemCode::TunnelUnavailable,
-            "a pool needs the tunnel, which cannot be looked after",
-            "see the log for the reason",
-        ));
-    }
-    list.sort();
-    list.dedup();
-    list
-}
-
-fn listeners(daemon: &Daemon) -> Vec<Problem> {
-    let failed = daemon.speaker.listeners().into_iter().filter_map(|(address, state)| match state {
-        ListenState::Listening => None,
-        ListenState::Failed(reason) => Some((address, reason)),
-    });
-    failed
-        .map(|(address, reason)| {
-            let (what, remedy) = reason.split_once("; ").unwrap_or((&reason, "see the log"));
-            let who = format!("{remedy} (`ss -ltnp sport = :{}` shows who listens)", address.port());
-            error(ProblemCode::NotListening, format!("cannot listen on {address}: {what}"), who)
-                .about(address.to_string())
-        })
-        .collect()
 }
 
 fn fib_counts(status: &FibStatus) -> FibCounts {

@@ -163,6 +163,9 @@ impl Snapshot {
         let refused = ranges().map(|(labels, range)| (labels, range.refused));
         let help = "Connections refused because a range had as many peers as it may.";
         counters(e, "bgp_range_refused", help, refused)?;
+        let refused =
+            self.status.refused_totals.iter().map(|(reason, n)| ([("reason", reason.as_str())], *n));
+        counters(e, "bgp_refused_connections", "Connections refused, by reason.", refused)?;
         let octets = self.peers.iter().map(|p| ([("peer", p.name.as_str())], signed(p.attribute_octets)));
         let help = "Memory that the path attributes a peer has sent take, every distinct set counted once.";
         gauges(e, "bgp_attribute_bytes", help, octets)?;

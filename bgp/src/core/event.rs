@@ -37,8 +37,13 @@ pub enum Action {
         /// How long to stay away.
         retry_after: Duration,
     },
-    /// The link that the session of this peer ran over is gone: close it, as if the connection had broken.
-    LinkLost(PeerId),
+    /// The way that the session of this peer ran over is lost: close it, as if the connection had broken.
+    WayLost {
+        /// Whose session.
+        peer: PeerId,
+        /// The interfaces that it led over.
+        interfaces: Vec<Arc<str>>,
+    },
     /// Ask the peer for its routes again (RFC 2918): some were refused, and there is room for them now.
     RequestRoutes(PeerId),
     /// After our restart: every peer has sent its routes, what the kernel holds beyond them is stale.

@@ -71,14 +71,16 @@ impl Shared {
                         && !leads_over.iter().any(|name| before.contains(name))
                 }
             };
-            way.interfaces = match reachability {
+            let now = match reachability {
                 Reachability::Reachable { .. } if !lost => Some(leads_over.clone()),
                 _ => None,
             };
+            let before = std::mem::replace(&mut way.interfaces, now);
             if lost {
                 peer.way_lost = true;
+                let interfaces = before.unwrap_or_default();
                 if peer.session.is_some() {
-                    self.actions.push_back(Action::LinkLost(id));
+                    self.actions.push_back(Action::WayLost { peer: id, interfaces });
                 }
             }
         }

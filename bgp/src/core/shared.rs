@@ -387,7 +387,7 @@ impl Shared {
     /// Takes back that a session, which is gone, is to be closed.
     pub(super) fn forget_closing(&mut self, id: PeerId) {
         self.actions.retain(|action| match action {
-            Action::CloseSession { peer, .. } | Action::LinkLost(peer) => *peer != id,
+            Action::CloseSession { peer, .. } | Action::WayLost { peer, .. } => *peer != id,
             _ => true,
         });
     }

@@ -75,7 +75,8 @@ impl PeerFsm {
     /// Events 19 and 20.
     fn opened(&mut self, now: Now, id: ConnectionId, theirs: &Open) {
         let Some(connection) = self.get_mut(id) else { return };
-        let identity = PeerIdentity { asn: theirs.asn(), router_id: theirs.router_id };
+        let (asn, router_id, families) = (theirs.asn(), theirs.router_id, theirs.families());
+        let identity = PeerIdentity { asn, router_id, families };
         connection.peer = Some(identity);
         let delayed = connection.stage == Stage::DelayOpen;
         self.memory.identified(identity);

@@ -211,12 +211,12 @@ impl PeerFsm {
         }
     }
 
-    /// The link of the session is down. That the connection breaks (event 18) would be noticed later: nothing can be said
-    /// over it, so nothing is.
-    pub fn handle_link_lost(&mut self, now: Now) {
+    /// The way of the session is lost: `error` says whether its link is down. That the connection breaks (event 18) would
+    /// be noticed later: nothing can be said over it, so nothing is.
+    pub fn handle_way_lost(&mut self, now: Now, error: TransportError) {
         let session = self.connections.iter().find(|c| c.stage == Stage::Established).map(|c| c.id);
         if let Some(connection) = session.and_then(|id| self.remove(id)) {
-            let failure = Failure::Transport(TransportError::LinkLost);
+            let failure = Failure::Transport(error);
             let ending = Ending { failure, weight: Weight::Lost, last_word: None };
             self.ended(now, connection, ending, Close::Ours);
         }

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::TtlPolicy,
-    types::{Asn, RouterId},
-    wire::notification::Notification,
+    types::{Asn, Families, RouterId},
+    wire::{
+        capability::listed_families,
+        notification::{ErrorKind, Notification},
+    },
 };
 
 /// The state of a peer (RFC 4271 section 8.2.2): that of its most advanced connection.
@@ -46,8 +49,12 @@ impl fmt::Display for State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TransportError {
-    /// No route to the peer.
+    /// This host has no route to the peer.
     NoRoute,
+    /// There is a route, and nobody answers for the address at its end, or a router on the way said so.
+    Unreachable,
+    /// This host does not let the connection out.
+    Forbidden,
     /// The peer's host answered with a reset: nothing listens there, or not for us.
     Refused,
     /// No answer.
@@ -60,6 +67,8 @@ pub enum TransportError {
     LinkLost,
     /// The interface the connection was bound to has been deleted and created anew, or another has its name now.
     InterfaceReplaced,
+    /// No route leads to the peer any more over the link the connection went over, though that is up.
+    WayLost,
     /// The peer closed the connection.
     Closed,
     /// The connection was reset.
@@ -99,13 +108,15 @@ impl Stopped {
     }
 }
 
-/// Who the peer's OPEN said it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Who the peer's OPEN said it is, and what it offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerIdentity {
     /// Its AS number.
     pub asn: Asn,
     /// Its BGP Identifier.
     pub router_id: RouterId,
+    /// The families it offers, of those that we know.
+    pub families: Families,
 }
 
 /// What ended, or kept from coming up, a session.
@@ -239,6 +250,26 @@ impl Signing {
     }
 }
 
+impl DownReport {
+    /// The same sentence with `cause` in the place of what the kernel's error suggests: for somebody who knows better.
+    #[must_use]
+    pub fn retold(&self, cause: &str) -> String {
+        let before = self.before.as_ref().map(|before| format!("{before}, then ")).unwrap_or_default();
+        format!("{before}{cause}{}", self.outlook())
+    }
+
+    /// When the next attempt follows.
+    fn outlook(&self) -> String {
+        match self.retry {
+            Some(Retry::In(wait)) => {
+                format!("; waiting, next attempt in {} s", wait.as_millis().div_ceil(1000))
+            }
+            Some(Retry::Never) => "; not tried again before `clear`, or another limit in the file".to_owned(),
+            None => String::new(),
+        }
+    }
+}
+
 impl fmt::Display for DownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(handshake) = self.handshake.filter(|h| h.waited >= Handshake::PATIENCE) {
@@ -253,15 +284,7 @@ impl fmt::Display for DownReport {
             Cause::Handshake => f.write_str("exchanging OPEN messages")?,
             Cause::Failed(failure) => self.failure(f, failure)?,
         }
-        match self.retry {
-            Some(Retry::In(wait)) => {
-                write!(f, "; waiting, next attempt in {} s", wait.as_millis().div_ceil(1000))
-            }
-            Some(Retry::Never) => {
-                f.write_str("; not tried again before `clear`, or another limit in the file")
-            }
-            None => Ok(()),
-        }
+        f.write_str(&self.outlook())
     }
 }
 
@@ -295,6 +318,15 @@ impl DownReport {
         let Failure::Transport(error) = failure else { return fmt::Display::fmt(failure, f) };
         match error {
             TransportError::NoRoute => write!(f, "no route to {peer}"),
+            TransportError::Unreachable => {
+                write!(f, "{peer} is unreachable: nobody answers for it on its link, or a router says so")
+            }
+            TransportError::Forbidden => {
+                write!(
+                    f,
+                    "this host does not let connections to {peer} out (a prohibit route, or its firewall)"
+                )
+            }
             TransportError::Refused => write!(f, "connection refused by {peer}"),
             TransportError::NoAnswer => {
                 let (ttl, key) = (self.ttl_doubt(), self.signing.doubt());
@@ -311,6 +343,7 @@ impl DownReport {
                     "the interface towards {peer} is another one now, the connection went over the old one"
                 )
             }
+            TransportError::WayLost => write!(f, "no route leads to {peer} over its link any more"),
             TransportError::Closed => write!(f, "connection closed by {peer}"),
             TransportError::Reset => write!(f, "connection reset by {peer}"),
             TransportError::Other => write!(f, "connection to {peer} failed"),
@@ -322,6 +355,12 @@ impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoRoute => "no route to the peer",
+            Self::Unreachable => {
+                "the peer is unreachable: nobody answers for it on its link, or a router says so"
+            }
+            Self::Forbidden => {
+                "this host does not let connections to the peer out (a prohibit route, or its firewall)"
+            }
             Self::Refused => "connection refused",
             Self::NoAnswer => "no answer",
             Self::SourceUnavailable => "the source address is not on this host",
@@ -330,6 +369,7 @@ impl fmt::Display for TransportError {
             Self::InterfaceReplaced => {
                 "the interface is another one now, the connection went over the old one"
             }
+            Self::WayLost => "no route leads to the peer over its link any more",
             Self::Closed => "connection closed by the peer",
             Self::Reset => "connection reset",
             Self::Other => "connection failed",
@@ -366,16 +406,45 @@ fn rejected(
     if let Some(text) = cause.communication() {
         write!(f, ", \"{text}\"")?;
     }
+    if notification.kind == ErrorKind::UNSUPPORTED_CAPABILITY {
+        families(f, notification, peer, by)?;
+    }
     match peer {
-        Some(PeerIdentity { asn, router_id }) => write!(f, " (peer is AS {asn}, identifier {router_id})"),
+        Some(PeerIdentity { asn, router_id, .. }) => write!(f, " (peer is AS {asn}, identifier {router_id})"),
         None => Ok(()),
     }
+}
+
+/// What each side wants, where the families are what they do not agree on: the data of the NOTIFICATION has those of its
+/// sender (RFC 5492 section 5).
+fn families(
+    f: &mut fmt::Formatter<'_>,
+    notification: &Notification,
+    peer: Option<PeerIdentity>,
+    by: &str,
+) -> fmt::Result {
+    let demanded = listed_families(&notification.data);
+    if demanded == Families::NONE {
+        return Ok(());
+    }
+    let (demands, offers) =
+        if by == "us" { ("we want", "the peer offers") } else { ("the peer wants", "and offers") };
+    write!(f, ": {demands} {}", listed(demanded))?;
+    match peer {
+        Some(peer) => write!(f, ", {offers} {}", listed(peer.families)),
+        None => Ok(()),
+    }
+}
+
+fn listed(families: Families) -> String {
+    let names: Vec<String> = families.iter().map(|family| family.to_string()).collect();
+    if names.is_empty() { "no family known here".to_owned() } else { names.join(" and ") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::notification::ErrorKind;
+    use crate::{types::Family, wire::capability::Capability};
 
     fn shutdown(text: &str) -> Notification {
         Notification::with_communication(ErrorKind::ADMINISTRATIVE_SHUTDOWN, text)
@@ -383,7 +452,11 @@ mod tests {
 
     #[test]
     fn a_shutdown_says_who_ended_the_session_and_with_which_words() {
-        let peer = Some(PeerIdentity { asn: Asn(64600), router_id: RouterId([192, 0, 2, 1].into()) });
+        let peer = Some(PeerIdentity {
+            asn: Asn(64600),
+            router_id: RouterId([192, 0, 2, 1].into()),
+            families: Families::NONE,
+        });
         let received = Failure::Received { notification: shutdown("maintenance until 14:00"), peer };
         assert_eq!(
             received.to_string(),
@@ -400,5 +473,21 @@ mod tests {
         assert_eq!(said(""), "session ended by the peer: Cease / Administrative Shutdown (6/2)");
         let escaped = said("a\nb\u{1b}[31m");
         assert!(!escaped.contains(|c: char| c.is_control()), "{escaped:?}");
+    }
+
+    #[test]
+    fn without_a_common_family_it_says_what_each_side_wants() {
+        let mut data = bytes::BytesMut::new();
+        Capability::multiprotocol(Family::Ipv4Unicast).encode(&mut data);
+        let notification = Notification { kind: ErrorKind::UNSUPPORTED_CAPABILITY, data: data.freeze() };
+        let families = Families::from_iter([Family::Ipv6Unicast]);
+        let peer =
+            Some(PeerIdentity { asn: Asn(64600), router_id: RouterId([192, 0, 2, 1].into()), families });
+        let sent = Failure::Sent { notification: notification.clone(), peer }.to_string();
+        assert!(sent.contains(": we want ipv4, the peer offers ipv6 (peer is"), "{sent}");
+        let received = Failure::Received { notification: notification.clone(), peer }.to_string();
+        assert!(received.contains(": the peer wants ipv4, and offers ipv6"), "{received}");
+        let unknown = Failure::Received { notification, peer: None }.to_string();
+        assert!(unknown.ends_with(": the peer wants ipv4"), "{unknown}");
     }
 }

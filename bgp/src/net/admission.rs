@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 use tokio::{net::TcpStream, sync::mpsc};
 
-use super::{connect::minimum_ttl, peer::Control, ttl_filter::TtlRule};
+use super::{connect::minimum_ttl, peer::Control, refusals::RefusalReason, ttl_filter::TtlRule};
 use crate::config::{AdminState, AoKey, Auth, PeerConfig, RangeConfig, TtlPolicy};
 
 /// The peers that may connect, by address, and the ranges from which others may.
@@ -52,6 +52,8 @@ pub(super) enum Key {
 pub(super) struct Stranger {
     pub(super) range: String,
     pub(super) address: IpAddr,
+    /// The address of ours that it has connected to.
+    pub(super) local: IpAddr,
     pub(super) stream: TcpStream,
 }
 
@@ -71,8 +73,8 @@ pub(super) enum Visitor<'a> {
     Peer(&'a mpsc::Sender<Control>, Option<&'a Key>),
     /// Somebody of a range: its name, and what must have signed it.
     Stranger(&'a str, IpNet, Option<&'a Key>),
-    /// Nobody we know.
-    Nobody,
+    /// Nobody who may connect like this, for this reason.
+    Nobody(RefusalReason),
 }
 
 impl Key {
@@ -147,7 +149,24 @@ impl Admission {
             Some(range) if entries.is_empty() => {
                 Visitor::Stranger(&range.name, range.net, range.key.as_ref())
             }
-            _ => Visitor::Nobody,
+            _ => Visitor::Nobody(self.why_nobody(ends)),
+        }
+    }
+
+    /// Why a connection is nobody's: whoever is at its other end may be known, and have come the wrong way.
+    fn why_nobody(&self, ends: &Ends) -> RefusalReason {
+        let remote = ends.remote.ip();
+        let entries = self.peers.get(&remote).map(Vec::as_slice).unwrap_or_default();
+        let peers = entries.iter().map(|entry| entry.interface.as_deref());
+        let around = self.ranges.iter().filter(|range| range.net.contains(&remote));
+        let ranges = around.map(|range| range.interface.as_deref()).filter(|_| entries.is_empty());
+        let mut candidates = peers.chain(ranges).peekable();
+        if candidates.peek().is_none() {
+            return RefusalReason::NotConfigured;
+        }
+        match candidates.any(|interface| on_link(interface, ends)) {
+            true => RefusalReason::OtherLocalAddress,
+            false => RefusalReason::OtherInterface,
         }
     }
 

@@ -85,7 +85,9 @@ pub(super) fn transport_error(error: &io::Error) -> TransportError {
         return TransportError::NoInterface;
     }
     match error.kind() {
-        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => TransportError::NoRoute,
+        io::ErrorKind::NetworkUnreachable => TransportError::NoRoute,
+        io::ErrorKind::HostUnreachable => TransportError::Unreachable,
+        io::ErrorKind::PermissionDenied => TransportError::Forbidden,
         io::ErrorKind::ConnectionRefused => TransportError::Refused,
         io::ErrorKind::TimedOut => TransportError::NoAnswer,
         io::ErrorKind::AddrNotAvailable => TransportError::SourceUnavailable,

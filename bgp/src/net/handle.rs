@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     net::SocketAddr,
-    sync::PoisonError,
 };
 
 use ipnet::IpNet;
@@ -15,6 +14,7 @@ use super::{
     collector::CollectorSnapshot,
     listener::{ListenState, ListenStates},
     mrt::MrtSnapshot,
+    refusals::RefusalReport,
     snapshot::{PeerSnapshot, RangeSnapshot},
 };
 use crate::{
@@ -189,7 +189,12 @@ impl SpeakerHandle {
 
     /// The addresses to accept connections on, and whether that works.
     pub fn listeners(&self) -> BTreeMap<SocketAddr, ListenState> {
-        self.listen_states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.listen_states.states().clone()
+    }
+
+    /// Connections that were refused.
+    pub fn refusals(&self) -> RefusalReport {
+        self.listen_states.refusals.report()
     }
 
     /// The BMP collectors, sorted by address.

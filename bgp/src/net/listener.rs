@@ -5,7 +5,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     os::fd::AsFd,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -21,6 +21,7 @@ use tracing::{debug, info, warn};
 use super::{
     admission::{Admission, Ends, Key, Stranger, Visitor},
     peer::Control,
+    refusals::{RefusalReason, Refusals},
     sys,
     ttl_filter::{self, TtlRule},
 };
@@ -40,7 +41,20 @@ pub enum ListenState {
 }
 
 /// What the listeners publish about themselves.
-pub(super) type ListenStates = Arc<Mutex<BTreeMap<SocketAddr, ListenState>>>;
+pub(super) type ListenStates = Arc<Listening>;
+
+/// The addresses to accept connections on, and the connections that were refused.
+#[derive(Debug, Default)]
+pub(super) struct Listening {
+    states: Mutex<BTreeMap<SocketAddr, ListenState>>,
+    pub(super) refusals: Refusals,
+}
+
+impl Listening {
+    pub(super) fn states(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, ListenState>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Accepts connections on `address` until `admission` is closed.
 pub(super) async fn listen(
@@ -54,7 +68,7 @@ pub(super) async fn listen(
             Ok((socket, in_force)) => {
                 info!(%address, "accepting connections");
                 publish(&states, address, ListenState::Listening);
-                accept(&socket, address, in_force, &mut admission).await;
+                accept(&socket, address, in_force, &mut admission, &states.refusals).await;
             }
             Err(error) => report(&states, address, &error),
         }
@@ -84,8 +98,7 @@ fn report(states: &ListenStates, address: SocketAddr, error: &io::Error) {
 
 /// Says whether that is news.
 fn publish(states: &ListenStates, address: SocketAddr, state: ListenState) -> bool {
-    let mut states = states.lock().unwrap_or_else(PoisonError::into_inner);
-    states.insert(address, state.clone()).as_ref() != Some(&state)
+    states.states().insert(address, state.clone()).as_ref() != Some(&state)
 }
 
 /// What is in force on a listening socket.
@@ -122,6 +135,7 @@ async fn accept(
     address: SocketAddr,
     mut in_force: InForce,
     admission: &mut watch::Receiver<Admission>,
+    refusals: &Refusals,
 ) {
     let mut told = None;
     loop {
@@ -133,7 +147,7 @@ async fn accept(
             accepted = socket.accept() => match accepted {
                 Ok((stream, remote)) => {
                     told = None;
-                    admit(stream, remote, &in_force, &admission.borrow());
+                    admit(stream, remote, &in_force, &admission.borrow(), refusals);
                 }
                 Err(error) => {
                     // Want of descriptors lasts, and is one event however often it is met.
@@ -220,29 +234,48 @@ fn demand_ttl(socket: &SockRef<'_>, family: IpAddr, rules: &[TtlRule]) -> io::Re
 }
 
 /// Hands a connection to its peer's task. One from an unknown source, or from a peer whose key is not in force,
-/// is closed before a byte is read.
-fn admit(stream: TcpStream, remote: SocketAddr, in_force: &InForce, admission: &Admission) {
+/// is closed before a byte is read, and counted.
+fn admit(
+    stream: TcpStream,
+    remote: SocketAddr,
+    in_force: &InForce,
+    admission: &Admission,
+    refusals: &Refusals,
+) {
     let Ok(local) = stream.local_addr() else { return };
     let ends = Ends { remote, local: local.ip(), link: link_of(remote) };
-    let refused = |key: Option<&Key>, net: IpNet| {
-        let refused = key != in_force.key_of(net, key);
-        if refused {
-            warn!(%remote, "refused a connection: the peer's key is not in force");
+    if let Err(reason) = hand_over(stream, &ends, in_force, admission) {
+        refusals.note(remote.ip(), local.ip(), reason);
+        match reason {
+            RefusalReason::KeyNotInForce => {
+                warn!(%remote, "refused a connection: the peer's key is not in force");
+            }
+            _ => debug!(%remote, local = %local.ip(), reason = reason.name(), "refused a connection"),
         }
-        refused
+    }
+}
+
+fn hand_over(
+    stream: TcpStream,
+    ends: &Ends,
+    in_force: &InForce,
+    admission: &Admission,
+) -> Result<(), RefusalReason> {
+    let address = ends.remote.ip();
+    let demand = |key: Option<&Key>, net: IpNet| {
+        if key == in_force.key_of(net, key) { Ok(()) } else { Err(RefusalReason::KeyNotInForce) }
     };
-    let taken = match admission.visitor(&ends) {
-        Visitor::Nobody => return debug!(%remote, "refused a connection: not a configured peer"),
-        Visitor::Peer(_, key) if refused(key, remote.ip().into()) => return,
-        Visitor::Stranger(_, net, key) if refused(key, net) => return,
-        Visitor::Peer(task, _) => task.try_send(Control::Incoming(stream)).is_ok(),
-        Visitor::Stranger(range, ..) => {
-            let (range, address) = (range.to_owned(), remote.ip());
-            admission.strangers().try_send(Stranger { range, address, stream }).is_ok()
+    match admission.visitor(ends) {
+        Visitor::Nobody(reason) => Err(reason),
+        Visitor::Peer(task, key) => {
+            demand(key, address.into())?;
+            task.try_send(Control::Incoming(stream)).map_err(|_| RefusalReason::Busy)
         }
-    };
-    if !taken {
-        debug!(%remote, "refused a connection: too many are waiting");
+        Visitor::Stranger(range, net, key) => {
+            demand(key, net)?;
+            let stranger = Stranger { range: range.to_owned(), address, local: ends.local, stream };
+            admission.strangers().try_send(stranger).map_err(|_| RefusalReason::Busy)
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use super::{
     clock::Clock,
     connect::{apply_options, connect, transport_error},
     link::{Link, READ},
+    listener::ListenStates,
     mrt::{Tap, unix_time},
     outbox::{OutboxSender, ReadyPeers},
     snapshot::{Shared, count},
@@ -57,10 +58,10 @@ pub(super) enum Control {
     Stop(Stop),
     /// Close the session of this number, if it is still that one, for this reason.
     StopSession(u64, Stop),
-    /// The link of the session of this number is down.
-    LinkLost(u64),
     /// The name of the peer's interface may mean another interface now.
     CheckInterface,
+    /// The way of the session of this number is lost, with its link or without.
+    WayLost(u64, TransportError),
     /// BFD has found the path to work.
     PathUp,
     /// Ask the peer for all its routes again (RFC 2918).
@@ -106,6 +107,7 @@ pub(super) struct Surroundings {
     pub(super) shared: Arc<Shared>,
     pub(super) background: TaskTracker,
     pub(super) tap: Arc<Tap>,
+    pub(super) listening: ListenStates,
 }
 
 /// The connection being opened.
@@ -149,6 +151,7 @@ pub(super) struct PeerTask {
     shared: Arc<Shared>,
     background: TaskTracker,
     tap: Arc<Tap>,
+    listening: ListenStates,
 }
 
 thread_local! {
@@ -181,6 +184,7 @@ impl PeerTask {
             shared: around.shared,
             background: around.background,
             tap: around.tap,
+            listening: around.listening,
         }
     }
 
@@ -227,8 +231,8 @@ impl PeerTask {
                 self.fsm.handle_configure(now, self.config.clone(), change);
             }
             Control::Stop(stop) => self.fsm.handle_stop(now, stop),
-            Control::StopSession(number, _) | Control::LinkLost(number) if number != self.sessions => {}
-            Control::LinkLost(_) => self.fsm.handle_link_lost(now),
+            Control::StopSession(number, _) | Control::WayLost(number, _) if number != self.sessions => {}
+            Control::WayLost(_, error) => self.fsm.handle_way_lost(now, error),
             Control::StopSession(_, stop) => self.fsm.handle_stop(now, stop),
             Control::CheckInterface => self.check_interface(),
             Control::PathUp => self.fsm.handle_path_up(now),
@@ -269,6 +273,7 @@ impl PeerTask {
         match self.fsm.handle_incoming(now, addresses) {
             Incoming::Accepted(id) => self.add_link(id, stream),
             Incoming::Refused(refusal) => {
+                self.listening.refusals.note(addresses.peer, addresses.local, refusal.into());
                 debug!(peer = self.config.peer.name, ?refusal, "refused a connection of the peer");
             }
         }

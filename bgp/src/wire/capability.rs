@@ -11,7 +11,7 @@ use nom::{
 
 pub use self::families::{AddPathFamily, ExtendedNextHop, LongLivedFamily, PathsLimit};
 use self::families::{decode_tuples, encode_tuples};
-use crate::types::{Asn, Family};
+use crate::types::{Asn, Families, Family};
 
 /// One capability.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,6 +194,17 @@ impl GracefulRestart {
             families: families.iter().map(family).collect(),
         })
     }
+}
+
+/// The families that a list of capabilities names, as far as the list can be read.
+pub(crate) fn listed_families(value: &[u8]) -> Families {
+    let mut capabilities = Vec::new();
+    let _readable_to_its_end = decode_all(value, &mut capabilities);
+    let family = |capability: &Capability| match capability {
+        Capability::Multiprotocol { afi, safi } => Family::from_codes(*afi, *safi),
+        _ => None,
+    };
+    capabilities.iter().filter_map(family).collect()
 }
 
 /// Appends the capabilities of one optional parameter's value.

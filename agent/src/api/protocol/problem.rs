@@ -136,14 +136,26 @@ problem_codes! {
     NoPrivilege = "no_privilege",
     /// Every peer is shut down, or none has connected from a range.
     NoSessions = "no_sessions",
+    /// The node's address is not on this host.
+    NodeAddressMissing = "node_address_missing",
     /// No connections are accepted on an address.
     NotListening = "not_listening",
+    /// The guard drops what another program's tunnel device is sent.
+    OtherTunnelGuarded = "other_tunnel_guarded",
+    /// Tunnelled packets leave with another source than the node's address.
+    OuterSource = "outer_source",
+    /// A peer announces one of our blocks.
+    OwnBlockAnnounced = "own_block_announced",
+    /// A peer's address is one of this host's.
+    PeerIsSelf = "peer_is_self",
     /// A range has as many peers as it may, and others were refused.
     RangeFull = "range_full",
     /// Another's route is in the slot of one of ours.
     RouteConflict = "route_conflict",
     /// The kernel refuses routes.
     RoutesFailed = "routes_failed",
+    /// Routes that are wanted lead nowhere.
+    RoutesUnreachable = "routes_unreachable",
     /// The tunnel device filters sources strictly.
     RpFilterStrict = "rp_filter_strict",
     /// The link below the tunnel filters sources strictly.
@@ -152,6 +164,8 @@ problem_codes! {
     SessionDown = "session_down",
     /// The service that looks after the tunnel has ended.
     Stopped = "stopped",
+    /// A peer announces the tunnel's address.
+    TunnelAddressAnnounced = "tunnel_address_announced",
     /// The tunnel cannot be looked after.
     TunnelUnavailable = "tunnel_unavailable",
     /// No link carries the node's address.

@@ -1,5 +1,7 @@
 //! The daemon on one screen.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
@@ -60,6 +62,28 @@ pub struct Status {
     /// The checks of `/readyz`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub readiness: Vec<ReadinessCheck>,
+    /// Connections that were refused, the latest 256 kinds, ascending by who connected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_connections: Vec<RefusedRow>,
+    /// All connections that were refused since the start, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused_totals: BTreeMap<String, u64>,
+}
+
+/// Connections from one address to one of ours that were refused for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedRow {
+    /// Who connected.
+    pub remote: String,
+    /// To which address of ours.
+    pub local: String,
+    /// `not_configured`, `other_local_address`, `other_interface`, `key_not_in_force`, `peer_down`, `idle_hold`,
+    /// `established`, `range_full` or `busy`.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+    /// Seconds since the last.
+    pub age: u64,
 }
 
 impl Status {

@@ -7,8 +7,8 @@ use crate::{
     api::protocol::{
         problem::{Problem, Severity},
         status::{
-            CollectorStatus, ConfigStatus, FibCounts, Health, LogStatus, RestartState, RestartStatus,
-            RunMode, Status, TunnelStatus,
+            CollectorStatus, ConfigStatus, FibCounts, Health, LogStatus, RefusedRow, RestartState,
+            RestartStatus, RunMode, Status, TunnelStatus,
         },
     },
     cli::output::{Tone, count, duration},
@@ -37,6 +37,7 @@ pub fn write(out: &mut impl Write, s: &Status) -> io::Result<()> {
     field(out, "Tunnel", Tone::Plain, &tunnel(&s.tunnel))?;
     field(out, "Restart", Tone::Plain, &[restart(&s.graceful_restart)])?;
     monitoring(out, s)?;
+    refused(out, &s.refused_connections)?;
     field(out, "Log", Tone::Plain, &log(s.log))?;
     problems(out, &s.problems)
 }
@@ -206,6 +207,36 @@ fn monitoring(out: &mut impl Write, s: &Status) -> io::Result<()> {
         lines.push("nothing written yet".to_owned());
     }
     field(out, "MRT", Tone::Plain, &lines)
+}
+
+/// Lines of refused connections; JSON has all of them.
+const REFUSED_LINES: usize = 5;
+/// What was refused longer ago is not shown, seconds.
+const REFUSED_AGE: u64 = 3600;
+
+/// The latest refused connections that somebody should know of: what two sessions at once or a pause after a failure
+/// refuse is everyday life.
+fn refused(out: &mut impl Write, rows: &[RefusedRow]) -> io::Result<()> {
+    let everyday =
+        |row: &&RefusedRow| matches!(row.reason.as_str(), "established" | "idle_hold" | "peer_down");
+    let mut rows: Vec<&RefusedRow> =
+        rows.iter().filter(|row| !everyday(row) && row.age < REFUSED_AGE).collect();
+    rows.sort_by_key(|row| row.age);
+    let mut lines: Vec<String> = rows
+        .iter()
+        .take(REFUSED_LINES)
+        .map(|row| {
+            let RefusedRow { remote, local, reason, .. } = row;
+            let reason = reason.replace('_', " ");
+            let (number, age) = (count(row.count, "connection"), duration(row.age));
+            format!("{number} from {remote} to {local}, the last {age} ago: {reason}")
+        })
+        .collect();
+    let rest = rows.len().saturating_sub(REFUSED_LINES);
+    if rest > 0 {
+        lines.push(format!("and {rest} others"));
+    }
+    if lines.is_empty() { Ok(()) } else { field(out, "Refused", Tone::Plain, &lines) }
 }
 
 fn collector(c: &CollectorStatus) -> String {

@@ -13,7 +13,7 @@ use crate::{
     autodetect::{self, Interface, Method},
     config::{
         error::Fault,
-        host::Host,
+        host::{Host, NOT_OF_THIS_HOST},
         intent::Node,
         origin::{Origin, Sourced},
         reader::{Entry, Reader},
@@ -138,10 +138,8 @@ impl Addresses<'_> {
         let full = self.table.path(key);
         let interfaces = self.interfaces();
         if !interfaces.is_empty() && autodetect::length_of(interfaces, net.addr()).is_none() {
-            let fault = Fault::new(
-                format!("{} is no address of this host now", net.addr()),
-                "sessions cannot start until it is",
-            );
+            let fault =
+                Fault::new(format!("{} {NOT_OF_THIS_HOST}", net.addr()), "sessions cannot start until it is");
             self.reader.warning(origin, full, fault);
         }
         self.warn_of_single(key, net, origin);

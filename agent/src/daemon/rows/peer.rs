@@ -20,15 +20,21 @@ use crate::{
     config::Intent,
 };
 
-/// One row per peer, sorted by name.
+/// One row per peer, sorted by name. `diagnosed` says of one without a session why, where more is known than the peer's
+/// own state tells.
 #[must_use]
-pub(crate) fn rows(peers: &[PeerSnapshot], speaker: &SpeakerConfig, intent: &Intent) -> Vec<PeerRow> {
-    let mut rows: Vec<_> = peers.iter().map(|peer| row(peer, speaker, intent)).collect();
+pub(crate) fn rows(
+    peers: &[PeerSnapshot],
+    speaker: &SpeakerConfig,
+    intent: &Intent,
+    diagnosed: impl Fn(&PeerSnapshot) -> Option<String>,
+) -> Vec<PeerRow> {
+    let mut rows: Vec<_> = peers.iter().map(|peer| row(peer, speaker, intent, diagnosed(peer))).collect();
     rows.sort_by(|a, b| a.name.cmp(&b.name));
     rows
 }
 
-fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent) -> PeerRow {
+fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent, diagnosis: Option<String>) -> PeerRow {
     let admin = match peer.admin {
         AdminState::Up => Admin::Up,
         AdminState::Down => Admin::Down,
@@ -53,7 +59,7 @@ fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent) -> PeerRow
         state: words::name(peer.state),
         since: peer.state_age.as_secs(),
         established_count: peer.sessions,
-        info: info(peer, stale),
+        info: info(peer, stale, diagnosis),
         received: sum(|c| c.received),
         accepted: sum(|c| c.accepted),
         advertised: sum(|c| c.advertised),
@@ -141,13 +147,32 @@ fn named<'a>(numbers: impl IntoIterator<Item = (&'a str, u64)>) -> BTreeMap<Stri
     sums
 }
 
-fn info(peer: &PeerSnapshot, stale: u64) -> String {
+/// An established session that brings nothing, though the peer sends routes.
+fn nothing_accepted(peer: &PeerSnapshot) -> Option<String> {
+    let (received, accepted) = (count(peer, |c| c.received), count(peer, |c| c.accepted));
+    if peer.state != State::Established || accepted > 0 {
+        return None;
+    }
+    let malformed = peer.messages.malformed;
+    if received == 0 {
+        return (malformed > 0).then(|| {
+            format!("no route is kept: {malformed} path attributes were malformed (see the last messages)")
+        });
+    }
+    let reasons: Vec<String> =
+        refused(peer).iter().map(|(reason, number)| format!("{number} {reason}")).collect();
+    let noun = if received == 1 { "its only route is" } else { "none of its routes is" };
+    Some(format!("{noun} accepted ({})", reasons.join(", ")))
+}
+
+fn info(peer: &PeerSnapshot, stale: u64, diagnosis: Option<String>) -> String {
     let sum = |of: fn(&RouteCounts) -> u32| count(peer, of);
     let mut parts = Vec::new();
     parts.extend(link::obstacle(peer));
     if peer.state != State::Established && parts.is_empty() {
-        parts.extend(peer.down.as_ref().map(ToString::to_string));
+        parts.extend(diagnosis.or_else(|| peer.down.as_ref().map(ToString::to_string)));
     }
+    parts.extend(nothing_accepted(peer));
     parts.extend(link::company(peer));
     let withheld: BTreeSet<String> =
         peer.fallback.withheld().iter().map(|c| CapabilityCode(c.code()).to_string()).collect();

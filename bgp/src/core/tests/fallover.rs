@@ -24,7 +24,7 @@ fn lab() -> Lab {
 fn lost(lab: &mut Lab) -> Vec<u32> {
     lab.settle();
     let lost = lab.actions.iter().filter_map(|action| match action {
-        Action::LinkLost(peer) => Some(peer.0),
+        Action::WayLost { peer, .. } => Some(peer.0),
         _ => None,
     });
     lost.collect()

@@ -1,7 +1,11 @@
 //! BFD's word on the path to the peer (RFC 5882, RFC 9384).
 
 use super::*;
-use crate::{event::Retention, fsm::Stop, wire::open::Open};
+use crate::{
+    event::Retention,
+    fsm::{Stop, TransportError},
+    wire::open::Open,
+};
 
 fn path_failed() -> Stop {
     Stop::Error { notification: ErrorKind::BFD_DOWN.into(), retry_after: Duration::ZERO }
@@ -76,7 +80,7 @@ fn a_failed_path_matters_only_to_an_established_session() {
 #[test]
 fn a_lost_link_ends_the_session_without_a_word_and_its_routes_may_stay() {
     let mut fsm = established_with(|config| config);
-    fsm.handle_link_lost(at(100));
+    fsm.handle_way_lost(at(100), TransportError::LinkLost);
     let actions = drain(&mut fsm);
     assert!(notifications(&actions).is_empty());
     let kept = |a: &Action| matches!(a, Action::SessionDown { retention: Retention::MayRestart, .. });
@@ -89,7 +93,7 @@ fn a_lost_link_ends_the_session_without_a_word_and_its_routes_may_stay() {
 #[test]
 fn a_lost_link_matters_only_to_an_established_session() {
     let (mut fsm, _) = machine_in(State::OpenConfirm, ours());
-    fsm.handle_link_lost(at(10));
+    fsm.handle_way_lost(at(10), TransportError::LinkLost);
     assert!(drain(&mut fsm).is_empty());
     assert_eq!(fsm.state(), State::OpenConfirm);
 }

@@ -17,6 +17,13 @@ fn an_established_session_needs_no_excuse() {
 fn transport_failures_are_told_apart() {
     for (error, start) in [
         (TransportError::NoRoute, "no route to 10.0.0.2; waiting, next attempt in "),
+        (
+            TransportError::Unreachable,
+            "10.0.0.2 is unreachable: nobody answers for it on its link, or a router ",
+        ),
+        (TransportError::Forbidden, "this host does not let connections to 10.0.0.2 out ("),
+        (TransportError::WayLost, "no route leads to 10.0.0.2 over its link any more; "),
+        (TransportError::LinkLost, "the link to 10.0.0.2 is down; "),
         (TransportError::Refused, "connection refused by 10.0.0.2; waiting, next attempt in "),
         (TransportError::NoAnswer, "no answer from 10.0.0.2 (filtered, or it wants an MD5 key); "),
         (TransportError::SourceUnavailable, "the source address for 10.0.0.2 is not on this host; "),

@@ -1,7 +1,16 @@
 //! What the core asks for: words to the owner, orders to peer tasks.
 
+use std::{os::fd::AsFd, sync::Arc};
+
+use socket2::{Domain, Socket, Type};
+
 use super::{Speaker, SpeakerEvent};
-use crate::{core::Action, fsm::Stop, net::peer::Control, types::PeerId};
+use crate::{
+    core::Action,
+    fsm::{Stop, TransportError},
+    net::{peer::Control, sys},
+    types::PeerId,
+};
 
 impl Speaker {
     /// Carries out what the core asks for.
@@ -13,8 +22,9 @@ impl Speaker {
                     self.tell(peer, Control::StopSession(self.session_of(peer), stop));
                     continue;
                 }
-                Action::LinkLost(peer) => {
-                    self.tell(peer, Control::LinkLost(self.session_of(peer)));
+                Action::WayLost { peer, interfaces } => {
+                    let error = how_lost(&interfaces);
+                    self.tell(peer, Control::WayLost(self.session_of(peer), error));
                     continue;
                 }
                 Action::RequestRoutes(peer) => {
@@ -47,5 +57,28 @@ impl Speaker {
         if let Some(peer) = self.peers.get(&id) {
             peer.orders.send(control, &self.background);
         }
+    }
+}
+
+/// What the loss of a way over these interfaces is called: only where none of them is up and has a carrier is the link
+/// to blame.
+fn how_lost(interfaces: &[Arc<str>]) -> TransportError {
+    let Ok(socket) = Socket::new(Domain::IPV4, Type::DGRAM, None) else { return TransportError::WayLost };
+    let is_running = |name: &Arc<str>| sys::link_state(socket.as_fd(), name).is_ok_and(|link| link.running);
+    match interfaces.is_empty() || interfaces.iter().any(is_running) {
+        true => TransportError::WayLost,
+        false => TransportError::LinkLost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_blamed_only_while_it_is_down_or_gone() {
+        assert_eq!(how_lost(&["no-such-link".into()]), TransportError::LinkLost);
+        assert_eq!(how_lost(&["no-such-link".into(), "lo".into()]), TransportError::WayLost);
+        assert_eq!(how_lost(&[]), TransportError::WayLost);
     }
 }

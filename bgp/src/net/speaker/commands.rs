@@ -1,6 +1,6 @@
 //! What the owner of the speaker asks of it.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -135,6 +135,7 @@ impl Speaker {
             shared: shared.clone(),
             background: self.background.clone(),
             tap: self.tap.clone(),
+            listening: self.listen_states.clone(),
         };
         self.background.spawn(PeerTask::new(id, task, self.machine(config), around).run());
         let orders = Orders::new(control);
@@ -182,7 +183,7 @@ impl Speaker {
             let keep = wanted.contains(address);
             if !keep {
                 task.abort();
-                states.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+                states.states().remove(address);
             }
             keep
         });

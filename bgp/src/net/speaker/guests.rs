@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     fsm::State,
-    net::{admission::Stranger, peer::Control},
+    net::{admission::Stranger, peer::Control, refusals::RefusalReason},
     types::{Family, Now, PeerId},
 };
 
@@ -22,16 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Speaker {
     /// Somebody of a range, or on the link of an interface peer, has connected.
     pub(super) fn stranger(&mut self, stranger: Stranger) {
-        let Stranger { range, address, stream } = stranger;
+        let Stranger { range, address, local, stream } = stranger;
         let name = match self.roster.admit(&range, address) {
             Admitted::As(name) => {
                 info!(peer = name, "a new peer of a range has connected");
                 name
             }
-            Admitted::Full(News::First) => {
+            Admitted::Full(news) => {
+                self.listen_states.refusals.note(address, local, RefusalReason::RangeFull);
+                if news == News::Known {
+                    return;
+                }
                 return warn!(range, %address, "refused a connection: the range has as many peers as it may");
             }
-            Admitted::Full(News::Known) => return,
             Admitted::Unknown => {
                 self.contact(&range, address);
                 range

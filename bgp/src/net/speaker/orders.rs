@@ -76,20 +76,20 @@ fn lock(waiting: &Mutex<VecDeque<Control>>) -> MutexGuard<'_, VecDeque<Control>>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fsm::Stop;
+    use crate::fsm::{Stop, TransportError};
 
     #[tokio::test]
     async fn what_is_said_while_the_channel_is_full_keeps_its_order() {
         let (sender, mut receiver) = mpsc::channel(1);
         let (orders, background) = (Orders::new(sender), TaskTracker::new());
         orders.send(Control::PathUp, &background);
-        orders.send(Control::LinkLost(1), &background);
+        orders.send(Control::WayLost(1, TransportError::LinkLost), &background);
         assert!(matches!(receiver.recv().await, Some(Control::PathUp)));
         // There is room again, and what was said before has not been sent yet.
-        orders.send(Control::LinkLost(2), &background);
+        orders.send(Control::WayLost(2, TransportError::LinkLost), &background);
         orders.send(Control::End(Stop::Reset), &background);
-        assert!(matches!(receiver.recv().await, Some(Control::LinkLost(1))));
-        assert!(matches!(receiver.recv().await, Some(Control::LinkLost(2))));
+        assert!(matches!(receiver.recv().await, Some(Control::WayLost(1, _))));
+        assert!(matches!(receiver.recv().await, Some(Control::WayLost(2, _))));
         assert!(matches!(receiver.recv().await, Some(Control::End(Stop::Reset))));
     }
 
@@ -97,7 +97,9 @@ mod tests {
     async fn what_waits_for_a_task_that_has_ended_is_let_go() {
         let (sender, receiver) = mpsc::channel(1);
         let (orders, background) = (Orders::new(sender), TaskTracker::new());
-        (0..3).for_each(|session| orders.send(Control::LinkLost(session), &background));
+        (0..3).for_each(|session| {
+            orders.send(Control::WayLost(session, TransportError::LinkLost), &background)
+        });
         drop(receiver);
         background.close();
         background.wait().await;
