@@ -34,8 +34,6 @@ pub enum RefusalReason {
     PeerDown,
     /// The IdleHoldTimer runs after a failure.
     IdleHold,
-    /// There is an established session with the peer.
-    Established,
     /// The range has as many peers as it may.
     RangeFull,
     /// Too many connections wait to be looked at.
@@ -52,7 +50,6 @@ impl RefusalReason {
             Self::KeyNotInForce => "key_not_in_force",
             Self::PeerDown => "peer_down",
             Self::IdleHold => "idle_hold",
-            Self::Established => "established",
             Self::RangeFull => "range_full",
             Self::Busy => "busy",
         }
@@ -64,7 +61,6 @@ impl From<Refusal> for RefusalReason {
         match refusal {
             Refusal::Down => Self::PeerDown,
             Refusal::IdleHold(_) => Self::IdleHold,
-            Refusal::Established => Self::Established,
         }
     }
 }

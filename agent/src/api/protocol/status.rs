@@ -78,7 +78,7 @@ pub struct RefusedRow {
     /// To which address of ours.
     pub local: String,
     /// `not_configured`, `other_local_address`, `other_interface`, `key_not_in_force`, `peer_down`, `idle_hold`,
-    /// `established`, `range_full` or `busy`.
+    /// `range_full` or `busy`.
     pub reason: String,
     /// How often.
     pub count: u64,

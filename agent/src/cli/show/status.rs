@@ -214,11 +214,10 @@ const REFUSED_LINES: usize = 5;
 /// What was refused longer ago is not shown, seconds.
 const REFUSED_AGE: u64 = 3600;
 
-/// The latest refused connections that somebody should know of: what two sessions at once or a pause after a failure
-/// refuse is everyday life.
+/// The latest refused connections that somebody should know of: what a pause after a failure, or a peer that is shut
+/// down, refuses is everyday life.
 fn refused(out: &mut impl Write, rows: &[RefusedRow]) -> io::Result<()> {
-    let everyday =
-        |row: &&RefusedRow| matches!(row.reason.as_str(), "established" | "idle_hold" | "peer_down");
+    let everyday = |row: &&RefusedRow| matches!(row.reason.as_str(), "idle_hold" | "peer_down");
     let mut rows: Vec<&RefusedRow> =
         rows.iter().filter(|row| !everyday(row) && row.age < REFUSED_AGE).collect();
     rows.sort_by_key(|row| row.age);
