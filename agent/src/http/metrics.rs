@@ -407,7 +407,7 @@ mod tests {
     };
 
     #[test]
-    fn a_scrape_is_complete_and_sorted_by_family() {
+    fn a_scrape_tells_each_family_once_with_its_help_and_its_samples_after_it() {
         let peer = PeerRow {
             name: "tor".into(),
             address: "10.0.0.1".into(),
@@ -475,5 +475,36 @@ mod tests {
             assert!(text.contains(&format!("{line}\n")), "{line} is missing in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+        families_are_whole(&text);
+    }
+
+    /// Each family begins with its help, then its type, then come its samples and nothing else's; none comes twice.
+    fn families_are_whole(text: &str) {
+        let mut families: Vec<&str> = Vec::new();
+        let mut samples = 0;
+        for line in text.lines().take_while(|line| *line != "# EOF") {
+            let current = families.last().copied().unwrap_or_default();
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                let (family, help) = rest.split_once(' ').expect("a help text");
+                assert!(!families.contains(&family) && help.ends_with('.'), "{line}");
+                families.push(family);
+            } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+                assert!(
+                    ["counter", "gauge"].contains(&rest.strip_prefix(current).unwrap_or("?").trim()),
+                    "{line}"
+                );
+            } else if let Some(unit) = line.strip_prefix("# UNIT ") {
+                assert!(unit.starts_with(current), "{line}");
+            } else {
+                let name = line.split(['{', ' ']).next().unwrap_or_default();
+                assert_eq!(name.strip_suffix("_total").unwrap_or(name), current, "{line}");
+                samples += 1;
+            }
+        }
+        assert!(
+            families.len() > 30 && samples >= families.len() / 2,
+            "{} families, {samples} samples",
+            families.len()
+        );
     }
 }

@@ -125,12 +125,15 @@ fn forge(screen: &Screen, lab: &Lab) -> Result<()> {
     let script = FORGE.replace("COUNT", &FORGED.to_string());
     stranger.ask(&["python3", "-c", &script])?;
     stranger.ip(["address", "del", STRANGER, "dev", "br0"])?;
-    let said = screen.run(lab, "master01", "siskin status | grep -i dropped")?;
-    ensure!(
-        said.contains(&format!("{FORGED} from strangers")),
-        "the forged packets were not dropped and counted"
-    );
-    Ok(())
+    let wanted = format!("dropped: {FORGED} from strangers");
+    let host = lab.node("master01")?;
+    let deadline = Instant::now() + PATIENCE;
+    // The counters are read every few seconds.
+    while !host.ask(&["siskin", "status"])?.contains(&wanted) {
+        ensure!(Instant::now() < deadline, "the forged packets were not dropped and counted");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    screen.run(lab, "master01", "siskin status | grep dropped").map(drop)
 }
 
 /// Kills the daemon of a host and starts it again while the pods talk: nothing is lost, and no route is touched.
