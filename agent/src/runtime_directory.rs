@@ -5,6 +5,7 @@
 //! Files in it are made with [`FILE_MODE`].
 
 pub mod lock;
+pub mod memory;
 
 use std::{
     env, fs, io,

@@ -39,6 +39,9 @@ pub struct FibConfig {
     pub objects: ObjectUse,
     /// Protocol numbers of routing daemons before us, whose routes are taken over at start.
     pub adopt: Vec<u8>,
+    /// Protocol numbers under which we ourselves wrote to this table in a life before: whatever carries one is taken over at
+    /// start. Only those of the first configuration count.
+    pub predecessors: Vec<u8>,
     /// Whether routes may ask for their packets being dropped.
     pub discard: DiscardRule,
     /// Whether the kernel is written to.
@@ -59,6 +62,7 @@ impl Default for FibConfig {
             tunnel: Tunnel::default(),
             objects: ObjectUse::default(),
             adopt: Vec::new(),
+            predecessors: Vec::new(),
             discard: DiscardRule::Ignore,
             programming: Programming::On,
         }

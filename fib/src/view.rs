@@ -247,6 +247,8 @@ pub struct StepView {
 pub struct Configured {
     /// Changed keys that take effect at the next start only.
     pub restart_required: Vec<RestartKey>,
+    /// Routes of ours, or of daemons before us, that were in the kernel at the start.
+    pub adopted: u64,
 }
 
 /// What a flush did.

@@ -79,8 +79,8 @@ pub fn execute(cli: &Cli, out: &mut Stdout) -> Result<ExitCode, Failure> {
             remote.show_config(out, config, origins)
         }
         Command::Run(args) => daemon::run::run(args, cli.socket.as_deref()),
-        Command::Flush(args) => flush(out, args, cli.json),
-        Command::Release(args) => release(out, args, cli.json),
+        Command::Flush(args) => flush(out, args, cli.socket.as_deref(), cli.json),
+        Command::Release(args) => release(out, args, cli.socket.as_deref(), cli.json),
     }
 }
 
@@ -313,8 +313,13 @@ impl Remote {
     }
 }
 
-fn flush(out: &mut Stdout, args: &ConfigArgs, json: bool) -> Result<ExitCode, Failure> {
-    let flushed = daemon::flush::flush(args)?;
+fn flush(
+    out: &mut Stdout,
+    args: &ConfigArgs,
+    socket: Option<&Path>,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let flushed = daemon::flush::flush(args, socket)?;
     if json {
         write_json(out, &flushed)?;
     } else {
@@ -326,8 +331,13 @@ fn flush(out: &mut Stdout, args: &ConfigArgs, json: bool) -> Result<ExitCode, Fa
     Ok(if flushed.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) })
 }
 
-fn release(out: &mut Stdout, args: &ReleaseArgs, json: bool) -> Result<ExitCode, Failure> {
-    let released = daemon::flush::release(&args.config, args.to)?;
+fn release(
+    out: &mut Stdout,
+    args: &ReleaseArgs,
+    socket: Option<&Path>,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let released = daemon::flush::release(&args.config, socket, args.to)?;
     if json {
         write_json(out, &released)?;
     } else {

@@ -1,15 +1,19 @@
 //! The right to be the only one: held by a daemon, and by what works without one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use rustix::process::getegid;
 
 use crate::{
     cli::{EXIT_FAILED, commands::Failure},
-    config::Intent,
+    config::{Intent, Kernel},
     runtime_directory::{
-        Passage, RuntimeDirectory,
+        DirectoryError, Passage, RuntimeDirectory,
         lock::{LockError, TableLock},
+        memory::{Memory, Place},
     },
 };
 
@@ -19,14 +23,32 @@ use crate::{
 ///
 /// While a daemon runs (`remedy` says what to do then), and when the lock's directory cannot be used.
 pub(super) fn lock(intent: &Intent, remedy: &str) -> Result<TableLock, Failure> {
-    let path = RuntimeDirectory::choose(intent.api.runtime_directory.as_deref());
+    let Kernel { protocol, table, .. } = intent.kernel;
+    lock_place(intent, Place { protocol, table }, remedy)
+}
+
+/// The same for another protocol and table.
+pub(super) fn lock_place(intent: &Intent, place: Place, remedy: &str) -> Result<TableLock, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Other(EXIT_FAILED, error.to_string());
-    let directory = RuntimeDirectory::open(&path, passage(intent, &path)).map_err(|e| failed(&e))?;
-    let kernel = intent.kernel;
-    TableLock::acquire(directory, kernel.protocol, kernel.table).map_err(|error| match error {
+    let directory = directory(intent).map_err(|e| failed(&e))?;
+    TableLock::acquire(directory, place.protocol, place.table).map_err(|error| match error {
         LockError::Held { .. } => failed(&format!("{error}\n  {remedy}")),
         error => failed(&error),
     })
+}
+
+/// What the daemon before left for this one.
+///
+/// # Errors
+///
+/// When there is no place to remember anything.
+pub(super) fn memory(intent: &Intent) -> io::Result<Memory> {
+    Memory::of(directory(intent).map_err(io::Error::other)?, &intent.api.socket)
+}
+
+fn directory(intent: &Intent) -> Result<RuntimeDirectory, DirectoryError> {
+    let path = RuntimeDirectory::choose(intent.api.runtime_directory.as_deref());
+    RuntimeDirectory::open(&path, passage(intent, &path))
 }
 
 /// A group other than root's that may use a socket must be able to reach it.

@@ -21,7 +21,7 @@ use ipnet::IpNet;
 use tokio::{sync::mpsc, time::sleep};
 use tracing::{debug, info, warn};
 
-use super::{behind::News, known::Completed, plan, rows::words, state::Daemon};
+use super::{behind::News, known::Completed, plan, rows::words, state::Daemon, succession};
 use crate::api::{backend::PAGE_ROWS, protocol::event::What};
 
 /// Hands best routes to the FIB and carries out what the speaker asks for, until the speaker ends.
@@ -111,10 +111,12 @@ async fn speaker_event(daemon: &Daemon, event: SpeakerEvent) {
             daemon.hub.announce(What::Bfd { peer, state: words::name(state), info: cause.to_string() });
         }
         SpeakerEvent::SessionUp { peer, addresses } => {
+            daemon.succession.note();
             let info = format!("with {}", addresses.peer);
             daemon.hub.announce(What::Session { peer, state: "established".to_owned(), info });
         }
         SpeakerEvent::SessionDown { peer, failure } => {
+            daemon.succession.note();
             let info = failure.to_string();
             daemon.hub.announce(What::Session { peer, state: "down".to_owned(), info });
         }
@@ -174,6 +176,10 @@ pub(super) async fn end_restart(daemon: &Daemon) {
     info!("restart complete: what is left from before is removed");
     daemon.hub.announce(What::Restart { info: "complete".to_owned() });
     ended(daemon.fib.end_restart().await);
+    daemon.succession.note();
+    if daemon.succession.problem().is_some() {
+        tokio::spawn(succession::clear(daemon.clone()));
+    }
     tell_known_nodes(daemon);
 }
 

@@ -1,13 +1,23 @@
 //! `siskin flush` and `siskin release`: remove what a stopped daemon left in the kernel, or hand it over.
 
-use fib::{config::FibConfig, error::FibError};
+use std::path::Path;
+
+use fib::{
+    error::{Errno, FibError},
+    view::ReleaseReport,
+};
 use ipip::Environment;
+use ipnet::IpNet;
 use tokio::runtime;
 
-use super::exclusive;
+use super::{exclusive, succession};
 use crate::{
     cli::{EXIT_FAILED, args::ConfigArgs, commands::Failure},
     config::{Intent, ThisHost, load},
+    runtime_directory::{
+        lock::TableLock,
+        memory::{Memory, Place},
+    },
     translate,
 };
 
@@ -29,15 +39,20 @@ pub struct Flushed {
 /// # Errors
 ///
 /// While a daemon runs, and when the kernel refuses.
-pub fn flush(args: &ConfigArgs) -> Result<Flushed, Failure> {
-    let intent = load(&args.inputs(None), &ThisHost).map_err(Failure::invalid)?.intent;
-    let _lock = exclusive::lock(&intent, REMEDY)?;
-    let failed = |error: &dyn std::fmt::Display| Failure::Other(EXIT_FAILED, error.to_string());
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(|e| failed(&e))?;
+pub fn flush(args: &ConfigArgs, socket: Option<&Path>) -> Result<Flushed, Failure> {
+    let intent = load(&args.inputs(socket), &ThisHost).map_err(Failure::invalid)?.intent;
+    let places = Places::find(&intent)?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
-        let routes = routes(&intent).await.map_err(|e| failed(&e))?;
-        ipip::flush(Environment::default(), &translate::tunnel(&intent)).await.map_err(|e| failed(&e))?;
-        Ok(routes)
+        let (mut removed, mut kept) = (0, Vec::new());
+        for place in &places.all {
+            let report = succession::remove(*place, intent.kernel.metric).await.map_err(failed)?;
+            removed += report.removed;
+            kept.extend(report.failed.iter().map(refused));
+        }
+        ipip::flush(Environment::default(), &translate::tunnel(&intent)).await.map_err(failed)?;
+        places.forget(&kept)?;
+        Ok(Flushed { removed, failed: kept })
     })
 }
 
@@ -55,38 +70,66 @@ pub struct Released {
 /// # Errors
 ///
 /// While a daemon runs, and when the kernel refuses.
-pub fn release(args: &ConfigArgs, protocol: u8) -> Result<Released, Failure> {
-    let intent = load(&args.inputs(None), &ThisHost).map_err(Failure::invalid)?.intent;
-    let _lock = exclusive::lock(&intent, REMEDY)?;
-    let failed = |error: &dyn std::fmt::Display| Failure::Other(EXIT_FAILED, error.to_string());
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(|e| failed(&e))?;
-    runtime.block_on(hand_over(&intent, protocol)).map_err(|e| failed(&e))
+pub fn release(args: &ConfigArgs, socket: Option<&Path>, protocol: u8) -> Result<Released, Failure> {
+    let intent = load(&args.inputs(socket), &ThisHost).map_err(Failure::invalid)?.intent;
+    let places = Places::find(&intent)?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        let (mut released, mut kept) = (0, Vec::new());
+        for place in places.all.iter().filter(|place| place.protocol != protocol) {
+            let report = hand_over(*place, intent.kernel.metric, protocol).await.map_err(failed)?;
+            released += report.released;
+            kept.extend(report.failed.iter().map(refused));
+        }
+        places.forget(&kept)?;
+        Ok(Released { released, failed: kept })
+    })
 }
 
-async fn hand_over(intent: &Intent, protocol: u8) -> Result<Released, FibError> {
+async fn hand_over(place: Place, metric: u32, protocol: u8) -> Result<ReleaseReport, FibError> {
     let (fib, _events) = fib::service::start()?;
-    fib.configure(bare(intent)).await?;
+    fib.configure(succession::bare(place, metric)).await?;
     let report = fib.release(protocol).await?;
     fib.stop().await?;
-    let failed = report.failed.iter().map(|(prefix, errno)| format!("{prefix}: {errno}")).collect();
-    Ok(Released { released: report.released, failed })
+    Ok(report)
 }
 
-/// Where our routes are, and nothing wanted.
-fn bare(intent: &Intent) -> FibConfig {
-    FibConfig {
-        protocol: intent.kernel.protocol,
-        table: intent.kernel.table,
-        metric: intent.kernel.metric,
-        ..FibConfig::default()
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::Other(EXIT_FAILED, error.to_string())
+}
+
+fn refused((prefix, errno): &(IpNet, Errno)) -> String {
+    format!("{prefix}: {errno}")
+}
+
+/// Where a stopped daemon has left routes: the configured place, and those of lives before it that its file names.
+struct Places {
+    all: Vec<Place>,
+    memory: Option<Memory>,
+    _locks: Vec<TableLock>,
+}
+
+impl Places {
+    /// Takes the locks of all of them.
+    fn find(intent: &Intent) -> Result<Self, Failure> {
+        let mut locks = vec![exclusive::lock(intent, REMEDY)?];
+        let mut all = vec![succession::place(intent)];
+        let memory = exclusive::memory(intent).ok();
+        let owned = memory.as_ref().and_then(succession::recall).map(|life| life.owned);
+        for place in owned.unwrap_or_default() {
+            if !all.contains(&place) {
+                locks.push(exclusive::lock_place(intent, place, REMEDY)?);
+                all.push(place);
+            }
+        }
+        Ok(Self { all, memory, _locks: locks })
     }
-}
 
-async fn routes(intent: &Intent) -> Result<Flushed, FibError> {
-    let (fib, _events) = fib::service::start()?;
-    fib.configure(bare(intent)).await?;
-    let report = fib.flush().await?;
-    fib.stop().await?;
-    let failed = report.failed.iter().map(|(prefix, errno)| format!("{prefix}: {errno}")).collect();
-    Ok(Flushed { removed: report.removed, failed })
+    /// Removes the file, unless something has stayed.
+    fn forget(self, kept: &[String]) -> Result<(), Failure> {
+        match self.memory.filter(|_| kept.is_empty()) {
+            Some(mut memory) => memory.forget().map_err(failed),
+            None => Ok(()),
+        }
+    }
 }

@@ -43,6 +43,7 @@ mod signals;
 mod state;
 mod status;
 mod stop;
+mod succession;
 mod tables;
 mod watch;
 

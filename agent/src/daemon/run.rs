@@ -6,7 +6,7 @@ use bgp::{
     net::{Outputs, SpeakerOptions},
     types::{Families, Family},
 };
-use fib::{error::FibError, event::FibEvent, service::FibHandle};
+use fib::{config::FibConfig, error::FibError, event::FibEvent, service::FibHandle};
 use ipip::{Environment, TunnelHandle};
 use sd_notify::NotifyState;
 use tokio::{
@@ -25,7 +25,9 @@ use super::{
     reload::{ORDERS, Order, Reloading},
     signals::{Caught, Signals, notify, watchdog_interval},
     state::{Daemon, Parts},
-    stop, watch,
+    stop,
+    succession::{self, Succession},
+    watch,
 };
 use crate::{
     api::{
@@ -111,10 +113,14 @@ impl Running {
         let bind = |path| ApiSocket::bind(path, intent.api.read_socket_group.as_deref());
         let read_socket = intent.api.read_socket.as_deref().map(bind).transpose().map_err(fatal)?;
         let (fib, fib_events) = fib::service::start().map_err(fatal)?;
-        let adopted = fib.configure(plan::fib(intent, mode, None)).await;
+        let succession = Succession::begin(intent, mode);
+        let predecessors = succession.predecessors();
+        let adopted = fib.configure(FibConfig { predecessors, ..plan::fib(intent, mode, None) }).await;
         let tunnel = start_tunnel(intent, mode);
         let speaker_config = plan::speaker(intent, mode);
-        let options = SpeakerOptions { forwarding: preserved(&adopted, mode), ..SpeakerOptions::default() };
+        let found = adopted.as_ref().ok().map(|configured| configured.adopted);
+        let options =
+            SpeakerOptions { forwarding: preserved(&adopted, mode), before: succession.peers_before(found) };
         let (speaker, outputs) = bgp::net::start(speaker_config.clone(), options);
         if let Err(error) = speaker.originate(plan::originated(intent)).await {
             return Err(fatal(error));
@@ -130,6 +136,7 @@ impl Running {
             tunnel: tunnel.as_ref().ok().cloned().flatten(),
             control,
             orders,
+            succession,
             loaded: Arc::clone(&loaded),
             source: source(&inputs),
         });
@@ -140,6 +147,7 @@ impl Running {
         let reloading = tasks.spawn(named("configuration", reloading.run()));
         let mut running = Self { daemon, control: controls, reloading, tasks };
         flows::remember_adopted(&running.daemon).await;
+        running.daemon.succession.problem().into_iter().for_each(|problem| running.daemon.notice(problem));
         running.note_failures(adopted, tunnel.err());
         running.spawn_flows(outputs, fib_events);
         running.spawn_interfaces(socket, read_socket).await;
@@ -167,6 +175,7 @@ impl Running {
         tasks.spawn(named("speaker", flows::from_speaker(daemon.clone(), outputs)));
         tasks.spawn(named("problems", watch::problems(daemon.clone())));
         tasks.spawn(named("fib", flows::from_fib(daemon.clone(), fib_events)));
+        tasks.spawn(named("succession", succession::keep(daemon.clone())));
         if let Some(tunnel) = &daemon.tunnel {
             flows::tell_known_nodes(daemon);
             flows::tell_tunnel(daemon);
@@ -332,7 +341,8 @@ async fn adopt_later(daemon: Daemon) -> &'static str {
         sleep(ADOPTION_RETRY).await;
         let loaded = daemon.loaded();
         let status = daemon.tunnel.as_ref().map(TunnelHandle::status);
-        let config = plan::fib(&loaded.intent, daemon.mode, status.as_deref());
+        let predecessors = daemon.succession.predecessors();
+        let config = FibConfig { predecessors, ..plan::fib(&loaded.intent, daemon.mode, status.as_deref()) };
         if adopt(&daemon.fib, config).await {
             daemon.solved(ProblemCode::KernelUnreadable);
             let families = Family::ALL.into_iter().collect();
@@ -344,6 +354,6 @@ async fn adopt_later(daemon: Daemon) -> &'static str {
     }
 }
 
-async fn adopt(fib: &FibHandle, config: fib::config::FibConfig) -> bool {
+async fn adopt(fib: &FibHandle, config: FibConfig) -> bool {
     fib.configure(config).await.is_ok()
 }

@@ -15,7 +15,9 @@ use ipip::TunnelHandle;
 use ipnet::IpNet;
 use tokio::sync::{Notify, mpsc};
 
-use super::{events::Hub, host::HostLook, known::Known, problems::Troubled, reload::Order};
+use super::{
+    events::Hub, host::HostLook, known::Known, problems::Troubled, reload::Order, succession::Succession,
+};
 use crate::{
     api::protocol::{
         StopMode,
@@ -49,6 +51,8 @@ pub(super) struct Inner {
     pub control: mpsc::Sender<StopMode>,
     /// Asks for the configuration to be read again.
     pub orders: mpsc::Sender<Order>,
+    /// What the life before left, and what is kept for the one after.
+    pub succession: Succession,
     board: Mutex<Board>,
     known: Mutex<Known>,
     troubled: Mutex<Troubled>,
@@ -96,6 +100,7 @@ impl Daemon {
             guard_news: Notify::new(),
             control: parts.control,
             orders: parts.orders,
+            succession: parts.succession,
             board: Mutex::new(Board {
                 loaded: parts.loaded,
                 source: parts.source,
@@ -196,6 +201,8 @@ pub(super) struct Parts {
     pub control: mpsc::Sender<StopMode>,
     /// Asks for the configuration to be read again.
     pub orders: mpsc::Sender<Order>,
+    /// What the life before left.
+    pub succession: Succession,
     /// The configuration.
     pub loaded: Arc<Loaded>,
     /// Where it comes from, in words.

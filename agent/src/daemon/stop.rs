@@ -6,8 +6,11 @@ use bgp::net::ShutdownMode;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{signals::notify, state::Daemon};
-use crate::api::protocol::{StopMode, status::RunMode};
+use super::{signals::notify, state::Daemon, succession};
+use crate::{
+    api::protocol::{StopMode, status::RunMode},
+    runtime_directory::memory::Memory,
+};
 
 /// How long peers get to take other paths before routes are removed.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -17,9 +20,12 @@ pub(super) async fn stop(daemon: &Daemon, mode: StopMode) {
     let mode = if daemon.mode == RunMode::DryRun { StopMode::Keep } else { mode };
     info!(?mode, "stopping");
     notify(&[sd_notify::NotifyState::Stopping]);
+    // From here on sessions end because we go: who was up before that is what the next life must know.
+    succession::write(daemon).await;
+    let memory = daemon.succession.close();
     match mode {
         StopMode::Keep => keep(daemon).await,
-        StopMode::Drain => drain(daemon).await,
+        StopMode::Drain => drain(daemon, memory).await,
     }
     info!("stopped");
 }
@@ -32,14 +38,20 @@ async fn keep(daemon: &Daemon) {
     }
 }
 
-async fn drain(daemon: &Daemon) {
+async fn drain(daemon: &Daemon, memory: Option<Memory>) {
     let peers = daemon.speaker.peers().await.unwrap_or_default();
     shut_down(daemon, ShutdownMode::Drain).await;
     if peers.iter().any(|p| p.session.is_some()) {
         sleep(SETTLE).await;
     }
     match daemon.fib.flush().await {
-        Ok(report) => info!(removed = report.removed, failed = report.failed.len(), "routes removed"),
+        Ok(report) => {
+            info!(removed = report.removed, failed = report.failed.len(), "routes removed");
+            let nothing_left = report.failed.is_empty() && succession::clear_once(daemon).await;
+            if let Some(Err(error)) = memory.filter(|_| nothing_left).map(|mut memory| memory.forget()) {
+                warn!(%error, "what was kept for the next start is still there");
+            }
+        }
         Err(error) => warn!(%error, "routes not removed"),
     }
     if let Some(tunnel) = &daemon.tunnel

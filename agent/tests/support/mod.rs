@@ -150,6 +150,7 @@ impl Host {
     /// The command line, asking this host's daemon; what has blanks in an argument cannot be said with [`Self::cli`].
     pub(crate) fn siskin(&self) -> Command {
         let mut command = self.ns.command(env!("CARGO_BIN_EXE_siskin"));
+        command.env("RUNTIME_DIRECTORY", self.dir.join("run"));
         command.arg("--socket").arg(self.dir.join("siskin.sock"));
         command
     }

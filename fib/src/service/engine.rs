@@ -91,6 +91,7 @@ impl<K: Kernel> Engine<K> {
         engine.find_tunnel_device();
         let adopted = engine.compare(now, ResyncReason::Start).await?;
         engine.metrics.adopted.fetch_add(adopted, Relaxed);
+        engine.configured.adopted = adopted + engine.table.inherited();
         info!(adopted, "adopted the routes of our protocol");
         Ok(engine)
     }
@@ -99,7 +100,8 @@ impl<K: Kernel> Engine<K> {
     pub(crate) fn configure(&mut self, now: Instant, config: FibConfig) -> Configured {
         let restart_required = self.config.restart_keys(&config);
         let FibConfig { protocol, table, metric, .. } = self.config;
-        self.config = FibConfig { protocol, table, metric, ..config };
+        let predecessors = std::mem::take(&mut self.config.predecessors);
+        self.config = FibConfig { protocol, table, metric, predecessors, ..config };
         self.table.configure(&self.config, &self.resolver);
         self.resolver.reconsider_all();
         self.resolve();
@@ -108,8 +110,13 @@ impl<K: Kernel> Engine<K> {
             self.pace.suspect(now, ResyncReason::LinkChange);
         }
         self.tunnel_device(now);
-        self.configured = Configured { restart_required };
+        self.configured.restart_required = restart_required;
         self.configured.clone()
+    }
+
+    /// What the first configuration found.
+    pub(crate) fn configured(&self) -> &Configured {
+        &self.configured
     }
 
     /// Says what routes do with the tunnel device.

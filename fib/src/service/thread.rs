@@ -28,7 +28,7 @@ use crate::{
     kernel::{Monitor, Netlink, Notice, Target},
     metrics::FibMetrics,
     route::{HopAddress, RouteChange},
-    view::{Configured, RoutePage},
+    view::RoutePage,
 };
 
 /// Commands that may wait.
@@ -256,7 +256,7 @@ impl Thread {
             match command {
                 Command::Configure(config, reply) => match self.begin(*config).await {
                     Ok(running) => {
-                        answer(reply, Ok(Configured::default()));
+                        answer(reply, Ok(running.engine.configured().clone()));
                         return Some(running);
                     }
                     Err(error) => answer(reply, Err(error.into())),

@@ -1,7 +1,8 @@
 //! What routing daemons before us left: taken over at start, and handed back at the end, route by route in place.
 //!
-//! Only a route that leads through a gateway, or nowhere, is taken over: those to a host's own pods, which Felix marks
-//! with the same protocol as its others, never.
+//! Of another's daemon only a route that leads through a gateway, or nowhere, is taken over: those to a host's own pods,
+//! which Felix marks with the same protocol as its others, never. What we wrote ourselves in a life before, under another
+//! protocol number, is taken over whatever it is and wherever in the table it leads.
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
@@ -25,6 +26,8 @@ use crate::{
 pub(super) struct Heritage {
     /// Their protocol numbers.
     pub(super) protocols: SmallVec<[u8; 4]>,
+    /// Our own before.
+    pub(super) own: SmallVec<[u8; 4]>,
     /// Those in slots of ours, by prefix: replaced once we know what we want of the prefix.
     in_slot: FxHashMap<IpNet, (u8, Id<Path>)>,
     /// Those elsewhere within our pools: removed once nothing depends on them.
@@ -72,17 +75,23 @@ impl Table {
     /// Takes down a route of somebody else if it is of a daemon before us. Only what is found during the restart counts:
     /// a daemon that still runs is not fought.
     pub(super) fn inherit(&mut self, route: &KernelRoute) {
-        let ours = self.heritage.protocols.contains(&route.protocol);
-        if !ours || self.restart != RestartPhase::Underway || !leads_away(&route.path) {
+        let own = self.heritage.own.contains(&route.protocol);
+        let of_another = self.heritage.protocols.contains(&route.protocol) && leads_away(&route.path);
+        if !own && !of_another || self.restart != RestartPhase::Underway {
             return;
         }
         let (slot, prefix) = (slot_of(route), route.prefix);
         let path = self.paths.intern(&route.path);
         if slot == self.slot(prefix) {
             self.heritage.in_slot.insert(prefix, (route.protocol, path));
-        } else if self.decider.pool(prefix).is_some() {
+        } else if own || self.decider.pool(prefix).is_some() {
             self.heritage.elsewhere.push(Legacy { slot, path, protocol: route.protocol });
         }
+    }
+
+    /// How many routes of daemons before us are known.
+    pub(crate) fn inherited(&self) -> u64 {
+        (self.heritage.in_slot.len() + self.heritage.elsewhere.len()) as u64
     }
 
     /// Whether the slot's only route is one that we may replace.
@@ -109,7 +118,7 @@ impl Table {
         gone.sort_unstable_by_key(|(prefix, ..)| *prefix);
         for (prefix, protocol, path) in gone {
             self.heritage.forget(prefix);
-            if self.decider.pool(prefix).is_some() {
+            if self.heritage.own.contains(&protocol) || self.decider.pool(prefix).is_some() {
                 let slot = self.slot(prefix);
                 self.heritage.elsewhere.push(Legacy { slot, path, protocol });
             }

@@ -126,7 +126,9 @@ impl Table {
         self.decider = Decider::new(config);
         self.programming = config.programming;
         self.setting = config.objects;
-        self.heritage.protocols = config.adopt.iter().copied().filter(|p| *p != config.protocol).collect();
+        let others = |protocols: &[u8]| protocols.iter().copied().filter(|p| *p != config.protocol).collect();
+        self.heritage.protocols = others(&config.adopt);
+        self.heritage.own = others(&config.predecessors);
         self.tunnel.permission = config.tunnel.usage.permission;
         self.tunnel_mtu = config.tunnel.usage.route_mtu;
         self.peers = Prefixes::default();

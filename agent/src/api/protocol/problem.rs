@@ -152,6 +152,8 @@ problem_codes! {
     RangeFull = "range_full",
     /// Another's route is in the slot of one of ours.
     RouteConflict = "route_conflict",
+    /// Routes of ours are in the kernel under a protocol or table of before.
+    RoutesElsewhere = "routes_elsewhere",
     /// The kernel refuses routes.
     RoutesFailed = "routes_failed",
     /// Routes that are wanted lead nowhere.
