@@ -1,10 +1,6 @@
 //! Many labs: those the host's kernel can run, then the others in one boot of the guest.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{ffi::OsString, path::PathBuf, time::Instant};
 
 use anyhow::{Result, bail, ensure};
 
@@ -202,9 +198,10 @@ fn in_guest(
 fn missing_for(jobs: &[Job]) -> Result<Vec<Option<String>>> {
     let mut wanted = Vec::new();
     for job in jobs {
-        let programs = install::LAB.iter().copied().chain(programs_of(&job.file)?).collect::<Vec<_>>();
-        let nodes = Topology::read(&job.file)?.nodes;
-        wanted.push((programs, nodes.values().any(|node| debian::is_newer(&node.image))));
+        // A variant may have other routers than the file as it stands.
+        let topology = job.topology()?;
+        let programs: Vec<_> = install::LAB.iter().copied().chain(programs_of(&topology)).collect();
+        wanted.push((programs, topology.nodes.values().any(|node| debian::is_newer(&node.image))));
     }
     let all: Vec<_> = wanted.iter().flat_map(|(programs, _)| programs).copied().collect();
     let missing = install::obtain(&all);
@@ -220,13 +217,9 @@ fn missing_for(jobs: &[Job]) -> Result<Vec<Option<String>>> {
 }
 
 /// The programs a topology's routers come with.
-pub fn programs_of(file: &Path) -> Result<Vec<&'static str>> {
-    let topology = Topology::read(file)?;
-    Ok(topology
-        .nodes
-        .values()
-        .filter_map(|node| install::program_of(Router::of_image(&node.image)))
-        .collect())
+pub fn programs_of(topology: &Topology) -> Vec<&'static str> {
+    let routers = topology.nodes.values().map(|node| Router::of_image(&node.image));
+    routers.filter_map(install::program_of).collect()
 }
 
 /// The table at the end: what ran, with which routers, on which kernel, and how it went.
@@ -262,7 +255,21 @@ pub fn summary(results: &[LabResult]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    #[test]
+    fn a_variants_routers_are_asked_for_and_not_those_it_replaces() {
+        let labs = Path::new(env!("CARGO_MANIFEST_DIR")).join("labs/reflector");
+        let jobs = Selection { paths: vec![labs], set: Set::Full, ..Selection::default() }.jobs().unwrap();
+        let programs = |title: &str| {
+            let job = jobs.iter().find(|job| job.title == title).unwrap();
+            programs_of(&job.topology().unwrap())
+        };
+        assert_eq!(programs("reflector"), ["zebra"]);
+        assert_eq!(programs("reflector/bird"), ["bird"]);
+    }
 
     #[test]
     fn a_file_named_twice_runs_once() {

@@ -199,8 +199,8 @@ fn up(file: &std::path::Path) -> Result<ExitCode> {
     crate::lab::require_root()?;
     interrupt::listen()?;
     install::ensure_programs(install::LAB)?;
-    install::ensure_programs(&programs_of(file)?)?;
     let topology = Topology::read(file)?;
+    install::ensure_programs(&programs_of(&topology))?;
     topology.notes.iter().for_each(|note| ui::note(note));
     if let Some((build, why)) = elsewhere(file)? {
         guest::stay::up(&topology.name, file, build, &why)?;
