@@ -198,7 +198,7 @@ impl Table {
     ///
     /// As the output's.
     pub fn row(&mut self, out: &mut impl Write, tone: Tone, cells: Vec<String>) -> io::Result<()> {
-        self.rows.push((tone, cells));
+        self.rows.push((tone, cells.into_iter().map(on_one_line).collect()));
         if self.rows.len() >= FLUSH_ROWS { self.write(out) } else { Ok(()) }
     }
 
@@ -232,6 +232,15 @@ impl Table {
         }
         Ok(())
     }
+}
+
+/// The text with control characters escaped: a line break in a name would make two lines of a row, and an escape sequence
+/// would reach the terminal.
+pub(crate) fn on_one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 fn bare_table() -> Comfy {
@@ -291,6 +300,20 @@ mod tests {
         assert_eq!(cut("Käsebrötchen", Some(6)), "Käseb…");
         assert_eq!(cut("Käse", Some(4)), "Käse");
         assert_eq!(cut("路由路由", Some(5)), "路由…");
+    }
+
+    #[test]
+    fn a_row_is_one_line_whatever_is_in_its_cells() {
+        let mut out = Vec::new();
+        let mut table = Table::new(&["PEER", "STATE"]);
+        for name in ["one\ntwo", "red\x1b[31m\t", "last"] {
+            table.row(&mut out, Tone::Plain, vec![name.to_owned(), "idle".to_owned()]).expect("writes");
+        }
+        table.finish(&mut out).expect("writes");
+        let text = String::from_utf8(out).expect("text");
+        let lines: Vec<Vec<&str>> =
+            text.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines, [[r"one\ntwo", "idle"], [r"red\u{1b}[31m\t", "idle"], ["last", "idle"]]);
     }
 
     #[test]

@@ -12,13 +12,18 @@ pub mod status;
 
 use std::io::{self, Write};
 
-use super::output::Tone;
+use super::output::{Tone, on_one_line};
 
 /// Writes `Label      text`, with further lines below the text.
 fn field(out: &mut impl Write, label: &str, tone: Tone, lines: &[String]) -> io::Result<()> {
     for (n, line) in lines.iter().enumerate() {
         let label = if n == 0 { label } else { "" };
-        writeln!(out, "{} {}", Tone::Heading.paint(&format!("{label:<11}")), tone.paint(line))?;
+        writeln!(
+            out,
+            "{} {}",
+            Tone::Heading.paint(&format!("{label:<11}")),
+            tone.paint(&on_one_line(line.clone()))
+        )?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
 use super::{bfd, field};
 use crate::{
     api::protocol::peer::{Admin, IncidentRow, LinkRow, Messages, PeerRow, SessionDetails},
-    cli::output::{Table, Tone, duration},
+    cli::output::{Table, Tone, duration, on_one_line},
 };
 
 /// Writes one line per peer.
@@ -71,7 +71,7 @@ fn tone(peer: &PeerRow) -> Tone {
 /// As the output's.
 pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
     let description = peer.description.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
-    writeln!(out, "{}", Tone::Heading.paint(&format!("{}{description}", peer.name)))?;
+    writeln!(out, "{}", Tone::Heading.paint(&on_one_line(format!("{}{description}", peer.name))))?;
     let ases = format!(
         "{} peer at {}, AS {}, ours {}",
         peer.kind.name(),

@@ -91,15 +91,25 @@ fn half(text: &str) -> Result<Span, ParseCommunityError> {
     fits.then_some(span).ok_or_else(|| ParseCommunityError::Part(text.to_owned()))
 }
 
-fn named(kind: Kind, administrator: &str, local: &str) -> Result<Pattern, ParseCommunityError> {
-    let administrator = match administrator.parse::<Ipv4Addr>() {
+fn named(kind: Kind, name: &str, local: &str) -> Result<Pattern, ParseCommunityError> {
+    let administrator = match name.parse::<Ipv4Addr>() {
         Ok(address) if kind != Kind::LinkBandwidth => Administrator::Address(address),
         _ => Administrator::Asn(
-            Span::parse_asns(administrator)
-                .map_err(|_| ParseCommunityError::Part(administrator.to_owned()))?,
+            Span::parse_asns(name).map_err(|_| ParseCommunityError::Part(name.to_owned()))?,
         ),
     };
-    Ok(Pattern::Extended(ExtendedPattern::Named { kind, administrator, local: word(local)? }))
+    // Beside an address or an AS number of four octets two are left (RFC 4360 section 3.2, RFC 5668), and for link
+    // bandwidth such a number has no place at all.
+    let long = match administrator {
+        Administrator::Asn(asn) => asn.low() > u16::MAX.into(),
+        Administrator::Address(_) => true,
+    };
+    let local = match (long, kind) {
+        (true, Kind::LinkBandwidth) => return Err(ParseCommunityError::Part(name.to_owned())),
+        (true, _) => half(local)?,
+        (false, _) => word(local)?,
+    };
+    Ok(Pattern::Extended(ExtendedPattern::Named { kind, administrator, local }))
 }
 
 /// Sixteen hexadecimal digits, or fewer and `*`.

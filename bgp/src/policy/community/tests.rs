@@ -76,7 +76,34 @@ fn what_is_no_community_is_refused() {
     {
         assert!(text.parse::<CommunityPattern>().is_err(), "{text}");
     }
-    for text in ["*", "1:*", "rt:1:*", "0x43*", "rt:4200000000:70000", "link-bandwidth:4200000000:1"] {
+    for text in ["*", "1:*", "rt:1:*", "0x43*"] {
         assert_eq!(text.parse::<AnyCommunity>(), Err(ParseCommunityError::Several), "{text}");
+    }
+}
+
+/// As a condition it could never match, and as a change it could not be attached.
+#[test]
+fn parts_that_fit_no_community_are_named_in_the_error() {
+    for (text, part) in [
+        ("rt:4200000000:100000", "100000"),
+        ("rt:4200000000:100-70000", "100-70000"),
+        ("ro:192.0.2.1:65536", "65536"),
+        ("rt:70000-80000:65536", "65536"),
+        ("link-bandwidth:4200000000:1", "4200000000"),
+        ("link-bandwidth:70000:*", "70000"),
+    ] {
+        let expected = ParseCommunityError::Part(part.to_owned());
+        assert_eq!(text.parse::<CommunityPattern>(), Err(expected.clone()), "{text}");
+        assert_eq!(text.parse::<AnyCommunity>(), Err(expected), "{text}");
+    }
+    for text in [
+        "rt:4200000000:*",
+        "rt:4200000000:>=7",
+        "rt:192.0.2.1:65535",
+        "rt:65000:100000",
+        "rt:*:100000",
+        "rt:65000-70000:100000",
+    ] {
+        assert!(text.parse::<CommunityPattern>().is_ok(), "{text}");
     }
 }
