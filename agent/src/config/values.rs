@@ -9,7 +9,7 @@ use std::{
 
 use bgp::{
     types::{Asn, Family, RouterId},
-    wire::capability_code::CapabilityCode,
+    wire::{attribute::code, capability_code::CapabilityCode, context::UnwantedAttributes},
 };
 use ipnet::{IpNet, Ipv4Net};
 
@@ -42,6 +42,25 @@ pub(super) fn capability(text: &str) -> Result<CapabilityCode, Fault> {
         let names: Vec<_> = CapabilityCode::names().collect();
         Fault::new(format!("`{text}` is no capability"), format!("use {}, or a code", names.join(", ")))
     })
+}
+
+/// Type codes of path attributes: one, or a range of them; none that routes cannot do without.
+pub(super) fn attribute_codes(text: &str) -> Result<RangeInclusive<u8>, Fault> {
+    let parsed = match text.split_once('-') {
+        Some((first, last)) => first.trim().parse().ok().zip(last.trim().parse().ok()),
+        None => text.trim().parse().ok().map(|code| (code, code)),
+    };
+    let Some((first, last)) = parsed.filter(|(first, last)| 0 < *first && first <= last) else {
+        let what = format!("`{text}` is no type code of path attributes");
+        return Err(Fault::new(what, "use 1 to 255, or a range such as \"128-254\""));
+    };
+    match UnwantedAttributes::NEEDED.into_iter().find(|code| (first..=last).contains(code)) {
+        Some(needed) => {
+            let name = code::name(needed).unwrap_or_default();
+            Err(Fault::new(format!("{name} ({needed}) is needed"), "leave it out"))
+        }
+        None => Ok(first..=last),
+    }
 }
 
 /// A file's path.

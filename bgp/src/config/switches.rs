@@ -3,13 +3,16 @@
 use crate::{
     martian::ReservedRanges,
     types::Asn,
-    wire::{context::SegmentRule, role::Role},
+    wire::{
+        context::{SegmentRule, UnwantedAttributes},
+        role::Role,
+    },
 };
 
 /// The switches of one peer. By default all are as the standards have it.
 ///
-/// [`local_as`](Self::local_as), [`role`](Self::role), [`role_demand`](Self::role_demand), [`as_sets`](Self::as_sets) and
-/// [`reserved_ranges`](Self::reserved_ranges) belong to the session, which starts anew when they change; the others are changed under it.
+/// [`local_as`](Self::local_as), [`role`](Self::role), [`role_demand`](Self::role_demand), [`as_sets`](Self::as_sets),
+/// [`reserved_ranges`](Self::reserved_ranges) and [`unwanted`](Self::unwanted) belong to the session, which starts anew when they change; the others are changed under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteSwitches {
     /// Another AS number of ours towards this external peer.
@@ -22,6 +25,8 @@ pub struct RouteSwitches {
     pub as_sets: SegmentRule,
     /// Prefixes and next hops of 240.0.0.0/4.
     pub reserved_ranges: ReservedRanges,
+    /// Attributes that the peer's routes may not bring.
+    pub unwanted: UnwantedAttributes,
     /// How often our own AS number may be in a received AS_PATH.
     pub allow_as_in: u8,
     /// Whether an external peer's AS number must come first in AS_PATH (RFC 4271 section 6.3).
@@ -52,6 +57,7 @@ impl Default for RouteSwitches {
             role_demand: RoleDemand::Optional,
             as_sets: SegmentRule::TreatAsWithdraw,
             reserved_ranges: ReservedRanges::Refuse,
+            unwanted: UnwantedAttributes::default(),
             allow_as_in: 0,
             first_as: FirstAs::Enforce,
             private_as: PrivateAs::Keep,
@@ -74,6 +80,7 @@ impl RouteSwitches {
             && self.role_demand == other.role_demand
             && self.as_sets == other.as_sets
             && self.reserved_ranges == other.reserved_ranges
+            && self.unwanted == other.unwanted
     }
 }
 

@@ -39,10 +39,24 @@ pub mod code {
     pub const AS4_PATH: u8 = 17;
     /// AS4_AGGREGATOR (RFC 6793).
     pub const AS4_AGGREGATOR: u8 = 18;
+    /// PMSI_TUNNEL (RFC 6514).
+    pub const PMSI_TUNNEL: u8 = 22;
+    /// Tunnel Encapsulation (RFC 9012).
+    pub const TUNNEL_ENCAPSULATION: u8 = 23;
+    /// IPv6 Address Specific Extended Community (RFC 5701).
+    pub const IPV6_EXTENDED_COMMUNITIES: u8 = 25;
+    /// AIGP (RFC 7311).
+    pub const AIGP: u8 = 26;
+    /// BGP-LS Attribute (RFC 9552).
+    pub const LINK_STATE: u8 = 29;
     /// LARGE_COMMUNITY (RFC 8092).
     pub const LARGE_COMMUNITY: u8 = 32;
     /// Only to Customer (RFC 9234).
     pub const ONLY_TO_CUSTOMER: u8 = 35;
+    /// BFD Discriminator (RFC 9026).
+    pub const BFD_DISCRIMINATOR: u8 = 38;
+    /// BGP Prefix-SID (RFC 8669).
+    pub const PREFIX_SID: u8 = 40;
 
     /// The name of an attribute we know.
     pub fn name(code: u8) -> Option<&'static str> {
@@ -62,10 +76,54 @@ pub mod code {
             EXTENDED_COMMUNITIES => "EXTENDED COMMUNITIES",
             AS4_PATH => "AS4_PATH",
             AS4_AGGREGATOR => "AS4_AGGREGATOR",
+            PMSI_TUNNEL => "PMSI_TUNNEL",
+            TUNNEL_ENCAPSULATION => "Tunnel Encapsulation",
+            IPV6_EXTENDED_COMMUNITIES => "IPv6 Address Specific Extended Community",
+            AIGP => "AIGP",
+            LINK_STATE => "BGP-LS Attribute",
             LARGE_COMMUNITY => "LARGE_COMMUNITY",
             ONLY_TO_CUSTOMER => "OTC",
+            BFD_DISCRIMINATOR => "BFD Discriminator",
+            PREFIX_SID => "BGP Prefix-SID",
             _ => return None,
         })
+    }
+}
+
+/// A set of attribute type codes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AttributeCodes([u128; 2]);
+
+impl AttributeCodes {
+    /// Adds the code; whether it is new.
+    pub fn insert(&mut self, code: u8) -> bool {
+        let [low, high] = &mut self.0;
+        let half = if code < 128 { low } else { high };
+        let bit = 1_u128 << (code & 127);
+        let new = *half & bit == 0;
+        *half |= bit;
+        new
+    }
+
+    /// Whether the code is among them.
+    pub fn contains(self, code: u8) -> bool {
+        let mut copy = self;
+        !copy.insert(code)
+    }
+
+    /// The codes, ascending.
+    pub fn iter(self) -> impl Iterator<Item = u8> {
+        (0..=u8::MAX).filter(move |code| self.contains(*code))
+    }
+}
+
+impl FromIterator<u8> for AttributeCodes {
+    fn from_iter<I: IntoIterator<Item = u8>>(codes: I) -> Self {
+        let mut set = Self::default();
+        for code in codes {
+            set.insert(code);
+        }
+        set
     }
 }
 
@@ -272,8 +330,15 @@ mod tests {
             (16, "EXTENDED COMMUNITIES"),
             (17, "AS4_PATH"),
             (18, "AS4_AGGREGATOR"),
+            (22, "PMSI_TUNNEL"),
+            (23, "Tunnel Encapsulation"),
+            (25, "IPv6 Address Specific Extended Community"),
+            (26, "AIGP"),
+            (29, "BGP-LS Attribute"),
             (32, "LARGE_COMMUNITY"),
             (35, "OTC"),
+            (38, "BFD Discriminator"),
+            (40, "BGP Prefix-SID"),
         ];
         assert_eq!(names, registered);
     }

@@ -1,5 +1,6 @@
 //! What a session's negotiation means for reading and writing its messages.
 
+use super::attribute::{AttributeCodes, code};
 use crate::{
     event::Negotiated,
     martian::ReservedRanges,
@@ -19,6 +20,27 @@ pub enum SegmentRule {
     Accept,
     /// They are treated as withdrawn (RFC 7606).
     TreatAsWithdraw,
+}
+
+/// Attributes that are kept out by their type codes, whatever is in them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct UnwantedAttributes {
+    /// These are taken off, unread.
+    pub discarded: AttributeCodes,
+    /// Routes with one of these are treated as withdrawn.
+    pub withdrawn: AttributeCodes,
+}
+
+impl UnwantedAttributes {
+    /// The attributes that no route can do without, or that hold its prefixes: they are never unwanted.
+    pub const NEEDED: [u8; 6] = [
+        code::ORIGIN,
+        code::AS_PATH,
+        code::NEXT_HOP,
+        code::LOCAL_PREF,
+        code::MP_REACH_NLRI,
+        code::MP_UNREACH_NLRI,
+    ];
 }
 
 /// How to read the messages of one session.
@@ -42,6 +64,8 @@ pub struct DecodeContext {
     pub confederation: SegmentRule,
     /// Next hops of 240.0.0.0/4: RFC 4271 section 6.3 asks for host addresses, which these are to some operators.
     pub reserved_ranges: ReservedRanges,
+    /// Attributes that the peer's routes may not bring.
+    pub unwanted: UnwantedAttributes,
     /// The index of the interface of a session between link-local addresses: link-local next hops belong to it.
     pub interface: Option<u32>,
 }
@@ -59,6 +83,7 @@ impl DecodeContext {
             as_sets: SegmentRule::Accept,
             confederation: SegmentRule::TreatAsWithdraw,
             reserved_ranges: ReservedRanges::Refuse,
+            unwanted: UnwantedAttributes::default(),
             interface: None,
         }
     }
@@ -81,6 +106,7 @@ impl DecodeContext {
             as_sets: SegmentRule::Accept,
             confederation: SegmentRule::TreatAsWithdraw,
             reserved_ranges: ReservedRanges::Refuse,
+            unwanted: UnwantedAttributes::default(),
             interface: None,
         }
     }

@@ -1,8 +1,15 @@
 //! Attributes that crashed other implementations or reset their sessions.
 
 use bgp::{
+    event::RouteItem,
     martian::ReservedRanges,
-    wire::{DecodeContext, as_path::AsPathError, attribute::NextHop, update::Reason},
+    wire::{
+        DecodeContext,
+        as_path::AsPathError,
+        attribute::NextHop,
+        context::UnwantedAttributes,
+        update::{Action, Reason},
+    },
 };
 
 use crate::build::*;
@@ -52,11 +59,118 @@ fn a_next_hop_that_is_no_host_is_withdrawn() {
 }
 
 #[test]
-fn ipv6_extended_communities_of_any_length_are_opaque() {
-    for length in [0, 1, 19, 20, 21] {
-        let value = vec![9; length];
-        assert_eq!(rare(&attribute(0xc0, 25, &value)).unknown[0].value, value);
+fn ipv6_extended_communities_that_are_no_multiple_of_twenty_are_withdrawn() {
+    for length in [0, 1, 19, 21] {
+        assert_withdrawn(announce(&attribute(0xc0, 25, &vec![9; length])), 25, Reason::Length);
     }
+    for length in [20, 40] {
+        assert_eq!(rare(&attribute(0xc0, 25, &vec![9; length])).unknown[0].value, vec![9; length]);
+    }
+}
+
+/// What becomes of one attribute of the optional ones that are checked but not used.
+fn fate(flags: u8, code: u8, value: &[u8]) -> Option<Action> {
+    let update = announce(&attribute(flags, code, value)).unwrap();
+    let malformed: Vec<_> = update.malformed.iter().map(|m| (m.attribute, m.action)).collect();
+    match malformed.as_slice() {
+        [] => None,
+        [(Some(found), action)] if *found == code => Some(*action),
+        other => panic!("{other:?} for {code} {value:?}"),
+    }
+}
+
+/// RFC 6514 section 5, RFC 9012 section 13, RFC 7311 section 3, RFC 9552 section 8.2.2, RFC 9026 section 3.1.6, RFC 8669
+/// section 6, RFC 9252 section 2.
+#[test]
+fn attributes_that_others_choke_on_are_kept_only_where_they_are_well_formed() {
+    const WITHDRAW: Option<Action> = Some(Action::TreatAsWithdraw);
+    const DISCARD: Option<Action> = Some(Action::AttributeDiscard);
+    let pmsi = |tunnel: u8, identifier: usize| [&[0, tunnel, 0, 0, 1][..], &vec![10; identifier]].concat();
+    let index = |length: u8| [&[1, 0, length][..], &vec![0; length.into()]].concat();
+    let srgb = |length: u8| [&[3, 0, length][..], &vec![0; length.into()]].concat();
+    let bfd = |tlvs: &[u8]| [&[1, 0, 0, 0, 7], tlvs].concat();
+    let cases: &[(u8, u8, Vec<u8>, Option<Action>)] = &[
+        (0xc0, 22, vec![], WITHDRAW),
+        (0xc0, 22, vec![0; 4], WITHDRAW),
+        (0xc0, 22, pmsi(0, 0), None),
+        (0xc0, 22, pmsi(0, 4), WITHDRAW),
+        (0xc0, 22, pmsi(6, 4), None),
+        (0xc0, 22, pmsi(6, 16), None),
+        (0xc0, 22, pmsi(6, 5), WITHDRAW),
+        (0xc0, 22, pmsi(1, 12), None),
+        (0xc0, 22, pmsi(3, 7), WITHDRAW),
+        (0xc0, 22, pmsi(11, 9), None),
+        (0x80, 22, pmsi(6, 4), WITHDRAW),
+        (0xc0, 23, vec![], DISCARD),
+        (0xc0, 23, vec![0, 8, 0, 0], None),
+        (0xc0, 23, vec![0, 8, 0, 3, 4, 1, 9], None),
+        (0xc0, 23, vec![0, 8, 0, 4, 0x80, 0, 1, 9], None),
+        (0xc0, 23, vec![0, 8, 0], WITHDRAW),
+        (0xc0, 23, vec![0, 8, 0, 4, 4, 1, 9], WITHDRAW),
+        (0xc0, 23, vec![0, 8, 0, 3, 4, 2, 9], WITHDRAW),
+        (0xc0, 23, vec![0, 8, 0, 2, 4, 1, 9], WITHDRAW),
+        (0xc0, 23, vec![0, 8, 0, 3, 0x80, 0, 1], WITHDRAW),
+        (0x80, 23, vec![0, 8, 0, 0], DISCARD),
+        (0x80, 26, vec![1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 1], None),
+        (0x80, 26, vec![1], DISCARD),
+        (0x80, 26, vec![1, 0, 2], DISCARD),
+        (0x80, 26, vec![1, 0, 10, 0, 0, 0, 0, 0, 0, 1], DISCARD),
+        (0x80, 26, vec![1, 0, 12, 0, 0, 0, 0, 0, 0, 0, 1], DISCARD),
+        (0xc0, 26, vec![1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 1], DISCARD),
+        (0x80, 29, vec![4, 4, 0, 1, 9], None),
+        (0x80, 29, vec![4, 4, 0, 2, 9], DISCARD),
+        (0x80, 29, vec![4, 4, 0], DISCARD),
+        (0xc0, 38, bfd(&[]), None),
+        (0xc0, 38, bfd(&[1, 4, 10, 0, 0, 1]), None),
+        (0xc0, 38, bfd(&[1, 3, 10, 0, 0]), DISCARD),
+        (0xc0, 38, bfd(&[1, 4, 10, 0, 0]), DISCARD),
+        (0xc0, 38, vec![1, 0, 0, 0], DISCARD),
+        (0xc0, 40, index(7), None),
+        (0xc0, 40, index(6), DISCARD),
+        (0xc0, 40, srgb(8), None),
+        (0xc0, 40, srgb(2), DISCARD),
+        (0xc0, 40, srgb(7), DISCARD),
+        (0xc0, 40, [index(7), vec![9, 0, 1]].concat(), DISCARD),
+        (0xc0, 40, [index(7), vec![9, 0, 1, 1]].concat(), None),
+        (0xc0, 40, vec![5, 0, 5, 0, 1, 0, 1, 9], None),
+        (0xc0, 40, vec![5, 0, 5, 0, 1, 0, 2, 9], DISCARD),
+        (0xc0, 40, vec![5, 0, 0], DISCARD),
+        (0xc0, 40, vec![], DISCARD),
+        (0x80, 40, index(7), WITHDRAW),
+    ];
+    for (flags, code, value, expected) in cases {
+        assert_eq!(fate(*flags, *code, value), *expected, "{code}: {value:?}");
+        let passes = expected.is_none() && flags & 0x40 != 0;
+        let update = announce(&attribute(*flags, *code, value)).unwrap();
+        let kept = update.items.iter().any(|item| match item {
+            RouteItem::Reach { attributes, .. } => {
+                attributes.rare.iter().any(|rare| rare.unknown.iter().any(|u| u.value == *value))
+            }
+            _ => false,
+        });
+        assert_eq!(kept, passes, "{code}: {value:?}");
+    }
+}
+
+/// As FRR's `path-attribute discard` and `path-attribute treat-as-withdraw`.
+#[test]
+fn attributes_that_the_configuration_does_not_want_are_taken_off_or_cost_the_route() {
+    let unwanted = UnwantedAttributes {
+        discarded: [8, 40, 200].into_iter().collect(),
+        withdrawn: [16, 23, 201].into_iter().collect(),
+    };
+    let context = DecodeContext { unwanted, ..external() };
+    let announced =
+        |more: &[u8]| update(&body(&[], &[ORIGIN, AS_PATH, NEXT_HOP, more], PREFIX), &context).unwrap();
+    for (code, value) in [(8, &[0, 0, 0, 1][..]), (8, &[1]), (40, &[1]), (200, &[1, 2])] {
+        let update = announced(&attribute(0xc0, code, value));
+        assert!(attributes(&update).rare.is_none() && update.malformed.is_empty(), "{code}");
+    }
+    for (code, value) in [(16, &[0; 8][..]), (23, &[0, 8, 0, 0]), (201, &[])] {
+        assert_withdrawn(Ok(announced(&attribute(0xc0, code, value))), code, Reason::Unwanted);
+    }
+    let none = body(&[], &[&attribute(0xc0, 201, &[])], &[]);
+    assert!(update(&none, &context).is_ok(), "what nobody announces resets nothing");
 }
 
 #[test]
@@ -110,8 +224,8 @@ fn confederation_segments_in_as4_path_are_dropped_from_it() {
 
 #[test]
 fn attributes_we_do_not_implement_are_passed_on_whatever_is_in_them() {
-    // PMSI, TUNNEL_ENCAP, TRAFFIC_ENG, entropy label, PREFIX_SID, ATTR_SET, MPLS stack, VNC, reserved.
-    for code in [0, 11, 19, 22, 23, 24, 25, 28, 40, 99, 128, 254, 255] {
+    // TRAFFIC_ENG, entropy label, ATTR_SET, MPLS stack, VNC, reserved.
+    for code in [0, 11, 19, 24, 28, 99, 128, 254, 255] {
         for value in [vec![], vec![0; 3], vec![0xff; 37], vec![0; 3000]] {
             let kept = rare(&attribute(0xc0, code, &value)).unknown;
             assert_eq!((kept[0].code, kept[0].value.as_ref()), (code, value.as_slice()));
@@ -122,8 +236,7 @@ fn attributes_we_do_not_implement_are_passed_on_whatever_is_in_them() {
 
 #[test]
 fn unknown_optional_attributes_that_are_not_transitive_are_dropped_quietly() {
-    // AIGP with less than a TLV header among them.
-    for code in [26, 29, 99, 254, 255] {
+    for code in [99, 254, 255] {
         let update = announce(&attribute(0x80, code, &[1])).unwrap();
         assert!(attributes(&update).rare.is_none() && update.malformed.is_empty());
     }

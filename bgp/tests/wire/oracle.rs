@@ -157,6 +157,15 @@ fn judge_attribute(flags: u8, code: u8, value: &[u8], context: &DecodeContext) -
             )
         }
         18 => (0xc0, length == 8, !value.starts_with(&[0; 4]), Fate::Discard),
+        22 => (0xc0, length >= 5, pmsi(value), Fate::Withdraw),
+        23 if flags & 0xc0 != 0xc0 || value.is_empty() => return Fate::Discard,
+        23 => (0xc0, true, tunnels(value), Fate::Withdraw),
+        25 => (0xc0, times(20), true, Fate::Withdraw),
+        26 | 29 if flags & 0xc0 != 0x80 => return Fate::Discard,
+        26 => (0x80, length >= 3, metrics(value), Fate::Discard),
+        29 => (0x80, true, tlvs(value, 2, 2).is_some(), Fate::Discard),
+        38 => (0xc0, length >= 5, discriminator(value), Fate::Discard),
+        40 => (0xc0, length >= 3, segments(value), Fate::Discard),
         32 => (0xc0, times(12), true, Fate::Withdraw),
         35 => (0xc0, length == 4, value != [0; 4], Fate::Withdraw),
         _ if flags & 0x80 == 0 => return Fate::Reset,
@@ -169,6 +178,75 @@ fn judge_attribute(flags: u8, code: u8, value: &[u8], context: &DecodeContext) -
         (false, false) if right_length => Fate::Withdraw,
         (false, _) => cost,
     }
+}
+
+/// TLVs with so many octets of type and of length.
+fn tlvs(mut list: &[u8], kind: usize, length: usize) -> Option<Vec<(usize, &[u8])>> {
+    let number = |octets: &[u8]| octets.iter().fold(0, |sum, octet| sum * 256 + usize::from(*octet));
+    let mut found = Vec::new();
+    while !list.is_empty() {
+        let size = number(list.get(kind..kind + length)?);
+        let end = kind + length + size;
+        found.push((number(&list[..kind]), list.get(kind + length..end)?));
+        list = &list[end..];
+    }
+    Some(found)
+}
+
+fn pmsi(value: &[u8]) -> bool {
+    let Some(identifier) = value.len().checked_sub(5) else { return false };
+    match value[1] {
+        0 => identifier == 0,
+        1 => identifier == 12 || identifier == 24,
+        3..=5 => identifier == 8 || identifier == 32,
+        6 => identifier == 4 || identifier == 16,
+        _ => true,
+    }
+}
+
+fn tunnels(value: &[u8]) -> bool {
+    tlvs(value, 2, 2).is_some_and(|tunnels| tunnels.iter().all(|(_, subs)| sub_tlvs(subs)))
+}
+
+fn sub_tlvs(mut list: &[u8]) -> bool {
+    while let Some(kind) = list.first() {
+        let (header, size) = match (kind, list.get(1), list.get(2)) {
+            (..128, Some(size), _) => (2, usize::from(*size)),
+            (128.., Some(high), Some(low)) => (3, usize::from(*high) * 256 + usize::from(*low)),
+            _ => return false,
+        };
+        let Some(rest) = list.get(header + size..) else { return false };
+        list = rest;
+    }
+    true
+}
+
+fn metrics(mut list: &[u8]) -> bool {
+    while !list.is_empty() {
+        let [kind, high, low, ..] = list else { return false };
+        let size = usize::from(*high) * 256 + usize::from(*low);
+        if size < 3 || size > list.len() || *kind == 1 && size != 11 {
+            return false;
+        }
+        list = &list[size..];
+    }
+    true
+}
+
+fn discriminator(value: &[u8]) -> bool {
+    let Some(list) = value.get(5..) else { return false };
+    let source = |(kind, value): &(usize, &[u8])| *kind != 1 || [4, 16].contains(&value.len());
+    tlvs(list, 1, 1).is_some_and(|found| found.iter().all(source))
+}
+
+fn segments(value: &[u8]) -> bool {
+    let fits = |(kind, value): &(usize, &[u8])| match kind {
+        1 => value.len() == 7,
+        3 => value.len() > 2 && (value.len() - 2).is_multiple_of(6),
+        5 | 6 => value.get(1..).is_some_and(|subs| tlvs(subs, 1, 2).is_some()),
+        _ => true,
+    };
+    tlvs(value, 1, 2).is_some_and(|found| found.iter().all(fits))
 }
 
 fn reach(flags: u8, value: &[u8], context: &DecodeContext) -> Fate {

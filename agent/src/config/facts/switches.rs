@@ -27,6 +27,8 @@ pub(super) fn peer(facts: &mut Facts, key: &dyn Fn(&str) -> String, switches: &R
     facts.add_if(&key("local_asn_path"), path);
     facts.add_if(&key("role"), switches.role.map(|role| spelled(role, &words::ROLE)));
     facts.add(&key("role_strict"), switches.role_demand == RoleDemand::Required);
+    facts.add_list(&key("discard_attributes"), switches.unwanted.discarded.iter());
+    facts.add_list(&key("withdraw_attributes"), switches.unwanted.withdrawn.iter());
     facts.add(&key("allow_as_in"), switches.allow_as_in);
     facts.add(&key("enforce_first_as"), switches.first_as == FirstAs::Enforce);
     facts.add(&key("remove_private_as"), spelled(switches.private_as, &words::PRIVATE_AS));

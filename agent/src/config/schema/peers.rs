@@ -105,6 +105,21 @@ pub(super) const PEERS: &[Key] = &[
         "capabilities never sent, for peers that cannot bear them, by name (`route-refresh`, `extended-message`, \
          `graceful-restart`, `four-octet-as`, ...) or code",
     ),
+    key(
+        "discard_attributes",
+        Kind::Items,
+        Empty,
+        Live,
+        "path attributes that are taken off the peer's routes unread, by type code: `[40, \"128-254\"]`; not those that no \
+         route can do without. A change starts the session anew",
+    ),
+    key(
+        "withdraw_attributes",
+        Kind::Items,
+        Empty,
+        Live,
+        "path attributes with which the peer's routes are treated as withdrawn, likewise",
+    ),
     key("next_hop", Kind::Text, Text("auto"), Live, "`auto` (BGP's rules), `self`, `keep`"),
     key(
         "route_reflector_client",

@@ -107,6 +107,36 @@ fn a_mesh_takes_bare_addresses_once() {
 }
 
 #[test]
+fn unwanted_attributes_are_codes_that_routes_can_do_without() {
+    let peer = "[[peers]]\naddress = \"192.168.92.1\"\nasn = 64600\nimport = \"all\"\n";
+    let told = [
+        (
+            "discard_attributes = [3]",
+            "5:23: peers[0].discard_attributes: NEXT_HOP (3) is needed; leave it out",
+        ),
+        (
+            "withdraw_attributes = [\"10-20\"]",
+            "5:24: peers[0].withdraw_attributes: MP_REACH_NLRI (14) is needed; leave it out",
+        ),
+        (
+            "discard_attributes = [\"254-128\"]",
+            "5:23: peers[0].discard_attributes: `254-128` is no type code of path attributes; use 1 to 255, or a range such as \"128-254\"",
+        ),
+        (
+            "discard_attributes = [256]",
+            "5:23: peers[0].discard_attributes: `256` is no type code of path attributes; use 1 to 255, or a range such as \"128-254\"",
+        ),
+        (
+            "discard_attributes = [40]\nwithdraw_attributes = [\"30-45\"]",
+            "6:23: peers[0].withdraw_attributes: attribute 40 is in discard_attributes too; leave it in one of the two",
+        ),
+    ];
+    for (line, error) in told {
+        refused(&[(&format!("{peer}{line}"), &format!("siskin.toml:{error}"))]);
+    }
+}
+
+#[test]
 fn pools_do_not_overlap_and_hold_all_blocks() {
     refused(&[
         (

@@ -69,6 +69,8 @@ const ROWS: &[Row] = &[
     ("peers.handshake_time", &[], "240", "60"),
     ("peers.shutdown_text", &[], "\"a\"", "\"b\""),
     ("peers.withhold", &[], "[]", "[\"extended-message\"]"),
+    ("peers.discard_attributes", &[], "[40]", "[40, \"128-254\"]"),
+    ("peers.withdraw_attributes", &[], "[]", "[23]"),
     ("peers.next_hop", &[], "\"auto\"", "\"self\""),
     ("peers.route_reflector_client", &["peers.asn = 64512"], "false", "true"),
     ("peers.add_path", &[], "\"off\"", "\"both\""),

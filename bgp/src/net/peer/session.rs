@@ -21,6 +21,7 @@ impl PeerTask {
         let interface = up.addresses.interface;
         let mut context = DecodeContext::new(&up.negotiated).on_link(interface);
         context.as_sets = self.config.peer.switches.as_sets;
+        context.unwanted = self.config.peer.switches.unwanted;
         context.reserved_ranges = self.config.peer.switches.reserved_ranges;
         self.session = Some(up.connection);
         self.sessions = self.sessions.wrapping_add(1);

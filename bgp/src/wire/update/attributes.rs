@@ -13,19 +13,23 @@ use crate::{
     types::{Asn, Family, PeerType},
     wire::{
         as_path::AsPath,
-        attribute::{Aggregator, NextHop, Origin, PathAttributes, RareAttributes, UnknownAttribute, code},
+        attribute::{
+            Aggregator, AttributeCodes, NextHop, Origin, PathAttributes, RareAttributes, UnknownAttribute,
+            code,
+        },
         context::DecodeContext,
         nlri::NlriList,
         notification::{ErrorKind, Notification},
     },
 };
 
+pub(super) mod opaque;
 pub(super) mod values;
 
 /// What an UPDATE's attributes say. Fields stay empty for what is missing, misplaced or malformed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Attributes<'a> {
-    seen: Seen,
+    seen: AttributeCodes,
     origin: Option<Origin>,
     as_path: Option<AsPath>,
     as4_path: Option<AsPath>,
@@ -46,33 +50,6 @@ pub(super) struct Attributes<'a> {
     pub(super) malformed: Vec<Malformed>,
     /// The first error stronger than attribute discard, as RFC 4271 section 6.3 would answer it.
     reset: Option<(ErrorKind, &'a [u8])>,
-}
-
-/// The set of type codes met so far.
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen([u128; 2]);
-
-impl Seen {
-    /// Adds the code; whether it is new.
-    fn insert(&mut self, code: u8) -> bool {
-        let [low, high] = &mut self.0;
-        let half = if code < 128 { low } else { high };
-        let bit = 1_u128 << (code & 127);
-        let new = *half & bit == 0;
-        *half |= bit;
-        new
-    }
-
-    fn contains(self, code: u8) -> bool {
-        let mut copy = self;
-        !copy.insert(code)
-    }
-
-    fn is_only(self, code: u8) -> bool {
-        let mut only = Self::default();
-        only.insert(code);
-        self.0 == only.0
-    }
 }
 
 /// One attribute as it stands in the list.
@@ -147,6 +124,16 @@ impl<'a> Attributes<'a> {
     }
 
     fn add(&mut self, raw: Raw<'a>, context: &DecodeContext) -> Result<(), Notification> {
+        if context.unwanted.discarded.contains(raw.code) {
+            self.seen.insert(raw.code);
+            return Ok(());
+        }
+        if context.unwanted.withdrawn.contains(raw.code) {
+            self.seen.insert(raw.code);
+            let (action, reason) = (Action::TreatAsWithdraw, Reason::Unwanted);
+            self.malformed.push(Malformed { attribute: Some(raw.code), action, reason });
+            return Ok(());
+        }
         if !self.seen.insert(raw.code) {
             return self.duplicate(raw.code);
         }
@@ -158,7 +145,10 @@ impl<'a> Attributes<'a> {
         } else {
             if !row.accepts_flags(raw.flags) {
                 let kind = ErrorKind::ATTRIBUTE_FLAGS_ERROR;
-                self.fault(Some(raw.code), Action::TreatAsWithdraw, Reason::Flags, kind, raw.whole);
+                self.fault(Some(raw.code), row.on_flags, Reason::Flags, kind, raw.whole);
+                if row.on_flags == Action::AttributeDiscard {
+                    return Ok(());
+                }
             }
             match (row.read)(self, raw.value, context) {
                 Ok(()) => {
@@ -231,10 +221,14 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    fn has_only(&self, code: u8) -> bool {
+        self.seen == AttributeCodes::from_iter([code])
+    }
+
     /// The family of an End-of-RIB marker: MP_UNREACH_NLRI without prefixes and nothing else (RFC 4724
     /// section 2).
     pub(super) fn end_of_rib(&self) -> Option<Family> {
-        let alone = self.seen.is_only(code::MP_UNREACH_NLRI) && self.malformed.is_empty();
+        let alone = self.has_only(code::MP_UNREACH_NLRI) && self.malformed.is_empty();
         self.unreach.as_ref().filter(|list| alone && list.is_empty()).map(NlriList::family)
     }
 
@@ -265,7 +259,7 @@ impl<'a> Attributes<'a> {
     pub(super) fn check_reach(&self, has_classic_nlri: bool) -> Result<(), Notification> {
         let announces = has_classic_nlri || self.has_mp_reach;
         match self.reset {
-            Some((kind, data)) if !announces && !self.seen.is_only(code::MP_UNREACH_NLRI) => {
+            Some((kind, data)) if !announces && !self.has_only(code::MP_UNREACH_NLRI) => {
                 Err(Notification::with_data(kind, data))
             }
             _ => Ok(()),

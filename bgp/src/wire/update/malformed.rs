@@ -65,6 +65,9 @@ pub enum Reason {
     /// Not optional, yet unknown (RFC 4271 section 6.3).
     #[error("unknown, yet not optional")]
     UnknownWellKnown,
+    /// The configuration of the peer does not want routes with it.
+    #[error("not wanted (withdraw_attributes)")]
+    Unwanted,
     /// Prefixes that cannot be read (RFC 7606 section 5.3).
     #[error("malformed prefixes")]
     Nlri,

@@ -1,7 +1,7 @@
 //! The table of RFC 7606 section 7: what each attribute must look like and what happens when it does not.
 
 use super::{
-    attributes::{Attributes, values},
+    attributes::{Attributes, opaque, values},
     malformed::{Action, Reason},
     multiprotocol,
 };
@@ -54,6 +54,8 @@ pub(super) struct Row {
     pub(super) length: Length,
     /// What a wrong length or value leads to.
     pub(super) on_error: Action,
+    /// What a wrong Optional or Transitive bit leads to (RFC 7606 section 3 c).
+    pub(super) on_flags: Action,
     /// The NOTIFICATION that RFC 4271 section 6.3 has for a wrong value, should the session be reset.
     pub(super) kind: ErrorKind,
     pub(super) read: Read,
@@ -70,12 +72,18 @@ const OPTIONAL_ERROR: ErrorKind = ErrorKind::OPTIONAL_ATTRIBUTE_ERROR;
 const fn row(
     code: u8, category: Category, sender: Sender, length: Length, on_error: Action, kind: ErrorKind, read: Read,
 ) -> Row {
-    Row { code, category, sender, length, on_error, kind, read }
+    Row { code, category, sender, length, on_error, on_flags: TreatAsWithdraw, kind, read }
 }
 
-/// Ascending by code. Attributes not named here are opaque (RFC 4271 section 9).
+/// An attribute that is checked but not used.
 #[rustfmt::skip]
-static ROWS: [Row; 17] = [
+const fn unused(code: u8, category: Category, length: Length, on_error: Action, on_flags: Action, read: Read) -> Row {
+    Row { code, category, sender: Anyone, length, on_error, on_flags, kind: OPTIONAL_ERROR, read }
+}
+
+/// Ascending by code. Attributes not named here are passed on unread (RFC 4271 section 9).
+#[rustfmt::skip]
+static ROWS: [Row; 24] = [
     // RFC 7606 section 7.1
     row(code::ORIGIN, WellKnown, Anyone, Exactly(1), TreatAsWithdraw, ErrorKind::INVALID_ORIGIN, values::origin),
     // RFC 7606 section 7.2, RFC 7607, RFC 9774
@@ -106,10 +114,24 @@ static ROWS: [Row; 17] = [
     row(code::AS4_PATH, OptionalTransitive, TwoOctetSpeaker, Any, AttributeDiscard, OPTIONAL_ERROR, values::as4_path),
     // RFC 6793 section 6
     row(code::AS4_AGGREGATOR, OptionalTransitive, TwoOctetSpeaker, Exactly(8), AttributeDiscard, OPTIONAL_ERROR, values::as4_aggregator),
+    // RFC 6514 section 5
+    unused(code::PMSI_TUNNEL, OptionalTransitive, AtLeast(5), TreatAsWithdraw, TreatAsWithdraw, opaque::pmsi_tunnel),
+    // RFC 9012 section 13
+    unused(code::TUNNEL_ENCAPSULATION, OptionalTransitive, Any, TreatAsWithdraw, AttributeDiscard, opaque::tunnel_encapsulation),
+    // RFC 7606 section 7.15, RFC 5701
+    unused(code::IPV6_EXTENDED_COMMUNITIES, OptionalTransitive, NonZeroMultipleOf(20), TreatAsWithdraw, TreatAsWithdraw, opaque::ipv6_extended_communities),
+    // RFC 7311 section 3
+    unused(code::AIGP, OptionalNonTransitive, AtLeast(3), AttributeDiscard, AttributeDiscard, opaque::aigp),
+    // RFC 9552 section 8.2.2
+    unused(code::LINK_STATE, OptionalNonTransitive, Any, AttributeDiscard, AttributeDiscard, opaque::link_state),
     // RFC 8092 section 5
     row(code::LARGE_COMMUNITY, OptionalTransitive, Anyone, NonZeroMultipleOf(12), TreatAsWithdraw, OPTIONAL_ERROR, values::large_communities),
     // RFC 9234 section 5
     row(code::ONLY_TO_CUSTOMER, OptionalTransitive, Anyone, Exactly(4), TreatAsWithdraw, OPTIONAL_ERROR, values::only_to_customer),
+    // RFC 9026 section 3.1.6
+    unused(code::BFD_DISCRIMINATOR, OptionalTransitive, AtLeast(5), AttributeDiscard, TreatAsWithdraw, opaque::bfd_discriminator),
+    // RFC 8669 section 6
+    unused(code::PREFIX_SID, OptionalTransitive, AtLeast(3), AttributeDiscard, TreatAsWithdraw, opaque::prefix_sid),
 ];
 
 impl Row {

@@ -6,7 +6,7 @@ use bgp::{
         LongLivedRoutes, OwnAs, RoleDemand, RouteSwitches, SentCommunities,
     },
     types::Asn,
-    wire::role::Role,
+    wire::{attribute::AttributeCodes, context::UnwantedAttributes, role::Role},
 };
 
 use super::PeerReader;
@@ -34,6 +34,7 @@ impl PeerReader<'_> {
             role_demand: if strict { RoleDemand::Required } else { RoleDemand::Optional },
             as_sets: bgp.as_sets,
             reserved_ranges: bgp.reserved_ranges,
+            unwanted: self.unwanted(),
             allow_as_in: self
                 .get("allow_as_in", |text| values::number(text, 0..=MOST_AS_IN).and_then(values::narrow))
                 .unwrap_or(default.allow_as_in),
@@ -68,6 +69,21 @@ impl PeerReader<'_> {
             self.fault(key, Fault::new(what, "drop the key or correct asn"));
         }
         Some(value)
+    }
+
+    fn unwanted(&mut self) -> UnwantedAttributes {
+        let discarded = self.attribute_codes("discard_attributes");
+        let withdrawn = self.attribute_codes("withdraw_attributes");
+        if let Some(code) = discarded.iter().find(|code| withdrawn.contains(*code)) {
+            let what = format!("attribute {code} is in discard_attributes too");
+            self.fault("withdraw_attributes", Fault::new(what, "leave it in one of the two"));
+        }
+        UnwantedAttributes { discarded, withdrawn }
+    }
+
+    fn attribute_codes(&mut self, key: &str) -> AttributeCodes {
+        let ranges = self.reader.list(self.entry, key, values::attribute_codes);
+        ranges.into_iter().flat_map(|range| range.value).collect()
     }
 
     fn local_as(&mut self) -> Option<LocalAs> {
