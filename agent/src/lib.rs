@@ -15,5 +15,6 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod http;
+pub mod natural;
 pub mod runtime_directory;
 pub mod translate;

@@ -286,3 +286,89 @@ fn another_hosts_name_is_answered_by_nothing() {
     let known = ["localhost:9179", "127.0.0.1", "[::1]:9179", "master01", "Monitored.Example:9179"];
     assert_eq!(known.map(status), ["200"; 5]);
 }
+
+/// Prometheus' own check of a scrape, where it is installed.
+fn promtool() -> Option<std::path::PathBuf> {
+    let named = std::env::var_os("PROMTOOL").unwrap_or_else(|| "promtool".into());
+    Command::new(&named).arg("--version").output().ok().filter(|o| o.status.success()).map(|_| named.into())
+}
+
+#[test]
+fn prometheus_finds_no_fault_with_a_scrape_in_either_format() {
+    if !can_run() {
+        return;
+    }
+    let lone = Lone::start("");
+    let types = |accept: &str| {
+        let accept = format!("Accept: {accept}");
+        lone.curl(&["-H", &accept, "-o", "/dev/null", "-w", "%{content_type}"], "/metrics")
+    };
+    let wanted = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3";
+    assert_eq!(types(wanted), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_eq!(types("*/*"), "text/plain; version=0.0.4; charset=utf-8");
+    let detailed = lone.curl(&[], "/metrics?detail=messages");
+    assert!(detailed.contains("siskin_bgp_messages_total{peer=\"rack2\",direction=\"sent\",type=\"open\"}"));
+    assert!(!lone.curl(&[], "/metrics").contains("siskin_bgp_messages"));
+    assert!(lone.curl(&[], "/metrics?detail=nonsense").contains("bad_request"));
+
+    let Some(promtool) = promtool() else {
+        return println!("SKIPPED: no promtool (Debian's package prometheus)");
+    };
+    let check = |arguments: &[&str], text: &str| {
+        let mut child = Command::new(&promtool)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        child.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("writes");
+        let output = child.wait_with_output().expect("ends");
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}\n{text}");
+    };
+    check(&["check", "metrics"], &lone.curl(&[], "/metrics"));
+    check(&["check", "metrics"], &detailed);
+    // OpenMetrics is read by what makes blocks of it, which wants a time with each sample.
+    let open = lone.curl(&["-H", "Accept: application/openmetrics-text"], "/metrics?detail=messages");
+    let timed: String = open
+        .lines()
+        .map(|line| if line.starts_with('#') { format!("{line}\n") } else { format!("{line} 1796064435\n") })
+        .collect();
+    let (file, blocks) = (lone.dir.path().join("open"), lone.dir.path().join("blocks"));
+    fs::write(&file, timed).expect("writes");
+    let made = Command::new(&promtool)
+        .args(["tsdb", "create-blocks-from", "openmetrics"])
+        .args([&file, &blocks])
+        .output()
+        .expect("runs");
+    assert!(made.status.success(), "{made:?}\n{open}");
+}
+
+#[test]
+fn names_are_in_the_order_people_expect_and_moments_stand_beside_ages() {
+    if !can_run() {
+        return;
+    }
+    let lone = Lone::start("");
+    let peers = lone.host.json("peers");
+    assert_eq!((&peers[0]["name"], &peers[1]["name"]), (&"rack2".into(), &"rack10".into()));
+    let first = peers[0]["since_time"].as_str().expect("a moment").to_owned();
+    assert!(first.starts_with("20") && first.ends_with('Z'), "{first}");
+    let status = lone.host.json("status");
+    assert!(status["started"].as_str().is_some() && status["config"]["read_time"].as_str().is_some());
+    // A terminal of 40 columns, made by script(1).
+    let line = format!(
+        "stty cols 40; {} --socket {} peers; {0} --socket {1} status; {0} --socket {1} --wide peers > wide",
+        env!("CARGO_BIN_EXE_siskin"),
+        lone.socket().display(),
+    );
+    let mut script = lone.host.ns.command("script");
+    script.args(["-qec", &line, "/dev/null"]).current_dir(lone.dir.path()).stdin(Stdio::null());
+    let shown = text(&script.output().expect("script runs").stdout);
+    let plain = anstream::adapter::strip_str(&shown).to_string();
+    assert!(plain.contains("PEER") && plain.contains("Health"), "{plain}");
+    let too_wide: Vec<_> = plain.lines().filter(|line| line.trim_end().chars().count() > 40).collect();
+    assert_eq!(too_wide, [""; 0]);
+    let wide = fs::read_to_string(lone.dir.path().join("wide")).expect("there");
+    assert!(wide.lines().any(|line| line.len() > 60), "{wide}");
+}

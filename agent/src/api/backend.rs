@@ -6,6 +6,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::protocol::{ApiError, Done, ErrorCode, Request, status::Status};
+use crate::http::metrics::{Detail, Format};
 
 /// Most rows of one page.
 pub const PAGE_ROWS: usize = 256;
@@ -68,5 +69,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn status(&self) -> impl Future<Output = Result<Status, ApiError>> + Send;
 
     /// The text of a scrape.
-    fn metrics(&self) -> impl Future<Output = Result<String, ApiError>> + Send;
+    fn metrics(
+        &self,
+        detail: Detail,
+        format: Format,
+    ) -> impl Future<Output = Result<String, ApiError>> + Send;
 }

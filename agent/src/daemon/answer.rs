@@ -81,15 +81,16 @@ impl Backend for Daemon {
         status::of(self).await
     }
 
-    async fn metrics(&self) -> Result<String, ApiError> {
+    async fn metrics(&self, detail: metrics::Detail, format: metrics::Format) -> Result<String, ApiError> {
         let snapshot = metrics::Snapshot {
             status: status::of(self).await?,
             peers: self.peers(None).await?,
+            detail,
             stray_bfd: stray_bfd(&self.speaker.bfd().await),
             fib_routes: status::fib_routes(&self.fib.status().await.map_err(internal)?),
             fib: self.fib.metrics().snapshot(),
         };
-        metrics::render(snapshot).map_err(internal)
+        metrics::render(snapshot, format).map_err(internal)
     }
 }
 

@@ -75,7 +75,10 @@ pub(super) async fn collect(findings: &Findings<'_>) -> Vec<Problem> {
     problems.extend(of_tunnelling(daemon, &intent, *tunnel, &links));
     problems.extend(rivals);
     problems.extend(monitoring.iter().cloned());
-    problems.sort();
+    problems.sort_by(|a, b| {
+        let by_name = crate::natural::compare(&a.subject, &b.subject);
+        (a.severity, a.code).cmp(&(b.severity, b.code)).then(by_name).then_with(|| a.cmp(b))
+    });
     problems.dedup();
     problems
 }

@@ -34,7 +34,7 @@ use crate::{
     },
     config::Intent,
     http::metrics::FibRoutes,
-    translate,
+    natural, translate,
 };
 
 /// The whole of it.
@@ -54,7 +54,9 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         .await
         .map_err(internal)?;
     let fib = daemon.fib.status().await.ok();
-    let ranges: Vec<_> = daemon.speaker.ranges().await.map_err(internal)?.into_iter().map(range).collect();
+    let mut ranges: Vec<_> =
+        daemon.speaker.ranges().await.map_err(internal)?.into_iter().map(range).collect();
+    ranges.sort_by(|a, b| natural::compare(&a.name, &b.name));
     let bfd = daemon.speaker.bfd().await;
     let bmp = monitoring::collectors(daemon).await?;
     let mrt = monitoring::mrt(daemon).await?;
@@ -97,6 +99,7 @@ pub(super) async fn of(daemon: &Daemon) -> Result<Status, ApiError> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         uptime: daemon.uptime().as_secs(),
+        started: crate::api::protocol::time::ago(daemon.uptime()),
         asn: node.asn.0,
         router_id: node.router_id.to_string(),
         address: node.address.map_or_else(|| "no IPv4 address".to_owned(), |a| a.to_string()),
@@ -163,6 +166,7 @@ fn config(board: &Board) -> ConfigStatus {
     ConfigStatus {
         source: board.source.clone(),
         age: board.read.elapsed().as_secs(),
+        read_time: crate::api::protocol::time::ago(board.read.elapsed()),
         reloads: board.reloads,
         refused: board.refused.clone(),
         pending: board
@@ -181,9 +185,14 @@ fn restart(wait: Option<RestartWait>, stale: u64) -> RestartStatus {
     RestartStatus {
         state: RestartState::InProgress,
         stale_routes: stale,
-        waiting_for: wait.peers,
+        waiting_for: in_order(wait.peers),
         remaining: Some(wait.at_most.as_secs()),
     }
+}
+
+fn in_order(mut names: Vec<String>) -> Vec<String> {
+    names.sort_by(|a, b| natural::compare(a, b));
+    names
 }
 
 fn absent_tunnel(mode: RunMode) -> TunnelView {

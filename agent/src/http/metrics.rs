@@ -1,4 +1,10 @@
-//! What is counted, as OpenMetrics. Names start with `siskin_`, units are base units.
+//! What is counted. Names start with `siskin_`, units are base units; those of the process have their usual names.
+
+mod format;
+mod process;
+
+pub use self::format::Format;
+use self::process::Process;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -23,6 +29,8 @@ pub struct Snapshot {
     pub status: Status,
     /// The peers.
     pub peers: Vec<PeerRow>,
+    /// How much is said of each of them.
+    pub detail: Detail,
     /// BFD packets that belong to no session and were discarded, by reason.
     pub stray_bfd: BTreeMap<&'static str, u64>,
     /// Kernel routes by path and state.
@@ -42,17 +50,31 @@ pub struct FibRoutes {
     pub routes: u64,
 }
 
+/// How much a scrape says of each peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// What dashboards and alerts need.
+    #[default]
+    Usual,
+    /// Messages and octets as well, by direction and type.
+    Messages,
+}
+
 /// The text of a scrape.
 ///
 /// # Errors
 ///
 /// When the encoder refuses a name.
-pub fn render(snapshot: Snapshot) -> Result<String, fmt::Error> {
+pub fn render(snapshot: Snapshot, format: Format) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("siskin");
     registry.register_collector(Box::new(snapshot));
+    let mut process = Registry::default();
+    process.register_collector(Box::new(Process::now()));
     let mut out = String::new();
-    text::encode(&mut out, &registry)?;
-    Ok(out)
+    text::encode_registry(&mut out, &registry)?;
+    text::encode_registry(&mut out, &process)?;
+    text::encode_eof(&mut out)?;
+    Ok(format.of(out))
 }
 
 impl Collector for Snapshot {
@@ -69,7 +91,7 @@ impl Collector for Snapshot {
 impl Snapshot {
     fn general(&self, e: &mut DescriptorEncoder) -> fmt::Result {
         let s = &self.status;
-        let build = [("version", s.version.as_str())];
+        let build = [("version", s.version.as_str()), ("rust_version", env!("CARGO_PKG_RUST_VERSION"))];
         gauges(e, "build_info", "The running version.", [(build, 1)])?;
         gauges(e, "uptime_seconds", "Time since the daemon started.", [(NO_LABELS, signed(s.uptime))])?;
         counters(
@@ -169,14 +191,41 @@ impl Snapshot {
         let octets = self.peers.iter().map(|p| ([("peer", p.name.as_str())], signed(p.attribute_octets)));
         let help = "Memory that the path attributes a peer has sent take, every distinct set counted once.";
         gauges(e, "bgp_attribute_bytes", help, octets)?;
-        let counters_of = |name: &str, help: &str, e: &mut DescriptorEncoder, of: fn(&PeerRow) -> u64| {
-            counters(e, name, help, self.peers.iter().map(|p| ([("peer", p.name.as_str())], of(p))))
-        };
-        counters(e, "bgp_messages", "Messages exchanged with a peer.", self.peers.iter().flat_map(messages))?;
-        counters_of("bgp_received_bytes", "Octets received.", e, |p| p.counters.octets_received)?;
-        counters_of("bgp_sent_bytes", "Octets sent.", e, |p| p.counters.octets_sent)?;
-        let help = "Malformed path attributes survived (RFC 7606).";
-        counters_of("bgp_malformed_attributes", help, e, |p| p.counters.malformed_attributes)
+        let malformed =
+            self.peers.iter().map(|p| ([("peer", p.name.as_str())], p.counters.malformed_attributes));
+        counters(e, "bgp_malformed_attributes", "Malformed path attributes survived (RFC 7606).", malformed)?;
+        self.sessions(e)?;
+        if self.detail == Detail::Messages { self.messages(e) } else { Ok(()) }
+    }
+
+    fn sessions(&self, e: &mut DescriptorEncoder) -> fmt::Result {
+        let up = self.peers.iter().filter(|p| p.state == "established");
+        let up = up.map(|p| ([("peer", p.name.as_str())], signed(p.since)));
+        gauges(e, "bgp_session_uptime_seconds", "How long the session has been established.", up)?;
+        let errors = self.peers.iter().filter_map(|p| {
+            let error = p.last_error_code.as_ref()?;
+            let code = error.code.map_or_else(String::new, |code| code.to_string());
+            let subcode = error.subcode.map_or_else(String::new, |subcode| subcode.to_string());
+            let labels = [
+                ("peer", p.name.clone()),
+                ("cause", error.cause.clone()),
+                ("code", code),
+                ("subcode", subcode),
+            ];
+            Some((labels, 1))
+        });
+        let help = "What ended the last session or attempt: a NOTIFICATION sent or received, by its code, or a \
+                    failure here.";
+        gauges(e, "bgp_session_last_error", help, errors)
+    }
+
+    fn messages(&self, e: &mut DescriptorEncoder) -> fmt::Result {
+        let exchanged = self.peers.iter().flat_map(messages);
+        counters(e, "bgp_messages", "Messages exchanged with a peer.", exchanged)?;
+        let received = self.peers.iter().map(|p| ([("peer", p.name.as_str())], p.counters.octets_received));
+        counters(e, "bgp_received_bytes", "Octets received.", received)?;
+        let sent = self.peers.iter().map(|p| ([("peer", p.name.as_str())], p.counters.octets_sent));
+        counters(e, "bgp_sent_bytes", "Octets sent.", sent)
     }
 
     fn paths(&self, e: &mut DescriptorEncoder) -> fmt::Result {
@@ -276,6 +325,15 @@ impl Snapshot {
         let resyncs = reasons.iter().map(|(reason, number)| ([("reason", reason.as_str())], *number));
         counters(e, "fib_resyncs", "Full comparisons with the kernel.", resyncs)?;
         let tunnel = &self.status.tunnel;
+        let up = i64::from(tunnel.state == "up");
+        gauges(e, "tunnel_up", "1 while the tunnel device is up as asked.", [(NO_LABELS, up)])?;
+        let guarded = i64::from(tunnel.guard == "on");
+        gauges(
+            e,
+            "tunnel_guard_in_force",
+            "1 while the tunnel's guard is in force.",
+            [(NO_LABELS, guarded)],
+        )?;
         gauges(
             e,
             "tunnel_known_nodes",
@@ -288,12 +346,11 @@ impl Snapshot {
             "Times the guard was removed or altered by another program and written again.",
             [(NO_LABELS, tunnel.guard_gaps)],
         )?;
-        counters(
-            e,
-            "tunnel_guard_open_milliseconds",
-            "Time during which the guard was not as written.",
-            [(NO_LABELS, tunnel.guard_open_ms)],
-        )?;
+        let help = "Time during which the guard was not as written.";
+        let open = [(NO_LABELS, Duration::from_millis(tunnel.guard_open_ms).as_secs_f64())];
+        family(e, "tunnel_guard_open_seconds", help, MetricType::Counter, open, |sample, value| {
+            sample.encode_counter::<[(&str, &str); 0], _, u64>(value, None)
+        })?;
         let dropped = tunnel.dropped.map(|drops| drops.by_reason()).into_iter().flatten();
         let dropped = dropped.map(|(reason, n)| ([("reason", reason)], n));
         counters(e, "tunnel_guard_dropped_packets", "Packets the tunnel's guard has dropped.", dropped)
@@ -401,7 +458,7 @@ fn messages(peer: &PeerRow) -> impl Iterator<Item = ([(&'static str, &str); 3], 
 mod tests {
     use super::*;
     use crate::api::protocol::{
-        peer::{Admin, Counters, PeerKind},
+        peer::{Admin, Counters, LastError, PeerKind},
         problem::Problem,
         status::GuardDrops,
     };
@@ -419,6 +476,7 @@ mod tests {
             admin: Admin::Up,
             state: "established".into(),
             since: 5,
+            since_time: String::new(),
             established_count: 2,
             info: String::new(),
             received: 3,
@@ -432,6 +490,7 @@ mod tests {
             link: None,
             counters: Counters::default(),
             last_error: None,
+            last_error_code: Some(LastError { cause: "received".into(), code: Some(6), subcode: Some(2) }),
             incidents: Vec::new(),
         };
         let fib_routes = vec![FibRoutes { path: "tunnel".into(), state: "installed".into(), routes: 2 }];
@@ -445,14 +504,15 @@ mod tests {
         let mut status = Status { problems: vec![down], ..Status::default() };
         (status.tunnel.guard_gaps, status.tunnel.guard_open_ms) = (2, 130);
         status.tunnel.dropped = Some(GuardDrops { inner_source: 3, ..GuardDrops::default() });
-        let text = render(Snapshot {
-            status,
-            peers: vec![peer],
+        let snapshot = |detail| Snapshot {
+            status: status.clone(),
+            peers: vec![peer.clone()],
+            detail,
             stray_bfd: [("ttl", 4)].into(),
-            fib_routes,
+            fib_routes: fib_routes.clone(),
             fib: Default::default(),
-        })
-        .expect("renders");
+        };
+        let text = render(snapshot(Detail::Messages), Format::OpenMetrics).expect("renders");
         for line in [
             "siskin_bgp_peer_state{peer=\"tor\",peer_as=\"64600\",peer_type=\"external\"} 6",
             "siskin_bgp_peer_established_transitions_total{peer=\"tor\",peer_as=\"64600\",peer_type=\"external\"} 2",
@@ -465,7 +525,11 @@ mod tests {
             "siskin_bfd_stray_packets_total{reason=\"ttl\"} 4",
             "siskin_tunnel_guard_dropped_packets_total{reason=\"inner_source\"} 3",
             "siskin_tunnel_guard_gaps_total 2",
-            "siskin_tunnel_guard_open_milliseconds_total 130",
+            "siskin_tunnel_guard_open_seconds_total 0.13",
+            "siskin_bgp_session_uptime_seconds{peer=\"tor\"} 5",
+            "siskin_bgp_session_last_error{peer=\"tor\",cause=\"received\",code=\"6\",subcode=\"2\"} 1",
+            "siskin_tunnel_guard_in_force 0",
+            "siskin_tunnel_up 0",
             "siskin_uptime_seconds 0",
             "siskin_healthy 0",
             "siskin_ready 1",
@@ -474,8 +538,16 @@ mod tests {
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line} is missing in\n{text}");
         }
+        assert!(text.contains("\nprocess_open_fds ") && text.contains("siskin_build_info{version="));
         assert!(text.ends_with("# EOF\n"));
         families_are_whole(&text);
+
+        let of_peer = |text: &str| text.lines().filter(|line| line.contains("{peer=\"tor\"")).count();
+        let usual = render(snapshot(Detail::Usual), Format::Prometheus).expect("renders");
+        assert!(!usual.contains("bgp_messages") && !usual.contains("# EOF"));
+        assert!(2 * of_peer(&usual) <= of_peer(&text) + 1, "{} of {}", of_peer(&usual), of_peer(&text));
+        assert_eq!(of_peer(&usual), 12, "nine always, and what is wrong with it");
+        assert!(usual.contains("# TYPE siskin_bgp_peer_established_transitions_total counter\n"));
     }
 
     /// Each family begins with its help, then its type, then come its samples and nothing else's; none comes twice.

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use axum::{
     Router,
     extract::{Query, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde::Deserialize;
 
+use super::metrics::{Detail, Format};
 use crate::api::{
     backend::{Backend, Cursor, Page},
     protocol::{
@@ -20,8 +21,6 @@ use crate::api::{
         status::{ReadinessCheck, Status},
     },
 };
-
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 pub(super) fn router<B: Backend>(backend: B) -> Router {
     Router::new()
@@ -62,6 +61,11 @@ struct Routes {
 struct Selected {
     #[serde(default)]
     select: FibSelect,
+}
+
+#[derive(Deserialize)]
+struct Scrape {
+    detail: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -130,9 +134,19 @@ fn failure(error: &ApiError) -> Response {
     (status, json(serde_json::to_string(error).unwrap_or_default())).into_response()
 }
 
-async fn metrics<B: Backend>(State(backend): State<B>) -> Response {
-    match backend.metrics().await {
-        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+async fn metrics<B: Backend>(b: State<B>, q: Query<Scrape>, headers: HeaderMap) -> Response {
+    let accept: Vec<_> = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).collect();
+    let format = Format::accepted(&accept.join(","));
+    let detail = match q.0.detail.as_deref() {
+        None => Detail::Usual,
+        Some("messages") => Detail::Messages,
+        Some(other) => {
+            let text = format!("{other:?} is no detail of metrics; there is `messages`");
+            return failure(&ApiError::new(ErrorCode::BadRequest, text));
+        }
+    };
+    match b.0.metrics(detail, format).await {
+        Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
         Err(error) => failure(&error),
     }
 }

@@ -23,6 +23,9 @@ pub struct BfdRow {
     pub state: String,
     /// Seconds in this state.
     pub since: u64,
+    /// When it began, RFC 3339.
+    #[serde(default)]
+    pub since_time: String,
     /// The peer's state, as it last said.
     pub remote_state: String,
     /// Why our end last went down (RFC 5880 section 4.1).

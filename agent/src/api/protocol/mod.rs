@@ -13,6 +13,7 @@ pub mod policy;
 pub mod problem;
 pub mod route;
 pub mod status;
+pub mod time;
 
 use serde::{Deserialize, Serialize};
 

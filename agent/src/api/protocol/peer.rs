@@ -32,6 +32,9 @@ pub struct PeerRow {
     pub state: String,
     /// Seconds in this state.
     pub since: u64,
+    /// When it began, RFC 3339.
+    #[serde(default)]
+    pub since_time: String,
     /// How often it has become Established.
     pub established_count: u64,
     /// Why it is not Established, in one sentence; what is remarkable otherwise.
@@ -66,9 +69,25 @@ pub struct PeerRow {
     /// What ended the last session or attempt, one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// The same for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_code: Option<LastError>,
     /// Its last messages that were not as they should be, the latest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<IncidentRow>,
+}
+
+/// What ended a session or attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastError {
+    /// `sent` or `received`: a NOTIFICATION; else `transport`, `peer_restarted`, `send_hold`, `stopped`.
+    pub cause: String,
+    /// Error code of the NOTIFICATION.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u8>,
+    /// Its subcode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subcode: Option<u8>,
 }
 
 /// A message that an RFC 7606 action or a NOTIFICATION followed, or that was a NOTIFICATION.
@@ -76,6 +95,9 @@ pub struct PeerRow {
 pub struct IncidentRow {
     /// Seconds since it came.
     pub age: u64,
+    /// When it came, RFC 3339.
+    #[serde(default)]
+    pub time: String,
     /// What was wrong with it, or what it says.
     pub what: String,
     /// Its length in octets.
@@ -234,6 +256,7 @@ pub(crate) fn example() -> PeerRow {
         admin: Admin::Up,
         state: "established".into(),
         since: 5,
+        since_time: String::new(),
         established_count: 1,
         info: String::new(),
         received: 0,
@@ -247,6 +270,7 @@ pub(crate) fn example() -> PeerRow {
         link: None,
         counters: Counters::default(),
         last_error: None,
+        last_error_code: None,
         incidents: Vec::new(),
     }
 }

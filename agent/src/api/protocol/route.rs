@@ -59,6 +59,9 @@ pub struct RouteRow {
     pub policy: Option<String>,
     /// Seconds since it was learned.
     pub age: u64,
+    /// When it was learned, RFC 3339.
+    #[serde(default)]
+    pub time: String,
     /// Whether the peer is restarting and has not confirmed it yet (RFC 4724).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,

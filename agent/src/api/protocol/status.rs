@@ -22,6 +22,9 @@ pub struct Status {
     pub pid: u32,
     /// Seconds since it started.
     pub uptime: u64,
+    /// When it started, RFC 3339.
+    #[serde(default)]
+    pub started: String,
     /// Our AS number.
     pub asn: u32,
     /// Our BGP Identifier.
@@ -221,6 +224,9 @@ pub struct ConfigStatus {
     pub source: String,
     /// Seconds since what is in force was read.
     pub age: u64,
+    /// When that was, RFC 3339.
+    #[serde(default)]
+    pub read_time: String,
     /// How many times a change was applied.
     pub reloads: u64,
     /// Why the newest content was refused.

@@ -13,6 +13,7 @@ use crate::api::{
     backend::{Events, PAGE_ROWS, Page},
     protocol::{Done, status::Status},
 };
+use crate::http::metrics::{Detail, Format};
 
 /// A table of `rows` rows that counts the pages taken from it.
 #[derive(Clone)]
@@ -52,7 +53,7 @@ impl Backend for Table {
         Ok(Status::default())
     }
 
-    async fn metrics(&self) -> Result<String, ApiError> {
+    async fn metrics(&self, _: Detail, _: Format) -> Result<String, ApiError> {
         Ok(String::new())
     }
 }

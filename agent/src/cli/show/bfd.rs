@@ -146,6 +146,7 @@ mod tests {
             path: BfdPath::SingleHop,
             state: state.into(),
             since: 65,
+            since_time: String::new(),
             remote_state: "up".into(),
             diagnostic: "none".into(),
             remote_diagnostic: "none".into(),

@@ -81,9 +81,10 @@ pub fn write_detail(out: &mut impl Write, peer: &PeerRow) -> io::Result<()> {
     );
     field(out, "Peer", Tone::Plain, &[ases])?;
     let state = format!(
-        "{} for {}, established {} since the daemon started",
+        "{} for {} (since {}), established {} since the daemon started",
         peer.state,
         duration(peer.since),
+        peer.since_time,
         match peer.established_count {
             1 => "once".to_owned(),
             n => format!("{n} times"),
@@ -160,7 +161,13 @@ fn link_lines(link: &LinkRow) -> Vec<String> {
 /// What was wrong with a message, and its beginning; `--json` has all of it.
 fn incident_lines(incident: &IncidentRow) -> [String; 2] {
     const SHOWN: usize = 96;
-    let head = format!("{} ago, {} octets: {}", duration(incident.age), incident.length, incident.what);
+    let head = format!(
+        "{} ago ({}), {} octets: {}",
+        duration(incident.age),
+        incident.time,
+        incident.length,
+        incident.what
+    );
     let octets = incident.octets.get(..SHOWN).map_or_else(|| incident.octets.clone(), |o| format!("{o}..."));
     [head, octets]
 }
@@ -203,6 +210,7 @@ mod tests {
             admin: Admin::Up,
             state: "established".into(),
             since: 65,
+            since_time: String::new(),
             established_count: 1,
             info: String::new(),
             received: 1,
@@ -216,6 +224,7 @@ mod tests {
             link: None,
             counters: Counters::default(),
             last_error: None,
+            last_error_code: None,
             incidents: Vec::new(),
         }
     }

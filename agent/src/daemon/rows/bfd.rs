@@ -8,12 +8,20 @@ use bgp::{
 };
 
 use super::words;
-use crate::api::protocol::bfd::{BfdCounters, BfdPath, BfdRow, BfdTimers};
+use crate::{
+    api::protocol::{
+        bfd::{BfdCounters, BfdPath, BfdRow, BfdTimers},
+        time,
+    },
+    natural,
+};
 
 /// One row per session, sorted by the peer's name.
 #[must_use]
 pub(crate) fn rows(report: &BfdReport) -> Vec<BfdRow> {
-    report.sessions.iter().map(row).collect()
+    let mut rows: Vec<_> = report.sessions.iter().map(row).collect();
+    rows.sort_by(|a, b| natural::compare(&a.peer, &b.peer));
+    rows
 }
 
 fn row(view: &SessionView) -> BfdRow {
@@ -29,6 +37,7 @@ fn row(view: &SessionView) -> BfdRow {
         },
         state: words::name(view.state),
         since: view.since.as_secs(),
+        since_time: time::ago(view.since),
         remote_state: words::name(view.remote_state),
         diagnostic: diagnostic(view.diagnostic),
         remote_diagnostic: diagnostic(view.remote_diagnostic),

@@ -32,7 +32,7 @@ pub(super) fn facts(exports: &[ExplainedExport], context: &Context) -> Vec<Expor
     }
     let fact = |((state, reason, reason_text, policy), mut peers): (_, Vec<String>)| {
         let (state, reason): (&str, &str) = (state, reason);
-        peers.sort_unstable();
+        peers.sort_unstable_by(|a, b| crate::natural::compare(a, b));
         ExportFact { peers, state: state.to_owned(), reason: reason.to_owned(), reason_text, policy }
     };
     facts.into_iter().map(fact).collect()

@@ -8,7 +8,7 @@ use std::{
 use bgp::{
     config::{AdminState, Reflection, SpeakerConfig},
     core::RouteCounts,
-    fsm::State,
+    fsm::{Failure, State},
     net::{Incident, MessageTally, PeerSnapshot, SessionSnapshot},
     types::PeerType,
     wire::capability_code::CapabilityCode,
@@ -16,8 +16,12 @@ use bgp::{
 
 use super::{capabilities::capabilities, link, words};
 use crate::{
-    api::protocol::peer::{Admin, Counters, IncidentRow, Messages, PeerKind, PeerRow, SessionDetails},
+    api::protocol::{
+        peer::{Admin, Counters, IncidentRow, LastError, Messages, PeerKind, PeerRow, SessionDetails},
+        time,
+    },
     config::Intent,
+    natural,
 };
 
 /// One row per peer, sorted by name. `diagnosed` says of one without a session why, where more is known than the peer's
@@ -30,7 +34,7 @@ pub(crate) fn rows(
     diagnosed: impl Fn(&PeerSnapshot) -> Option<String>,
 ) -> Vec<PeerRow> {
     let mut rows: Vec<_> = peers.iter().map(|peer| row(peer, speaker, intent, diagnosed(peer))).collect();
-    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    rows.sort_by(|a, b| natural::compare(&a.name, &b.name));
     rows
 }
 
@@ -58,6 +62,7 @@ fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent, diagnosis:
         admin,
         state: words::name(peer.state),
         since: peer.state_age.as_secs(),
+        since_time: time::ago(peer.state_age),
         established_count: peer.sessions,
         info: info(peer, stale, diagnosis),
         received: sum(|c| c.received),
@@ -77,13 +82,31 @@ fn row(peer: &PeerSnapshot, speaker: &SpeakerConfig, intent: &Intent, diagnosis:
             malformed_attributes: peer.messages.malformed,
         },
         last_error: peer.last_failure.as_ref().map(ToString::to_string),
+        last_error_code: peer.last_failure.as_ref().map(last_error),
         incidents: peer.incidents.iter().map(incident).collect(),
+    }
+}
+
+fn last_error(failure: &Failure) -> LastError {
+    let (cause, kind) = match failure {
+        Failure::Sent { notification, .. } => ("sent", Some(notification.kind)),
+        Failure::Received { notification, .. } => ("received", Some(notification.kind)),
+        Failure::Transport(_) => ("transport", None),
+        Failure::PeerRestarted => ("peer_restarted", None),
+        Failure::SendHold => ("send_hold", None),
+        Failure::Stopped(_) => ("stopped", None),
+    };
+    LastError {
+        cause: cause.to_owned(),
+        code: kind.map(|kind| kind.code),
+        subcode: kind.map(|kind| kind.subcode),
     }
 }
 
 fn incident(incident: &Incident) -> IncidentRow {
     IncidentRow {
         age: incident.age.as_secs(),
+        time: time::ago(incident.age),
         what: incident.what.clone(),
         length: incident.length,
         octets: incident.octets.iter().map(|octet| format!("{octet:02x}")).collect(),

@@ -9,6 +9,7 @@ use super::words;
 use crate::{
     api::protocol::policy::{Policies, PolicyKind, PolicyRow, SetRow, TermRow},
     config::{ExportRule, ImportRule, Intent, NamedPolicy, Step},
+    natural,
 };
 
 /// How often each part of the policies in force had a say, on the way in and on the way out.
@@ -20,7 +21,9 @@ pub(crate) fn rows(intent: &Intent, hits: &Hits, wanted: Option<&str>) -> Polici
     let users = Users::of(intent);
     let configured = intent.policies.iter().map(|(name, policy)| configured(name, policy, &users, hits));
     let words = WORDS.iter().filter_map(|word| built_in(word, &users, hits));
-    let mut policies: Vec<_> = configured.chain(words).chain(guards(hits)).collect();
+    let mut configured: Vec<_> = configured.collect();
+    configured.sort_by(|a, b| natural::compare(&a.name, &b.name));
+    let mut policies: Vec<_> = configured.into_iter().chain(words).chain(guards(hits)).collect();
     if let Some(wanted) = wanted {
         policies.retain(|policy| policy.name == wanted);
         return Policies { policies, sets: Vec::new() };
@@ -54,7 +57,11 @@ impl Users {
 
     fn lists(&self, name: &str) -> [Vec<String>; 2] {
         let lists = self.0.get(name).cloned().unwrap_or_default();
-        lists.map(|peers| peers.into_iter().collect())
+        lists.map(|peers| {
+            let mut peers: Vec<_> = peers.into_iter().collect();
+            peers.sort_by(|a, b| natural::compare(a, b));
+            peers
+        })
     }
 }
 

@@ -50,6 +50,7 @@ fn row(route: &RouteView, path: &PathView, shown: Shown, context: &Context) -> R
         reason: path.reason.name().to_owned(),
         reason_text: reason(route, path),
         age: context.now.since(path.learned).as_secs(),
+        time: crate::api::protocol::time::ago(context.now.since(path.learned)),
         stale: path.freshness != Freshness::Fresh,
         long_lived: path.freshness == Freshness::LongLivedStale,
         ..with_attributes(route.prefix, attributes)
