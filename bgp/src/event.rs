@@ -112,12 +112,37 @@ pub struct NextHopReport {
     /// The names of the interfaces packets to it leave through, which policies may ask for; in any order, none where
     /// nobody asks or it cannot be reached.
     pub interfaces: Vec<Arc<str>>,
+    /// Through what it is reached; of no meaning while it cannot be reached.
+    pub through: Through,
 }
 
 impl From<Reachability> for NextHopReport {
-    /// A report without interfaces.
+    /// A report without interfaces of a next hop on a link of this host.
     fn from(reachability: Reachability) -> Self {
-        Self { reachability, interfaces: Vec::new() }
+        Self { reachability, interfaces: Vec::new(), through: Through::Link }
+    }
+}
+
+/// Through what a next hop is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Through {
+    /// It is on a link of this host: nothing that is learned changes that.
+    Link,
+    /// A route that is not learned over BGP, whose prefix has this length.
+    Kernel(u8),
+    /// A route learned over BGP, whose prefix has this length.
+    Learned(u8),
+}
+
+impl Through {
+    /// Whether a learned route with a prefix of this length around the next hop would be the way to it itself, so that it
+    /// would not be resolvable once it was installed (RFC 4271 section 9.1.2.1).
+    pub fn yields_to(self, length: u8) -> bool {
+        match self {
+            Self::Link => false,
+            Self::Kernel(theirs) => length > theirs,
+            Self::Learned(theirs) => length >= theirs,
+        }
     }
 }
 

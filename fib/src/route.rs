@@ -17,6 +17,14 @@ pub struct HopAddress {
     pub interface: Option<u32>,
 }
 
+impl HopAddress {
+    /// Whether it is a link-local address that could be on any link.
+    pub fn lacks_interface(&self) -> bool {
+        let is_link_local = matches!(self.address, IpAddr::V6(address) if address.is_unicast_link_local());
+        is_link_local && self.interface.is_none()
+    }
+}
+
 impl From<IpAddr> for HopAddress {
     fn from(address: IpAddr) -> Self {
         Self { address, interface: None }

@@ -255,6 +255,23 @@ fn only_pools_refuse_packets_and_never_those_to_a_peer_or_a_next_hop() {
 }
 
 #[test]
+fn a_link_local_address_without_a_link_is_nowhere() {
+    netns::run(|| async {
+        let (handle, _events) = running(config(ObjectUse::Off)).await;
+        let index = |device: &str| {
+            let line = ip(&format!("-o link show {device}"));
+            line.split(':').next().unwrap().parse().unwrap()
+        };
+        let on = |interface| NextHop { interface, ..NextHop::new("fe80::99".parse().unwrap()) };
+        let change = |hop| RouteChange::to("2001:db8::/32".parse().unwrap(), [hop].into_iter().collect());
+        apply(&handle, &[change(on(None))]).await;
+        assert_eq!(about(&handle, "2001:db8::/32").await.0, State::Unreachable);
+        apply(&handle, &[change(on(Some(index("eth1"))))]).await;
+        eventually(&["2001:db8::/32 via fe80::99 dev eth1"]);
+    });
+}
+
+#[test]
 fn a_longer_route_of_somebody_else_inside_our_network_decides() {
     in_both_forms(|objects| async move {
         let (handle, mut events) = running(config(objects)).await;

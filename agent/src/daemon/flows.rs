@@ -7,12 +7,12 @@ use std::{collections::BTreeSet, time::Duration};
 use bgp::{
     config::LimitAction,
     core::{BestChange, Usability, Warning},
-    event::{Interface, InterfaceChanges, NextHopReport, Reachability},
+    event::{Interface, InterfaceChanges, NextHopReport, Reachability, Through},
     net::{Outputs, SpeakerError, SpeakerEvent},
     types::{NextHopAddress, PeerId},
 };
 use fib::{
-    event::{Device, FibEvent, Reachability as Answer, RouteOutcome},
+    event::{Device, FibEvent, Reachability as Answer, RouteOutcome, Through as Way},
     route::{HopAddress, NextHop, RouteChange, Treatment},
     view::State,
 };
@@ -234,13 +234,18 @@ pub(super) async fn remember_adopted(daemon: &Daemon) {
 pub(super) async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent>) {
     while let Some(event) = events.recv().await {
         match event {
-            FibEvent::NextHop { address, interface, reachability, through: _, devices } => {
+            FibEvent::NextHop { address, interface, reachability, through, devices } => {
                 let reachability = match reachability {
                     Answer::Reachable { metric } => Reachability::Reachable { metric },
                     Answer::Unreachable => Reachability::Unreachable,
                 };
                 let interfaces = devices.into_iter().map(Into::into).collect();
-                let report = NextHopReport { reachability, interfaces };
+                let through = match through {
+                    Way::Link => Through::Link,
+                    Way::Kernel(length) => Through::Kernel(length),
+                    Way::Own(length) => Through::Learned(length),
+                };
+                let report = NextHopReport { reachability, interfaces, through };
                 if let Err(error) =
                     daemon.speaker.next_hop(NextHopAddress { address, interface }, report).await
                 {

@@ -137,7 +137,7 @@ impl<P: Net> FamilyRib<P> {
     /// The next hop that keeps a route without a best path from having one.
     fn unreachable(&self, shared: &Shared, route: RouteId) -> Option<WeightedNextHop> {
         let entry = self.table.get(route).filter(|e| e.best().is_none() && !e.is_undecided())?;
-        let waits = |p: &&Path| p.reason == Reason::NextHopUnreachable.code();
+        let waits = |p: &&Path| p.reason().is_without_way();
         let installs = |p: &&Path| shared.peer(p.peer).is_some_and(|o| o.config.install == Install::Forward);
         let path = entry.paths().iter().filter(waits).find(installs)?;
         let NextHopAddress { address, interface } =

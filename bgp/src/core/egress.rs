@@ -1,6 +1,8 @@
 //! What is done to the attributes of a route after the export policy: next hop, path, communities, by the receiver's
 //! switches and the standards.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use super::shared::{Peer, Shared};
@@ -9,8 +11,9 @@ use crate::{
         CommunityKind, DefaultRoute, GracefulShutdown, LocalAs, LocalAsPath, LongLivedRoutes, OwnAs,
         PrivateAs, SentCommunities, TtlPolicy,
     },
+    event::Through,
     rib::Path,
-    types::{Asn, PeerType},
+    types::{Asn, NextHopAddress, PeerType},
     wire::{
         attribute::{NextHop, PathAttributes, RareAttributes},
         community::{Community, ExtendedCommunity},
@@ -101,10 +104,28 @@ impl Rewrite {
     }
 
     /// Whether the next hop of a path may be passed on to an external peer: it lies on the link we share with both
-    /// (RFC 4271 section 5.1.3, 2).
+    /// (RFC 4271 section 5.1.3, 2), and that is where packets to it go.
     pub(super) fn is_third_party(&self, shared: &Shared, path: &Path, next_hop: NextHop) -> bool {
-        let on_link = self.link.is_some_and(|link| link.contains(&next_hop.address()));
-        on_link && shared.peer(path.peer).is_some_and(|p| is_direct(p.config.transport.ttl))
+        self.shares_link_with(next_hop.address())
+            && shared.peer(path.peer).is_some_and(|p| is_direct(p.config.transport.ttl))
+            && self.resolves_on_link(shared, path, next_hop)
+    }
+
+    /// Whether an address lies in the network we share with the receiver, one hop away.
+    pub(super) fn shares_link_with(&self, address: IpAddr) -> bool {
+        self.link.is_some_and(|link| link.contains(&address))
+    }
+
+    /// Whether packets to a next hop go straight to it, over the link that leads to the sender as far as that is known.
+    fn resolves_on_link(&self, shared: &Shared, path: &Path, next_hop: NextHop) -> bool {
+        let Some(id) = shared.next_hops.find(next_hop.hop()) else { return false };
+        let over = shared.next_hops.interfaces(id).unwrap_or_default();
+        let session = shared.peer(path.peer).and_then(|peer| peer.session.as_ref());
+        let sender = session.map(|session| NextHopAddress::from(session.addresses.peer));
+        let beside = sender.map(|sender| shared.next_hops.interfaces_to(sender)).unwrap_or_default();
+        let elsewhere =
+            !over.is_empty() && !beside.is_empty() && !over.iter().any(|name| beside.contains(name));
+        shared.next_hops.through(id) == Some(Through::Link) && !elsewhere
     }
 
     /// AS_PATH as an external peer is sent it: our numbers come first, others go as the switches say.

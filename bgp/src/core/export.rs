@@ -238,6 +238,11 @@ impl ExportSettings {
         self.policy.changes(modifying).any(|change| matches!(change, Modification::Med(_)))
     }
 
+    /// Whether what is sent depends on how a next hop is reached.
+    pub(super) fn depends_on_way(&self, next_hop: IpAddr) -> bool {
+        self.policy.reads_interfaces() || self.rewrite.shares_link_with(next_hop)
+    }
+
     /// The policy's last word about the next hop, as far as it concerns the family.
     fn next_hop_change<P: Net>(&self, modifying: &[u32]) -> Option<NextHopChange> {
         self.policy.changes(modifying).rev().find_map(|change| match change {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     config::{Fallover, PeerConfig},
-    event::{Reachability, SessionAddresses},
+    event::{Reachability, SessionAddresses, Through},
     rib::{NextHopId, NextHopState, NextHops},
     types::{Families, Family, NextHopAddress, PeerId},
 };
@@ -21,6 +21,8 @@ pub(super) struct SessionWay {
     next_hop: NextHopId,
     /// The interfaces it was found to lead over; `None`: not found yet.
     interfaces: Option<Vec<Arc<str>>>,
+    /// Whether a learned route was that way: what becomes of it says nothing about a link.
+    learned: bool,
 }
 
 impl SessionWay {
@@ -41,7 +43,11 @@ impl Shared {
             let session = peer.session.as_ref().filter(|_| peer.fails_over())?;
             Some(peer_hop(session.addresses))
         });
-        let way = way.map(|hop| SessionWay { next_hop: self.next_hops.acquire(hop), interfaces: None });
+        let way = way.map(|hop| SessionWay {
+            next_hop: self.next_hops.acquire(hop),
+            interfaces: None,
+            learned: false,
+        });
         let next_hop = way.as_ref().map(|way| way.next_hop);
         let before = self.peer_mut(id).and_then(|peer| std::mem::replace(&mut peer.session_way, way));
         if let Some(before) = before {
@@ -56,6 +62,7 @@ impl Shared {
     pub(super) fn look_after_sessions(&mut self, next_hop: NextHopId) {
         let NextHopState::Known(reachability) = self.next_hops.state(next_hop) else { return };
         let leads_over = self.next_hops.interfaces(next_hop).unwrap_or_default().to_vec();
+        let learned = matches!(self.next_hops.through(next_hop), Some(Through::Learned(_)));
         let followed =
             self.peers().filter(|(_, p)| p.session_way.as_ref().is_some_and(|w| w.next_hop == next_hop));
         let ids: Vec<_> = followed.map(|(id, _)| id).collect();
@@ -64,6 +71,7 @@ impl Shared {
             let Some(way) = &mut peer.session_way else { continue };
             let lost = match (&way.interfaces, reachability) {
                 (None, _) => false,
+                _ if way.learned || learned => false,
                 (Some(_), Reachability::Unreachable) => true,
                 (Some(before), Reachability::Reachable { .. }) => {
                     runs_over_one_link(&peer.config)
@@ -76,6 +84,7 @@ impl Shared {
                 _ => None,
             };
             let before = std::mem::replace(&mut way.interfaces, now);
+            way.learned = learned;
             if lost {
                 peer.way_lost = true;
                 let interfaces = before.unwrap_or_default();

@@ -8,6 +8,7 @@ mod sweep;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use ipnet::IpNet;
 use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
@@ -325,7 +326,7 @@ impl<P: Net> FamilyRib<P> {
         let reasons = match self.table.get(route).map(|e| e.paths()) {
             None | Some([]) => return,
             Some([path]) => {
-                let standing = shared.ineligible(path, self.effective(route, path));
+                let standing = shared.ineligible(self.prefix(route), path, self.effective(route, path));
                 SmallVec::from_slice(&[standing.unwrap_or(Reason::Best)])
             }
             Some(_) => decision::decide(&self.candidates(shared, route), &shared.decision, &mut Unrecorded),
@@ -350,7 +351,13 @@ impl<P: Net> FamilyRib<P> {
     /// The paths of a route as the decision sees them, in their order.
     fn candidates<'a>(&self, shared: &'a Shared, route: RouteId) -> SmallVec<[Candidate<'a>; 4]> {
         let paths = self.table.get(route).map_or(&[][..], |e| e.paths());
-        paths.iter().filter_map(|p| shared.candidate(p, self.effective(route, p))).collect()
+        let prefix = self.prefix(route);
+        paths.iter().filter_map(|p| shared.candidate(prefix, p, self.effective(route, p))).collect()
+    }
+
+    /// The prefix of a route that is there.
+    pub(super) fn prefix(&self, route: RouteId) -> IpNet {
+        self.table.get(route).map_or_else(IpNet::default, |entry| entry.prefix.into())
     }
 }
 

@@ -202,7 +202,7 @@ impl<P: Net> FamilyRib<P> {
         };
         let paths: Vec<_> = view.paths.iter().filter_map(shown).copied().collect();
         let candidates: Vec<_> =
-            paths.iter().filter_map(|p| shared.candidate(p, self.effective(route, p))).collect();
+            paths.iter().filter_map(|p| shared.candidate(prefix, p, self.effective(route, p))).collect();
         let mut told = Told { paths: paths.len(), steps: Vec::new() };
         decision::decide(&candidates, &shared.decision, &mut told);
         let imports = paths.iter().map(|p| import_trace(shared, prefix, p)).collect();

@@ -261,20 +261,23 @@ impl Shared {
     }
 
     /// Why a path cannot be chosen now.
-    pub(super) fn ineligible(&self, path: &Path, attributes: AttributesId) -> Option<Reason> {
+    pub(super) fn ineligible(&self, prefix: IpNet, path: &Path, attributes: AttributesId) -> Option<Reason> {
         if !path.is_accepted() {
             return Some(path.reason());
         }
-        match self.next_hops.state(self.attributes.next_hop(attributes)) {
+        let next_hop = self.attributes.next_hop(attributes);
+        match self.next_hops.state(next_hop) {
             NextHopState::Pending => Some(Reason::NextHopPending),
             NextHopState::Own => Some(Reason::NextHopOwn),
             NextHopState::Known(Reachability::Unreachable) => Some(Reason::NextHopUnreachable),
-            NextHopState::Known(Reachability::Reachable { .. }) => None,
+            NextHopState::Known(Reachability::Reachable { .. }) => {
+                self.next_hops.loops(next_hop, prefix).then_some(Reason::NextHopLoop)
+            }
         }
     }
 
-    /// The path as the decision sees it; `id` names its attributes after the import policy.
-    pub(super) fn candidate(&self, path: &Path, id: AttributesId) -> Option<Candidate<'_>> {
+    /// The path to a prefix as the decision sees it; `id` names its attributes after the import policy.
+    pub(super) fn candidate(&self, prefix: IpNet, path: &Path, id: AttributesId) -> Option<Candidate<'_>> {
         let attributes = self.attributes.get(id)?;
         let rare = attributes.rare.as_deref();
         let peer = self.peer(path.peer);
@@ -285,7 +288,7 @@ impl Shared {
         let weight = rare.and_then(|r| r.weight).or(peer.map(|p| p.config.switches.weight));
         let sender = peer.map_or(self.router_id, |p| p.router_id);
         Some(Candidate {
-            ineligible: self.ineligible(path, id),
+            ineligible: self.ineligible(prefix, path, id),
             source: source(path),
             validity: match rare.is_some_and(|r| r.communities.contains(&Community::LLGR_STALE.0)) {
                 true => Validity::LongLivedStale,

@@ -1,6 +1,6 @@
 //! Adj-RIB-Out: export groups, and each member's place in the table and in the change log.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use ipnet::IpNet;
@@ -168,16 +168,17 @@ impl<P: Net> FamilyRib<P> {
         self.paths.selection_begins();
     }
 
-    /// Sends those everything once more whose policy asks for interfaces: those that lead to a next hop have changed.
-    pub(super) fn interfaces_changed(&mut self) {
-        let asks = |group: &Group<P>| group.settings.policy.reads_interfaces();
+    /// Sends those everything once more to whom it matters how a next hop is reached: their policy asks for interfaces,
+    /// or the next hop is on the link shared with them and may be passed on.
+    pub(super) fn way_changed(&mut self, next_hop: IpAddr) {
+        let asks = |group: &Group<P>| group.settings.depends_on_way(next_hop);
         self.exports.groups.iter_mut().filter(|g| asks(g)).for_each(|g| g.cache = Cache::default());
         for member in self.exports.members.values_mut() {
             if self.exports.groups.get(member.group).is_some_and(asks) {
                 member.progress.restart();
             }
         }
-        self.paths.interfaces_changed();
+        self.paths.way_changed(next_hop);
     }
 
     /// Peers for which something waits.

@@ -80,8 +80,8 @@ impl Core {
             self.request_sweeps();
         }
         if matches!(way, Way::Changed(_)) {
-            self.v4.interfaces_changed();
-            self.v6.interfaces_changed();
+            self.v4.way_changed(next_hop.address);
+            self.v6.way_changed(next_hop.address);
         }
         match routes {
             None => {}

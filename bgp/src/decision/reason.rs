@@ -101,6 +101,8 @@ pub enum Reason {
     NextHopPending,
     /// Its next hop cannot be reached (RFC 4271 section 9.1.2.1).
     NextHopUnreachable,
+    /// It would be the way to its own next hop once it was installed (RFC 4271 section 9.1.2.1).
+    NextHopLoop,
     /// Its next hop is our own address (RFC 4271 section 5.1.3).
     NextHopOwn,
     /// Our AS number is in its AS_PATH (RFC 4271 section 9.1.2).
@@ -124,7 +126,7 @@ pub enum Reason {
 impl Reason {
     const FIRST_REJECT: u8 = 64;
     const FIRST_STEP: u8 = 16;
-    const PLAIN: [Self; 15] = [
+    const PLAIN: [Self; 16] = [
         Self::Best,
         Self::NextHopPending,
         Self::NextHopUnreachable,
@@ -140,6 +142,7 @@ impl Reason {
         Self::OtcLeak,
         Self::OnlyForPeers,
         Self::Martian,
+        Self::NextHopLoop,
     ];
 
     /// Refusals that are no policy's.
@@ -164,6 +167,7 @@ impl Reason {
             Self::OtcLeak => 12,
             Self::OnlyForPeers => 13,
             Self::Martian => 14,
+            Self::NextHopLoop => 15,
             Self::Lost(step) => Self::FIRST_STEP + step as u8,
             Self::Rejected(reason) => Self::FIRST_REJECT + reason.code(),
         }
@@ -188,6 +192,7 @@ impl Reason {
             Self::Lost(step) => step.name(),
             Self::NextHopPending => "next_hop_pending",
             Self::NextHopUnreachable => "next_hop_unreachable",
+            Self::NextHopLoop => "next_hop_loop",
             Self::NextHopOwn => "next_hop_own",
             Self::AsLoop => "as_loop",
             Self::OriginatorLoop => "originator_loop",
@@ -207,7 +212,13 @@ impl Reason {
     /// Whether the path took part in the decision: it may be used.
     pub const fn is_eligible(self) -> bool {
         !self.is_rejected()
-            && !matches!(self, Self::NextHopPending | Self::NextHopUnreachable | Self::NextHopOwn)
+            && !self.is_without_way()
+            && !matches!(self, Self::NextHopPending | Self::NextHopOwn)
+    }
+
+    /// Whether no usable way leads to the next hop.
+    pub const fn is_without_way(self) -> bool {
+        matches!(self, Self::NextHopUnreachable | Self::NextHopLoop)
     }
 
     /// Whether the path is in Adj-RIB-In only: refused before the decision, or not meant for us.
@@ -259,7 +270,8 @@ mod tests {
         let refused = |reason: &Reason| {
             matches!(reason, Reason::Rejected(_) | Reason::OnlyForPeers) || Reason::CHECKS.contains(reason)
         };
-        let nowhere = [Reason::NextHopPending, Reason::NextHopUnreachable, Reason::NextHopOwn];
+        let nowhere =
+            [Reason::NextHopPending, Reason::NextHopUnreachable, Reason::NextHopLoop, Reason::NextHopOwn];
         for reason in every_reason() {
             assert_eq!(reason.is_rejected(), refused(&reason), "{reason:?}");
             assert_eq!(reason.is_eligible(), !refused(&reason) && !nowhere.contains(&reason), "{reason:?}");

@@ -110,6 +110,13 @@ impl Link {
         sys::bound_interface(self.stream.as_fd()).ok().flatten()
     }
 
+    /// The index of the interface the connection runs over: the one it is bound to, else the one whose network it is in.
+    /// A connection over several hops is in no such network.
+    pub(super) fn runs_over(&self) -> Option<u32> {
+        let (local, peer) = self.ends()?;
+        self.interface().or_else(|| sys::interface_between(local.ip(), peer.ip()).ok().flatten())
+    }
+
     /// Whether the kernel holds octets that nobody has read.
     pub(super) fn has_unread(&self) -> bool {
         sys::unread(self.stream.as_fd()).is_ok_and(|count| count > 0)

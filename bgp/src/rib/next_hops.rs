@@ -7,11 +7,12 @@ use std::{
 };
 
 use hashbrown::HashMap;
+use ipnet::IpNet;
 use rustc_hash::FxBuildHasher;
 use slab::Slab;
 
 use crate::{
-    event::{NextHopReport, Reachability},
+    event::{NextHopReport, Reachability, Through},
     types::{Family, NextHopAddress},
 };
 
@@ -64,6 +65,7 @@ struct NextHop {
     lost: u64,
     /// Sorted.
     interfaces: Vec<Arc<str>>,
+    through: Through,
     own: bool,
     watched: bool,
     internal_told: bool,
@@ -87,7 +89,7 @@ pub(crate) struct Answered {
     pub(crate) way: Way,
 }
 
-/// Whether packets to a next hop leave through other interfaces than before.
+/// Whether a next hop is reached through other interfaces or another kind of route than before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     Same,
@@ -123,6 +125,7 @@ impl NextHops {
                 answer: None,
                 lost: 0,
                 interfaces: Vec::new(),
+                through: Through::Link,
                 own: own.contains(&address),
                 watched: false,
                 internal_told: false,
@@ -215,6 +218,18 @@ impl NextHops {
         (hop.answer.is_some() || hop.own).then_some(&hop.interfaces)
     }
 
+    /// Through what a next hop is reached; `None` while it cannot be reached, or nobody has answered yet.
+    pub(crate) fn through(&self, id: NextHopId) -> Option<Through> {
+        let hop = self.hops.get(id.0 as usize)?;
+        matches!(hop.answer, Some(Reachability::Reachable { .. })).then_some(hop.through)
+    }
+
+    /// Whether a route to this prefix would be the way to its own next hop.
+    pub(crate) fn loops(&self, id: NextHopId, prefix: IpNet) -> bool {
+        let covers = || self.hops.get(id.0 as usize).is_some_and(|hop| prefix.contains(&hop.address.address));
+        self.through(id).is_some_and(|through| through.yields_to(prefix.prefix_len())) && covers()
+    }
+
     /// A next hop in use.
     pub(crate) fn find(&self, address: NextHopAddress) -> Option<NextHopId> {
         self.index.get(&address).map(|key| NextHopId(*key))
@@ -230,10 +245,11 @@ impl NextHops {
     pub(crate) fn answer(&mut self, address: NextHopAddress, report: NextHopReport) -> Option<Answered> {
         let key = *self.index.get(&address)?;
         let hop = self.hops.get_mut(key as usize)?;
-        let NextHopReport { reachability, mut interfaces } = report;
+        let NextHopReport { reachability, mut interfaces, through } = report;
         interfaces.sort_unstable();
         interfaces.dedup();
-        let changed = std::mem::replace(&mut hop.interfaces, interfaces) != hop.interfaces;
+        let other_route = std::mem::replace(&mut hop.through, through) != through;
+        let changed = std::mem::replace(&mut hop.interfaces, interfaces) != hop.interfaces || other_route;
         let before = hop.answer.replace(reachability);
         if before == Some(Reachability::Unreachable) && reachability != Reachability::Unreachable {
             self.losses += 1;
@@ -241,7 +257,7 @@ impl NextHops {
         }
         Some(match before {
             Some(before) => Answered {
-                routes: (before != reachability).then_some(Waiting::Many),
+                routes: (before != reachability || other_route).then_some(Waiting::Many),
                 way: if changed { Way::Changed(NextHopId(key)) } else { Way::Same },
             },
             None => Answered {
@@ -351,13 +367,29 @@ mod tests {
         let mut way = |names: &[&str]| {
             let interfaces = names.iter().map(|name| Arc::from(*name)).collect();
             let reachability = Reachability::Reachable { metric: 0 };
-            hops.answer(address(1), NextHopReport { reachability, interfaces }).unwrap().way
+            hops.answer(address(1), NextHopReport { interfaces, ..reachability.into() }).unwrap().way
         };
         assert_eq!(way(&["eth1", "eth0"]), Way::Found(id));
         assert_eq!(way(&["eth0", "eth1", "eth0"]), Way::Same);
         assert_eq!(way(&["eth0"]), Way::Changed(id));
         assert_eq!(hops.interfaces_to(address(1)).len(), 1);
         assert!(hops.interfaces_to(address(2)).is_empty());
+    }
+
+    #[test]
+    fn a_route_that_would_be_the_way_to_its_own_next_hop_is_told_from_one_that_would_not() {
+        let loops = |through, prefix: &str| {
+            let mut hops = NextHops::default();
+            let id = hops.acquire(address(1));
+            let reachable = Reachability::Reachable { metric: 0 };
+            hops.answer(address(1), NextHopReport { through, ..reachable.into() });
+            hops.loops(id, prefix.parse().unwrap())
+        };
+        assert!(!loops(Through::Link, "192.0.2.1/32"), "a neighbour stays one");
+        assert!(loops(Through::Kernel(0), "192.0.2.1/32") && loops(Through::Kernel(0), "192.0.0.0/8"));
+        assert!(!loops(Through::Kernel(8), "192.0.0.0/8") && !loops(Through::Kernel(0), "0.0.0.0/0"));
+        assert!(!loops(Through::Kernel(0), "198.51.100.0/24"), "it does not cover the next hop");
+        assert!(loops(Through::Learned(24), "192.0.2.0/24") && !loops(Through::Learned(24), "192.0.2.0/23"));
     }
 
     #[test]

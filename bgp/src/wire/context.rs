@@ -68,6 +68,9 @@ pub struct DecodeContext {
     pub unwanted: UnwantedAttributes,
     /// The index of the interface of a session between link-local addresses: link-local next hops belong to it.
     pub interface: Option<u32>,
+    /// The index of the interface that any other session runs over: a link-local next hop without a global one belongs to
+    /// it too (RFC 2545 section 3, RFC 4007).
+    pub link: Option<u32>,
 }
 
 impl DecodeContext {
@@ -85,7 +88,14 @@ impl DecodeContext {
             reserved_ranges: ReservedRanges::Refuse,
             unwanted: UnwantedAttributes::default(),
             interface: None,
+            link: None,
         }
+    }
+
+    /// The same for a session between other addresses that runs over this interface.
+    #[must_use]
+    pub fn over(self, link: Option<u32>) -> Self {
+        Self { link, ..self }
     }
 
     /// The same for a session whose link-local ends belong to this interface.
@@ -108,6 +118,7 @@ impl DecodeContext {
             reserved_ranges: ReservedRanges::Refuse,
             unwanted: UnwantedAttributes::default(),
             interface: None,
+            link: None,
         }
     }
 

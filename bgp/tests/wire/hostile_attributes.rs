@@ -319,6 +319,23 @@ fn link_local_next_hops_come_in_three_forms() {
 }
 
 #[test]
+fn a_link_local_next_hop_alone_belongs_to_the_link_that_the_session_runs_over() {
+    let ll = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let next_hop = |field: &[u8]| {
+        let length = u8::try_from(field.len()).unwrap();
+        let value = [&[0, 2, 1, length][..], field, &[0, 8, 0x20]].concat();
+        let bytes = body(&[], &[&attribute(0x80, 14, &value), ORIGIN, AS_PATH], &[]);
+        attributes(&update(&bytes, &external().over(Some(7))).unwrap()).next_hop
+    };
+    let (address, global) = (ll.into(), [0x20; 16]);
+    for field in [&ll[..], &[ll, ll].concat(), &[[0; 16], ll].concat()] {
+        assert_eq!(next_hop(field), NextHop::LinkLocal { address, interface: 7 });
+    }
+    let beside = NextHop::V6WithLinkLocal { global: global.into(), link_local: address };
+    assert_eq!(next_hop(&[global, ll].concat()), beside, "a global one counts");
+}
+
+#[test]
 fn between_link_local_addresses_the_link_local_next_hop_counts_and_belongs_to_that_link() {
     let ll = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
     let value = [&[0, 2, 1, 32][..], &[0x20; 16], &ll, &[0, 8, 0x20]].concat();

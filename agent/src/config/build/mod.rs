@@ -42,6 +42,7 @@ pub(super) fn intent(reader: &mut Reader, host: &dyn Host) -> (Intent, Vec<PathB
     let mesh = bgp::mesh(reader, &node, &here, &mut secrets);
     let pools = pools::pools(reader, bgp.reserved_ranges);
     pools::warn_of_node(reader, &pools, &node);
+    node::warn_of_single(reader, &node, &pools);
     let blocks = pools::blocks(reader, &pools, bgp.reserved_ranges);
     let pod_interfaces = pools::pod_interfaces(reader);
     let policies = policies::policies(reader, &mesh, &pools, &blocks);

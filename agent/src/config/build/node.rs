@@ -1,7 +1,7 @@
 //! `[node]`: who this host is.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
@@ -14,7 +14,7 @@ use crate::{
     config::{
         error::Fault,
         host::{Host, NOT_OF_THIS_HOST},
-        intent::Node,
+        intent::{IpipMode, Node, Pool},
         origin::{Origin, Sourced},
         reader::{Entry, Reader},
         values,
@@ -57,6 +57,19 @@ pub(super) fn another_of_ours(address: IpAddr, node: &Node) -> Fault {
         None => "take it out".to_owned(),
     };
     Fault::new(format!("{address} is another address of this host"), remedy)
+}
+
+/// Warns of an address without a network where a pool is tunnelled across subnets: then it is tunnelled everywhere.
+pub(super) fn warn_of_single(reader: &mut Reader, node: &Node, pools: &BTreeMap<IpNet, Pool>) {
+    let asks = pools.values().any(|pool| pool.ipip_mode == IpipMode::CrossSubnet);
+    let Some(net) = node.address.filter(|net| asks && net.prefix_len() == 32) else { return };
+    let table = reader.table("node");
+    let key = if table.says("address") { "address" } else { "autodetect" };
+    let fault = Fault::new(
+        format!("{net} is a network of one: no other node shares our subnet"),
+        "write the real prefix length, or every CrossSubnet pool is tunnelled everywhere",
+    );
+    reader.warning(&table.place(key), table.path("address"), fault);
 }
 
 /// Calico's rule: the given name as it is, else the host's in lower case.
@@ -142,7 +155,6 @@ impl Addresses<'_> {
                 Fault::new(format!("{} {NOT_OF_THIS_HOST}", net.addr()), "sessions cannot start until it is");
             self.reader.warning(origin, full, fault);
         }
-        self.warn_of_single(key, net, origin);
         Address::Known(net)
     }
 
@@ -153,7 +165,6 @@ impl Addresses<'_> {
         match found {
             Some(_) => {
                 self.reader.resolved(self.table, key, &net.to_string(), origin, "length as on the host");
-                self.warn_of_single(key, net, origin);
                 Address::Known(net)
             }
             None if !self.host.is_meant() => Address::Known(net),
@@ -183,7 +194,6 @@ impl Addresses<'_> {
         match found {
             Ok(found) => {
                 self.reader.derived(self.table, key, &found.net.to_string(), &found.why);
-                self.warn_of_single(key, found.net, &origin);
                 Address::Known(found.net)
             }
             Err(what) => {
@@ -193,18 +203,6 @@ impl Addresses<'_> {
                 self.reader.problem(&origin, full, Fault::new(format!("not detected: {what}"), remedy));
                 Address::Wrong
             }
-        }
-    }
-
-    fn warn_of_single(&mut self, key: &str, net: IpNet, origin: &Origin) {
-        if let IpNet::V4(net) = net
-            && net.prefix_len() == 32
-        {
-            let fault = Fault::new(
-                format!("{net} is a network of one: no other node shares our subnet"),
-                "write the real prefix length, or every CrossSubnet pool is tunnelled everywhere",
-            );
-            self.reader.warning(origin, self.table.path(key), fault);
         }
     }
 }

@@ -140,13 +140,19 @@ fn a_bare_address_takes_its_length_from_the_host() {
 
 #[test]
 fn an_address_of_one_is_warned_of() {
-    let all = warnings("[node]\naddress = \"192.168.92.128/32\"");
+    let across = |address: &str, mode: &str| {
+        warnings(&format!(
+            "[node]\naddress = \"{address}\"\n[[pools]]\ncidr = \"172.16.0.0/16\"\nipip_mode = \"{mode}\""
+        ))
+    };
+    let all = across("192.168.92.128/32", "CrossSubnet");
     assert_eq!(
         all,
         ["siskin.toml:2:11: node.address: 192.168.92.128/32 is a network of one: no other node shares our \
           subnet; write the real prefix length, or every CrossSubnet pool is tunnelled everywhere"]
     );
-    let bare = warnings("[node]\naddress = \"10.9.9.9\"");
+    assert_eq!(across("192.168.92.128/32", "Never"), [""; 0], "nobody asks for its network");
+    let bare = across("10.9.9.9", "CrossSubnet");
     assert!(bare.iter().any(|w| w.contains("10.9.9.9 is no address of this host now")), "{bare:?}");
     assert!(bare.iter().any(|w| w.contains("is a network of one")), "{bare:?}");
 }

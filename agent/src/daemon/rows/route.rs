@@ -125,7 +125,7 @@ fn state(reason: Reason) -> &'static str {
         Reason::Lost(_) | Reason::MultipathAsPath | Reason::MultipathNextHop | Reason::MultipathFull => {
             "usable"
         }
-        Reason::NextHopPending | Reason::NextHopUnreachable => "unreachable",
+        Reason::NextHopPending | Reason::NextHopUnreachable | Reason::NextHopLoop => "unreachable",
         Reason::OnlyForPeers => "originated",
         _ => "rejected",
     }

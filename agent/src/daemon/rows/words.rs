@@ -105,6 +105,7 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         }
         Reason::NextHopPending => "the reachability of its next hop is not known yet",
         Reason::NextHopUnreachable => "no route to its next hop",
+        Reason::NextHopLoop => "it would be the way to its own next hop",
         Reason::NextHopOwn => "its next hop is our own address",
         Reason::AsLoop => "our AS is in its AS path",
         Reason::OriginatorLoop => "we originated it ourselves (ORIGINATOR_ID)",

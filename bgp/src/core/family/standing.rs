@@ -51,8 +51,11 @@ impl<P: Net> FamilyRib<P> {
     pub(super) fn standing(&self, shared: &Shared, route: RouteId) -> Standing {
         let paths = self.table.get(route).map_or(&[][..], |e| e.paths());
         let best = paths.iter().any(|p| p.reason == Reason::Best.code());
-        let beside = if best { Reason::Multipath } else { Reason::NextHopUnreachable };
-        let legs = paths.iter().filter(|p| p.reason == beside.code());
+        let counts = |p: &&Path| match best {
+            true => p.reason == Reason::Multipath.code(),
+            false => p.reason().is_without_way(),
+        };
+        let legs = paths.iter().filter(counts);
         let mut legs: SmallVec<_> = legs.map(|p| (p.peer, p.path_id, self.effective(route, p))).collect();
         legs.sort_unstable();
         let paths = if self.paths.is_active() { self.path_states(shared, route) } else { Vec::new() };

@@ -12,7 +12,7 @@ mod reading;
 mod select;
 mod unsent;
 
-use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -175,8 +175,8 @@ impl<P: Net> PathExports<P> {
         self.members.values_mut().for_each(|m| m.progress.selected());
     }
 
-    pub(super) fn interfaces_changed(&mut self) {
-        let asks = |group: &Group<P>| group.settings.export.policy.reads_interfaces();
+    pub(super) fn way_changed(&mut self, next_hop: IpAddr) {
+        let asks = |group: &Group<P>| group.settings.export.depends_on_way(next_hop);
         self.groups.values_mut().filter(|g| asks(g)).for_each(Group::clear);
         for member in self.members.values_mut() {
             if self.groups.get(&member.group).is_some_and(asks) {

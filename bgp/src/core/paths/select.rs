@@ -69,8 +69,9 @@ impl<P: Net> FamilyRib<P> {
 
     /// Which of these is best.
     fn best_of(&self, shared: &Shared, route: RouteId, paths: &[Path]) -> usize {
+        let prefix = self.prefix(route);
         let candidates: SmallVec<[Candidate<'_>; 4]> =
-            paths.iter().filter_map(|p| shared.candidate(p, self.effective(route, p))).collect();
+            paths.iter().filter_map(|p| shared.candidate(prefix, p, self.effective(route, p))).collect();
         let reasons = decision::decide(&candidates, &shared.decision, &mut Unrecorded);
         reasons.iter().position(|r| *r == Reason::Best).unwrap_or(0)
     }

@@ -15,7 +15,7 @@ use super::super::*;
 pub(super) use crate::event::Reachability;
 use crate::{
     config::{Offer, Reflection},
-    event::{Extensions, Negotiated, PeerLongLived, PeerRestart, Retention, SessionAddresses},
+    event::{Extensions, Negotiated, PeerLongLived, PeerRestart, Retention, SessionAddresses, Through},
     types::{Asn, PeerType, PerFamily, RouterId},
     wire::{
         self, DecodeContext, Message,
@@ -127,6 +127,7 @@ pub(super) struct Lab {
     pub(super) reachability: BTreeMap<IpAddr, Reachability>,
     /// The interface that leads to an address.
     pub(super) interfaces: BTreeMap<IpAddr, &'static str>,
+    pub(super) through: BTreeMap<IpAddr, Through>,
     pub(super) watched: BTreeSet<IpAddr>,
     /// Next hops whose first answer takes until [`Lab::set_reachability`].
     pub(super) slow: BTreeSet<IpAddr>,
@@ -151,6 +152,7 @@ impl Lab {
             agreed: BTreeMap::new(),
             reachability: BTreeMap::new(),
             interfaces: BTreeMap::new(),
+            through: BTreeMap::new(),
             watched: BTreeSet::new(),
             slow: BTreeSet::new(),
             known_nodes: BTreeSet::new(),
@@ -255,7 +257,14 @@ impl Lab {
 
     fn report(&self, address: IpAddr) -> NextHopReport {
         let interfaces = self.interfaces.get(&address).map(|name| Arc::from(*name));
-        NextHopReport { reachability: self.reachable(address), interfaces: interfaces.into_iter().collect() }
+        let through = self.through.get(&address).copied().unwrap_or(Through::Link);
+        let interfaces = interfaces.into_iter().collect();
+        NextHopReport { reachability: self.reachable(address), interfaces, through }
+    }
+
+    pub(super) fn set_through(&mut self, address: IpAddr, through: Through) {
+        self.through.insert(address, through);
+        self.set_reachability(address, self.reachable(address));
     }
 
     pub(super) fn set_interface(&mut self, address: IpAddr, name: &'static str) {

@@ -9,6 +9,7 @@ use crate::{
         NextHopMode, OwnAs, PrivateAs, RouteSwitches, TtlPolicy,
     },
     decision::Reason,
+    event::Through,
     martian::ReservedRanges,
     policy::{Modification, Policy, RejectReason, Term, Then, Verdict},
     types::Asn,
@@ -306,6 +307,15 @@ fn a_next_hop_on_the_link_shared_by_three_is_passed_on() {
     lab.announce(0, &attributes([198, 51, 100, 1].into(), &[SENDER.0]), &[NET]);
     lab.settle();
     assert_eq!(hop(&lab, 1), IpAddr::from(OWN), "off the link");
+    lab.announce(0, &attributes(address(7), &[SENDER.0]), &[NET]);
+    lab.settle();
+    assert_eq!(hop(&lab, 1), IpAddr::from(address(7)));
+    lab.set_through(address(7).into(), Through::Kernel(32));
+    lab.settle();
+    assert_eq!(hop(&lab, 1), IpAddr::from(OWN), "a route of somebody else leads elsewhere");
+    lab.set_through(address(7).into(), Through::Link);
+    lab.settle();
+    assert_eq!(hop(&lab, 1), IpAddr::from(address(7)), "it is gone again");
     lab.announce(0, &attributes(address(7), &[SENDER.0]), &[NET]);
     let mut config = lab.core.config().clone();
     config.peers[1].next_hop = NextHopMode::OwnAddress;

@@ -19,7 +19,8 @@ impl PeerTask {
     pub(super) fn session_up(&mut self, up: SessionUp) {
         let (sender, receiver) = outbox(self.id, self.ready.clone());
         let interface = up.addresses.interface;
-        let mut context = DecodeContext::new(&up.negotiated).on_link(interface);
+        let link = self.link_mut(up.connection).and_then(|link| link.runs_over());
+        let mut context = DecodeContext::new(&up.negotiated).on_link(interface).over(link);
         context.as_sets = self.config.peer.switches.as_sets;
         context.unwanted = self.config.peer.switches.unwanted;
         context.reserved_ranges = self.config.peer.switches.reserved_ranges;

@@ -14,10 +14,12 @@ const IP_MINTTL: c_int = 21;
 /// `IPV6_MINHOPCOUNT` of `linux/in6.h`.
 const IPV6_MINHOPCOUNT: c_int = 73;
 
+mod addresses;
 mod authentication;
 mod datagrams;
 mod link;
 
+pub(super) use addresses::interface_between;
 pub(super) use datagrams::{BATCH, Batch, Datagram, tell_ttl_and_interface};
 pub(super) use link::{LinkState, bound_interface, link_state, pass_only_icmp6};
 

@@ -72,7 +72,8 @@ fn read_next_hop(family: Family, field: &[u8], context: &DecodeContext) -> Optio
     let interface = context.interface;
     let is_ipv6 = family == Family::Ipv6Unicast || context.ipv6_next_hops.contains(family);
     let address = |octets: &[u8; 16]| Ipv6Addr::from(*octets);
-    let alone = |address: Ipv6Addr| NextHop::LinkLocal { address, interface: interface.unwrap_or_default() };
+    let link = interface.or(context.link).unwrap_or_default();
+    let alone = |address: Ipv6Addr| NextHop::LinkLocal { address, interface: link };
     if family == Family::Ipv4Unicast
         && let Some(octets) = field.as_array::<4>()
     {

@@ -173,8 +173,13 @@ impl<K: Kernel> Engine<K> {
     }
 
     fn lookup(&mut self, address: HopAddress) -> io::Result<()> {
-        self.metrics.lookups.fetch_add(1, Relaxed);
-        let lookup = self.kernel.lookup(address.address, address.interface)?;
+        // The kernel would take whichever link it has first.
+        let lookup = if address.lacks_interface() {
+            None
+        } else {
+            self.metrics.lookups.fetch_add(1, Relaxed);
+            self.kernel.lookup(address.address, address.interface)?
+        };
         self.resolver.hear(address, lookup);
         Ok(())
     }
