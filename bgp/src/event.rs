@@ -191,6 +191,29 @@ pub struct SessionAddresses {
     pub interface: Option<u32>,
 }
 
+/// An address of this host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// The index of its interface.
+    pub index: u32,
+    /// The name of its interface.
+    pub interface: String,
+}
+
+impl HostAddress {
+    /// Whether it counts on its own link only.
+    pub fn is_link_local(&self) -> bool {
+        matches!(self.address, IpAddr::V6(address) if address.is_unicast_link_local())
+    }
+
+    /// The address as one end of a session has it.
+    pub fn hop(&self) -> NextHopAddress {
+        NextHopAddress { address: self.address, interface: self.is_link_local().then_some(self.index) }
+    }
+}
+
 impl SessionAddresses {
     /// The ends of a connection between addresses that need no interface.
     pub fn new(local: IpAddr, peer: IpAddr) -> Self {

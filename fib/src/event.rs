@@ -27,6 +27,8 @@ pub enum FibEvent {
     Routes(Vec<RouteOutcome>),
     /// The addresses of pods here that lie outside our own blocks: all of them, whenever they change.
     Locals(BTreeSet<IpNet>),
+    /// Addresses of this host, or the links they are on, have come or gone since this was last told.
+    Addresses,
     /// The tunnel device appeared, went, or may (no longer) be used.
     Tunnel(TunnelState),
     /// Devices came, went or were renamed.

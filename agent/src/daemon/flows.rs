@@ -270,6 +270,7 @@ pub(super) async fn from_fib(daemon: Daemon, mut events: mpsc::Receiver<FibEvent
                     debug!(%error, "changes of interfaces not told");
                 }
             }
+            FibEvent::Addresses => daemon.address_news.notify_one(),
             FibEvent::Tunnel(state) => {
                 let device = if state.device.is_some() { "up" } else { "missing or down" };
                 let may = words::name(state.permission);

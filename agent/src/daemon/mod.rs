@@ -29,6 +29,7 @@ mod flows;
 pub mod flush;
 mod health;
 mod host;
+mod host_addresses;
 mod known;
 mod logging;
 mod monitoring;

@@ -18,7 +18,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    exclusive, flows,
+    exclusive, flows, host_addresses,
     logging::{self, LevelHandle},
     panics, plan,
     problems::error as problem,
@@ -175,6 +175,7 @@ impl Running {
         tasks.spawn(named("speaker", flows::from_speaker(daemon.clone(), outputs)));
         tasks.spawn(named("problems", watch::problems(daemon.clone())));
         tasks.spawn(named("fib", flows::from_fib(daemon.clone(), fib_events)));
+        tasks.spawn(named("addresses", host_addresses::follow(daemon.clone())));
         tasks.spawn(named("succession", succession::keep(daemon.clone())));
         if let Some(tunnel) = &daemon.tunnel {
             flows::tell_known_nodes(daemon);

@@ -51,6 +51,8 @@ pub(super) struct Inner {
     pub control: mpsc::Sender<StopMode>,
     /// Asks for the configuration to be read again.
     pub orders: mpsc::Sender<Order>,
+    /// Rung when addresses of this host may have come or gone.
+    pub address_news: Notify,
     /// What the life before left, and what is kept for the one after.
     pub succession: Succession,
     board: Mutex<Board>,
@@ -100,6 +102,7 @@ impl Daemon {
             guard_news: Notify::new(),
             control: parts.control,
             orders: parts.orders,
+            address_news: Notify::new(),
             succession: parts.succession,
             board: Mutex::new(Board {
                 loaded: parts.loaded,

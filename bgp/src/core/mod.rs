@@ -58,7 +58,7 @@ use self::{
 };
 use crate::{
     config::{DefaultRoute, PeerConfig, SpeakerConfig},
-    event::{NextHopReport, RouteBatch, RouteItem},
+    event::{NextHopReport, RouteBatch, RouteItem, SessionAddresses},
     rib::Net,
     types::{Families, Family, NextHopAddress, Now, PeerId},
     wire::{attribute::PathAttributes, nlri::NlriList},
@@ -162,6 +162,11 @@ impl Core {
     /// The configured peers, ascending by index.
     pub fn peers(&self) -> impl Iterator<Item = (PeerId, &PeerConfig)> {
         self.shared.peers().map(|(id, peer)| (id, &peer.config))
+    }
+
+    /// The ends of the established sessions, ascending by peer.
+    pub fn sessions(&self) -> impl Iterator<Item = (PeerId, SessionAddresses)> {
+        self.shared.peers().filter_map(|(id, peer)| Some((id, peer.session.as_ref()?.addresses)))
     }
 
     /// The configuration of one peer.

@@ -65,6 +65,8 @@ pub enum TransportError {
     NoInterface,
     /// The link the connection went over is down.
     LinkLost,
+    /// The session's own address is gone from this host.
+    AddressGone,
     /// The interface the connection was bound to has been deleted and created anew, or another has its name now.
     InterfaceReplaced,
     /// No route leads to the peer any more over the link the connection went over, though that is up.
@@ -337,6 +339,9 @@ impl DownReport {
             }
             TransportError::NoInterface => write!(f, "the interface towards {peer} is not on this host"),
             TransportError::LinkLost => write!(f, "the link to {peer} is down"),
+            TransportError::AddressGone => {
+                write!(f, "our own address of the session with {peer} is no longer on this host")
+            }
             TransportError::InterfaceReplaced => {
                 write!(
                     f,
@@ -366,6 +371,7 @@ impl fmt::Display for TransportError {
             Self::SourceUnavailable => "the source address is not on this host",
             Self::NoInterface => "the interface is not on this host",
             Self::LinkLost => "the link to the peer is down",
+            Self::AddressGone => "our own address of the session is no longer on this host",
             Self::InterfaceReplaced => {
                 "the interface is another one now, the connection went over the old one"
             }

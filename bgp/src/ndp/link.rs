@@ -149,6 +149,13 @@ impl Link {
         News::Some
     }
 
+    /// Our own link-local address on it is another one: whoever knows us by the one before is shown this one at once, not a
+    /// whole interval later.
+    pub fn handle_address_changed(&mut self, now: Now) {
+        self.last_advertised = None;
+        self.rearm(now);
+    }
+
     fn rearm(&mut self, now: Now) {
         let is_up = self.presence == Presence::Up;
         (self.initial_left, self.solicitations_left) = (INITIAL, SOLICITATIONS);

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::SpeakerConfig,
     core::{AdjRibIn, AdvertisedRoute, Core, Explanation, Page, RouteView},
-    event::{InterfaceChanges, NextHopReport},
+    event::{HostAddress, InterfaceChanges, NextHopReport},
     types::{Families, Family, NextHopAddress, Now, PeerId},
 };
 
@@ -84,6 +84,7 @@ pub(super) enum Command {
     NextHop(NextHopAddress, NextHopReport),
     Interfaces(InterfaceChanges),
     RestartBest,
+    HostAddresses(BTreeSet<HostAddress>),
     Forwarding(Families),
     Peers(oneshot::Sender<Vec<PeerSnapshot>>),
     Ranges(oneshot::Sender<Vec<RangeSnapshot>>),
@@ -160,6 +161,16 @@ impl SpeakerHandle {
     /// [`SpeakerError::Ended`].
     pub async fn restart_best(&self) -> Result<()> {
         self.send(Command::RestartBest).await
+    }
+
+    /// Says which addresses this host has, all of them, at first and whenever they change. A session whose own address has
+    /// gone since ends at once rather than with its hold time, and a link whose own link-local address is another one is
+    /// shown it.
+    ///
+    /// # Errors
+    /// [`SpeakerError::Ended`].
+    pub async fn host_addresses(&self, addresses: BTreeSet<HostAddress>) -> Result<()> {
+        self.send(Command::HostAddresses(addresses)).await
     }
 
     /// Says whose forwarding state is preserved (F bit) in OPENs from now on.

@@ -1,6 +1,7 @@
 //! The speaker task: gives the core what has come, and hands out what the core has decided.
 
 mod actions;
+mod addresses;
 mod commands;
 mod guests;
 mod links;
@@ -11,7 +12,7 @@ mod paths;
 mod roster;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
     time::Duration,
@@ -48,6 +49,7 @@ use super::{
 use crate::{
     config::{PeerConfig, SpeakerConfig},
     core::{BestChange, Core, PeersBefore, Work},
+    event::HostAddress,
     fsm::{LocalRestart, Restarting, Stop},
     types::{Families, Now, PeerId},
 };
@@ -152,6 +154,8 @@ struct Speaker {
     core: Core,
     roster: Roster,
     clock: Clock,
+    /// Those of this host, as far as somebody has told.
+    addresses: BTreeSet<HostAddress>,
     channels: Channels,
     peers: BTreeMap<PeerId, Peer>,
     next_task: u64,
@@ -194,6 +198,7 @@ impl Speaker {
             core: Core::new(roster.effective(), clock.now()),
             roster,
             clock,
+            addresses: BTreeSet::new(),
             channels,
             peers: BTreeMap::new(),
             next_task: 0,

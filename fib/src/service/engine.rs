@@ -48,6 +48,8 @@ pub(crate) struct Engine<K> {
     pub(super) pace: Pace,
     lookups_due: Option<Instant>,
     told_tunnel: Option<TunnelState>,
+    /// Addresses have come or gone, and nobody was told.
+    pub(super) addresses_changed: bool,
     sweep_at: usize,
     batch: Vec<Request>,
     refused: Vec<(usize, Errno)>,
@@ -82,6 +84,7 @@ impl<K: Kernel> Engine<K> {
             pace: Pace::new(now),
             lookups_due: None,
             told_tunnel: None,
+            addresses_changed: false,
             sweep_at: 1024,
             batch: Vec::with_capacity(BATCH),
             refused: Vec::new(),
@@ -233,6 +236,9 @@ impl<K: Kernel> Engine<K> {
         if self.told_tunnel != Some(tunnel) {
             self.told_tunnel = Some(tunnel);
             events.push(FibEvent::Tunnel(tunnel));
+        }
+        if std::mem::take(&mut self.addresses_changed) {
+            events.push(FibEvent::Addresses);
         }
         events.extend(self.locals.take_news(&self.links).map(FibEvent::Locals));
         let outcomes = self.table.take_outcomes(OUTCOMES);

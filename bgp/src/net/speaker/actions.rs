@@ -48,7 +48,7 @@ impl Speaker {
     }
 
     /// The session the core means: one that has come up meanwhile is none of its business yet.
-    fn session_of(&self, peer: PeerId) -> u64 {
+    pub(super) fn session_of(&self, peer: PeerId) -> u64 {
         self.peers.get(&peer).map_or(0, |p| p.session)
     }
 

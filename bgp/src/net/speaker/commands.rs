@@ -28,6 +28,7 @@ impl Speaker {
             Command::NextHop(address, report) => self.core.next_hop(now, address, report),
             Command::Interfaces(changes) => self.interfaces_changed(&changes),
             Command::RestartBest => self.core.restart_best(),
+            Command::HostAddresses(addresses) => self.host_addresses(addresses),
             Command::Forwarding(families) => {
                 self.restart.forwarding = families;
                 self.tell_restart_state();

@@ -15,7 +15,7 @@ use crate::{
     kernel::{Admin, Kernel, Link, Notice},
     metrics::ResyncReason,
     route::HopAddress,
-    table::{RouteNotice, Touch},
+    table::{Devices, RouteNotice, Touch},
 };
 
 /// How long answers may stay doubtful so that a burst of notices leads to one round of lookups.
@@ -28,6 +28,12 @@ const LOOKUPS: usize = 256;
 impl<K: Kernel> Engine<K> {
     /// Takes a notice of the kernel.
     pub(crate) fn notice(&mut self, now: Instant, notice: Notice) {
+        self.addresses_changed |= match &notice {
+            Notice::Address(_) | Notice::LinkGone(_) | Notice::Unreadable | Notice::Overrun => true,
+            // A link that comes with its addresses, or has another name from now on.
+            Notice::Link(link) => self.links.name(link.index) != Some(link.name.as_str()),
+            Notice::Route(_) | Notice::Object(_) | Notice::Rule => false,
+        };
         match notice {
             Notice::Route(route) => self.route_notice(now, &route),
             Notice::Link(link) => {
