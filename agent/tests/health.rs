@@ -245,3 +245,22 @@ fn a_peer_of_whose_routes_none_is_accepted_says_why() {
     eventually("it says so", || site.info().starts_with("none of its routes is accepted ("));
     assert!(site.info().contains("import_none"), "{}", site.info());
 }
+
+#[test]
+fn a_route_that_somebody_removes_again_and_again_is_a_problem_with_the_route() {
+    if !can_run() {
+        return;
+    }
+    let site = Site::start(&format!("{NODE}{TOR}"), &tor(IPV4));
+    let route = "10.1.0.0/24 via 192.168.92.129 dev eth0";
+    let is_there = || site.host.ns.routes("179").iter().any(|line| line.starts_with("10.1.0.0/24"));
+    eventually("the route is there", is_there);
+    // The first look at the counter is what growth is counted from.
+    site.host.says("status");
+    for _ in 0..4 {
+        site.host.ns.ip(&format!("route del {route}"));
+        eventually("it is put back", is_there);
+    }
+    eventually("it is told", || site.has("routes_removed"));
+    assert!(site.host.says("status").contains("the last was 10.1.0.0/24"));
+}

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Errno;
@@ -53,6 +54,8 @@ pub struct FibMetrics {
 struct Named {
     errors: BTreeMap<Errno, u64>,
     resyncs: BTreeMap<ResyncReason, u64>,
+    removed: u64,
+    last_removed: Option<IpNet>,
 }
 
 /// The counters at one moment.
@@ -68,6 +71,10 @@ pub struct MetricsSnapshot {
     pub objects: u64,
     /// Routes somebody else had deleted or altered, put right.
     pub repaired: u64,
+    /// Routes of ours that were removed from the kernel while they were wanted; each is put back.
+    pub removed: u64,
+    /// The last of them.
+    pub last_removed: Option<IpNet>,
     /// Routes taken over at start without a message, because they were right.
     pub adopted: u64,
     /// Batches sent to the kernel.
@@ -92,6 +99,8 @@ impl FibMetrics {
             deleted: self.deleted.load(Relaxed),
             objects: self.objects.load(Relaxed),
             repaired: self.repaired.load(Relaxed),
+            removed: named.removed,
+            last_removed: named.last_removed,
             adopted: self.adopted.load(Relaxed),
             batches: self.batches.load(Relaxed),
             lookups: self.lookups.load(Relaxed),
@@ -103,6 +112,12 @@ impl FibMetrics {
 
     pub(crate) fn error(&self, errno: Errno) {
         *self.named.lock().unwrap_or_else(PoisonError::into_inner).errors.entry(errno).or_default() += 1;
+    }
+
+    pub(crate) fn removed(&self, prefix: IpNet) {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.removed = named.removed.saturating_add(1);
+        named.last_removed = Some(prefix);
     }
 
     pub(crate) fn resync(&self, reason: ResyncReason) {

@@ -5,7 +5,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bgp::{
@@ -73,6 +73,7 @@ pub(super) async fn collect(findings: &Findings<'_>) -> Vec<Problem> {
     let configured = board.speaker.peers.iter().map(|peer| (peer.name.as_str(), peer.address));
     problems.extend(addresses::of_peers(configured, &links));
     problems.extend(of_tunnelling(daemon, &intent, *tunnel, &links));
+    problems.extend(of_growth(daemon, *tunnel));
     problems.extend(rivals);
     problems.extend(monitoring.iter().cloned());
     problems.sort_by(|a, b| {
@@ -164,6 +165,23 @@ fn of_tunnelling(
             links.tunnels_beside(&status.device).map(|device| (device.name.as_str(), device.remote));
         let is_allowed = |remote: Ipv4Addr| status.guard.allowed.iter().any(|net| net.contains(&remote));
         problems.extend(addresses::of_other_tunnels(devices, is_allowed));
+    }
+    problems
+}
+
+/// What is lost again and again, though each loss alone is made good or meant.
+fn of_growth(daemon: &Daemon, tunnel: Option<&TunnelStatus>) -> Vec<Problem> {
+    let now = Instant::now();
+    let metrics = daemon.fib.metrics().snapshot();
+    let mut growth = daemon.growth();
+    let removed = growth.removed.note(now, metrics.removed);
+    let mut problems = Vec::new();
+    problems.extend(problems::of_removed(removed, metrics.last_removed));
+    if let Some(status) = tunnel {
+        let drops = &status.guard.dropped;
+        let kinds = [&drops.stranger, &drops.inner_source, &drops.inner_destination, &drops.unbound_source];
+        let total = kinds.iter().map(|counter| counter.packets).fold(0, u64::saturating_add);
+        problems.extend(problems::of_drops(growth.dropped.note(now, total), drops));
     }
     problems
 }

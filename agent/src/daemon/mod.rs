@@ -27,6 +27,7 @@ mod exclusive;
 mod findings;
 mod flows;
 pub mod flush;
+mod growth;
 mod health;
 mod host;
 mod host_addresses;

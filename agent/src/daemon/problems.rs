@@ -259,6 +259,45 @@ fn remedy_of(errno: Option<Errno>) -> &'static str {
     }
 }
 
+/// So many routes removed within ten minutes are no accident any more.
+const REMOVED: u64 = 3;
+
+/// Routes of ours that something removes from the kernel again and again.
+#[must_use]
+pub(super) fn of_removed(number: u64, last: Option<IpNet>) -> Option<Problem> {
+    (number >= REMOVED).then(|| {
+        let example = last.map(|prefix| format!(", the last was {prefix}")).unwrap_or_default();
+        let message = format!(
+            "{number} times in ten minutes a route of ours was removed from the kernel, and put back{example}"
+        );
+        let remedy = "`ip -ts monitor route` shows when; look for another routing daemon or network manager that \
+                      does not leave our protocol's routes alone";
+        warning(ProblemCode::RoutesRemoved, message, remedy)
+    })
+}
+
+/// Packets that the tunnel's guard has dropped within ten minutes, and of which kinds there are any.
+#[must_use]
+pub(super) fn of_drops(number: u64, drops: &ipip::Drops) -> Option<Problem> {
+    let kinds = [
+        (drops.stranger.packets, "from senders that are no known node"),
+        (drops.inner_source.packets, "with an inner source behind no known node"),
+        (drops.inner_destination.packets, "to an inner destination that is not here"),
+        (drops.unbound_source.packets, "with an inner source behind another node"),
+    ];
+    let since: Vec<String> =
+        kinds.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    (number > 0).then(|| {
+        let message = format!(
+            "the tunnel's guard has dropped {number} packets in ten minutes (in all: {})",
+            since.join(", ")
+        );
+        let remedy = "`tcpdump -ni any ip proto 4` shows the senders; of a node of yours see why it is not known, of \
+                      another sender you trust name it in tunnel.allow_from";
+        warning(ProblemCode::GuardDrops, message, remedy)
+    })
+}
+
 /// What is wrong with the tunnel.
 #[must_use]
 pub(super) fn of_tunnel(status: &TunnelStatus, need: Need) -> Vec<Problem> {
@@ -367,6 +406,23 @@ mod tests {
             Some(Severity::Error),
             "own blocks are not learned"
         );
+    }
+
+    #[test]
+    fn drops_of_the_guard_are_told_by_kind_while_they_grow() {
+        let mut drops = ipip::Drops::default();
+        drops.stranger.packets = 40;
+        let told = of_drops(7, &drops).expect("a problem").message;
+        assert!(told.contains("dropped 7 packets in ten minutes (in all: 40 from senders"), "{told}");
+        assert_eq!(of_drops(0, &drops), None, "what grows no longer is history");
+    }
+
+    #[test]
+    fn routes_that_are_removed_again_and_again_are_told_with_the_last_one() {
+        let last = "10.0.0.0/26".parse().ok();
+        assert_eq!(of_removed(2, last), None);
+        let told = of_removed(25, last).expect("a problem").message;
+        assert!(told.starts_with("25 times") && told.ends_with("the last was 10.0.0.0/26"), "{told}");
     }
 
     #[test]

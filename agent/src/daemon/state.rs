@@ -16,7 +16,8 @@ use ipnet::IpNet;
 use tokio::sync::{Notify, mpsc};
 
 use super::{
-    events::Hub, host::HostLook, known::Known, problems::Troubled, reload::Order, succession::Succession,
+    events::Hub, growth::Growth, host::HostLook, known::Known, problems::Troubled, reload::Order,
+    succession::Succession,
 };
 use crate::{
     api::protocol::{
@@ -63,6 +64,16 @@ pub(super) struct Inner {
     locals: Mutex<BTreeSet<IpNet>>,
     /// What this host says of itself.
     pub host: HostLook,
+    growth: Mutex<Growths>,
+}
+
+/// Counters whose growth is a problem.
+#[derive(Debug, Default)]
+pub(super) struct Growths {
+    /// Packets that the guard has dropped.
+    pub dropped: Growth,
+    /// Routes of ours that were removed from the kernel.
+    pub removed: Growth,
 }
 
 /// Facts that change seldom.
@@ -120,7 +131,13 @@ impl Daemon {
             written: AtomicBool::new(false),
             locals: Mutex::default(),
             host: HostLook::default(),
+            growth: Mutex::default(),
         }))
+    }
+
+    /// The counters whose growth is a problem.
+    pub(super) fn growth(&self) -> MutexGuard<'_, Growths> {
+        self.0.growth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The board.

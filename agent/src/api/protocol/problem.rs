@@ -100,6 +100,8 @@ problem_codes! {
     GuardBindExhausted = "guard_bind_exhausted",
     /// Another program alters the guard again and again.
     GuardContested = "guard_contested",
+    /// The guard drops packets.
+    GuardDrops = "guard_drops",
     /// The tunnel is not guarded.
     GuardOff = "guard_off",
     /// The HTTP interface is not there.
@@ -156,6 +158,8 @@ problem_codes! {
     RoutesElsewhere = "routes_elsewhere",
     /// The kernel refuses routes.
     RoutesFailed = "routes_failed",
+    /// Routes of ours are removed from the kernel again and again.
+    RoutesRemoved = "routes_removed",
     /// Routes that are wanted lead nowhere.
     RoutesUnreachable = "routes_unreachable",
     /// The tunnel device filters sources strictly.

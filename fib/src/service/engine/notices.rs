@@ -80,6 +80,9 @@ impl<K: Kernel> Engine<K> {
         }
         if self.table.observe(notice) == Touch::Ours {
             self.metrics.repaired.fetch_add(u64::from(route.protocol == self.config.protocol), Relaxed);
+            if matches!(notice, RouteNotice::Removed(_)) && route.protocol == self.config.protocol {
+                self.metrics.removed(route.prefix);
+            }
             self.pace.suspect(now, ResyncReason::ForeignChange);
         }
     }
