@@ -185,3 +185,159 @@ protocol bgp host {
         host.ns.ip("-6 route show 2001:db8::/32").contains("via fe80::99 dev eth0 proto 179")
     });
 }
+
+const BEHIND: &str = r#"
+[node]
+name = "host"
+address = "10.0.1.1/24"
+address6 = "fd01::1/64"
+[bgp]
+connect_retry_time = 1
+open_delay = 0
+[[peers]]
+name = "tor"
+address = "10.0.1.2"
+asn = 64600
+import = "all"
+families = ["ipv4", "ipv6"]
+[[peers]]
+name = "spine"
+address = "10.255.0.1"
+asn = 64512
+import = "all"
+families = ["ipv4", "ipv6"]
+"#;
+
+/// The router.
+const ROUTER: &str = r#"
+router id 10.0.1.2;
+protocol device {}
+protocol static { ipv4; route 10.255.0.1/32 blackhole; }
+protocol static { ipv6; route fdff::1/128 blackhole; }
+protocol bgp tor {
+    local 10.0.1.2 as 64600;
+    neighbor 10.0.1.1 as 64512;
+    direct;
+    strict bind yes;
+    connect delay time 1;
+    ipv4 { import all; export all; next hop self; };
+    ipv6 { import all; export filter { bgp_next_hop = fd01::2; accept; }; };
+}
+"#;
+
+/// A speaker of our AS behind it, at its loopback address. One BIRD tells sessions apart by the neighbour alone.
+const SPINE: &str = r#"
+router id 10.255.0.1;
+protocol device {}
+protocol static { ipv4; route 198.51.100.0/24 blackhole; }
+protocol static { ipv6; route 2001:db8::/32 blackhole; }
+protocol bgp spine {
+    local 10.255.0.1 as 64512;
+    neighbor 10.0.1.1 as 64512;
+    multihop;
+    strict bind yes;
+    connect delay time 1;
+    ipv4 { import all; export filter { bgp_next_hop = 10.255.0.1; accept; }; };
+    ipv6 { import all; export filter { bgp_next_hop = fdff::1; accept; }; };
+}
+"#;
+
+#[test]
+fn what_an_internal_peer_behind_the_router_brings_goes_to_the_router() {
+    if !can_run() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (host, tor) = hosts(dir.path());
+    tor.ns.ip("address add 10.255.0.1/32 dev lo");
+    host.configure(BEHIND);
+    let _router = tor.bird_named("router", ROUTER);
+    let _spine = tor.bird_named("spine", SPINE);
+    let _daemon = host.run(&[]);
+    let way = |family: &str, prefix: &str| host.ns.ip(&format!("{family} route show {prefix} proto 179"));
+    eventually("the route leads to the router", || {
+        way("-4", "198.51.100.0/24").contains("via 10.0.1.2 dev eth0")
+            && way("-6", "2001:db8::/32").contains("via fd01::2 dev eth0")
+    });
+    let told = host.says("explain 198.51.100.7");
+    for step in
+        ["10.255.0.1: route 10.255.0.1/32", "10.0.1.2: route 10.0.1.0/24 proto kernel, directly on eth0"]
+    {
+        assert!(told.contains(step), "{told}");
+    }
+    assert!(told.contains("(as wanted)"), "{told}");
+    assert!(!host.log().contains("session ended"), "{}", host.log());
+}
+
+const THIRD: &str = r#"
+[node]
+name = "host"
+address = "10.0.1.1/24"
+[bgp]
+connect_retry_time = 1
+open_delay = 0
+[[peers]]
+name = "tor"
+address = "10.0.1.2"
+asn = 64600
+import = "all"
+[[peers]]
+name = "other"
+address = "10.0.1.3"
+asn = 64601
+export = "all"
+"#;
+
+#[test]
+fn a_third_partys_next_hop_is_passed_on_while_packets_to_it_stay_on_the_shared_link() {
+    if !can_run() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (host, tor) = (Host::new(dir.path(), "host"), Host::new(dir.path(), "tor"));
+    Namespace::cable(&host.ns, &tor.ns, "10.0.1.1/24", "10.0.1.2/24");
+    tor.ns.ip("address add 10.0.1.3/24 dev eth0");
+    host.ns.ip("link add aaa0 type veth peer name aaa1");
+    host.ns.ip("link set aaa0 up");
+    host.ns.ip("link set aaa1 up");
+    host.ns.ip("address add 10.7.0.1/24 dev aaa0");
+    host.configure(THIRD);
+    let _tor = tor.bird_named(
+        "tor",
+        r#"
+router id 10.0.1.2;
+protocol device {}
+protocol static { ipv4; route 203.0.113.0/24 blackhole; }
+protocol bgp host {
+    local 10.0.1.2 as 64600;
+    neighbor 10.0.1.1 as 64512;
+    direct;
+    strict bind yes;
+    connect delay time 1;
+    ipv4 { import none; export filter { bgp_next_hop = 10.0.1.9; accept; }; };
+}
+"#,
+    );
+    let _other = tor.bird(
+        r#"
+router id 10.0.1.3;
+protocol device {}
+protocol bgp host {
+    local 10.0.1.3 as 64601;
+    neighbor 10.0.1.1 as 64512;
+    direct;
+    strict bind yes;
+    connect delay time 1;
+    ipv4 { import all; export none; };
+}
+"#,
+    );
+    let _daemon = host.run(&[]);
+    let learned =
+        |next_hop: &str| tor.birdc("show route all").contains(&format!("BGP.next_hop: {next_hop}\n"));
+    eventually("its own next hop is told", || learned("10.0.1.9"));
+    host.ns.ip("route add 10.0.1.9/32 via 10.7.0.9");
+    eventually("ours is told", || learned("10.0.1.1"));
+    host.ns.ip("route del 10.0.1.9/32");
+    eventually("its own again", || learned("10.0.1.9"));
+}
