@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use crate::{
     config::FibConfig,
     decide::Decider,
-    route::{KernelRoute, Path},
+    route::KernelRoute,
     table::{Devices, RouteNotice},
 };
 
@@ -81,9 +81,8 @@ impl Locals {
     fn local(&self, route: &KernelRoute) -> Option<(IpNet, u32)> {
         let ours = route.protocol == self.protocol || route.table != self.table;
         let host = route.prefix.prefix_len() == route.prefix.max_prefix_len();
-        let Path::Unicast(legs) = route.path.way() else { return None };
-        match legs.as_slice() {
-            [leg] if !ours && host && leg.gateway.is_none() => {
+        match route.legs.as_slice() {
+            [leg] if !ours && host && route.kind == libc::RTN_UNICAST && leg.gateway.is_none() => {
                 self.decider.pool(route.prefix).map(|_| (route.prefix, leg.device))
             }
             _ => None,
@@ -118,6 +117,7 @@ mod tests {
     use crate::{
         config::{Pool, PoolMode},
         resolve::on_link,
+        route::Path,
         view::LinkState,
     };
 
@@ -175,11 +175,15 @@ mod tests {
             route("10.0.0.1/32", 5),
             KernelRoute { protocol: 179, ..route("172.16.9.10/32", 5) },
             limited(route("172.16.9.11/32", 5)),
+            // With a preferred source, say.
+            KernelRoute { path: Path::Other, ..route("172.16.9.12/32", 5) },
+            KernelRoute { kind: libc::RTN_LOCAL, ..route("172.16.9.13/32", 5) },
         ]);
-        assert_eq!(told(&mut locals), ["172.16.9.7/32", "172.16.9.8/32", "172.16.9.11/32"]);
+        let borrowed = ["172.16.9.7/32", "172.16.9.8/32", "172.16.9.11/32", "172.16.9.12/32"];
+        assert_eq!(told(&mut locals), borrowed);
         assert_eq!(locals.take_news(&Pods), None);
         locals.observe(&RouteNotice::Removed(route("172.16.9.8/32", 7)));
-        assert_eq!(told(&mut locals), ["172.16.9.7/32", "172.16.9.11/32"]);
+        assert_eq!(told(&mut locals), ["172.16.9.7/32", "172.16.9.11/32", "172.16.9.12/32"]);
         locals.device_lost(5);
         assert_eq!(locals.take_news(&Pods), Some(BTreeSet::new()));
     }
