@@ -408,6 +408,11 @@ impl Core {
         self.shared.peer(peer).map_or(0, |p| p.holding.octets)
     }
 
+    /// What all path attributes take in memory, in octets: every distinct set counted once.
+    pub(crate) fn octets_held(&self) -> u64 {
+        self.shared.attributes.octets()
+    }
+
     /// Route counters of a peer.
     pub fn counts(&self, peer: PeerId, family: Family) -> RouteCounts {
         let Some(input) = self.shared.peer(peer).map(|p| p.input(family)) else {

@@ -5,6 +5,7 @@ mod addresses;
 mod commands;
 mod guests;
 mod links;
+mod memory;
 mod monitoring;
 mod orders;
 mod output;
@@ -28,6 +29,7 @@ use tracing::{error, warn};
 
 pub use self::output::{Outputs, SpeakerEvent};
 use self::{
+    memory::Shrinkage,
     monitoring::Monitors,
     orders::Orders,
     roster::{Ao, Roster},
@@ -179,6 +181,7 @@ struct Speaker {
     best: Best,
     /// The peer that was encoded for last.
     served: Option<PeerId>,
+    shrinkage: Shrinkage,
 }
 
 impl Speaker {
@@ -220,6 +223,7 @@ impl Speaker {
             pending: VecDeque::new(),
             best: Best::HandedOut,
             served: None,
+            shrinkage: Shrinkage::default(),
         };
         speaker.core.expect(options.before);
         speaker.restart.restarting = speaker.restarting();
@@ -290,6 +294,7 @@ impl Speaker {
         self.hand_out();
         let sent = self.transmit();
         let fed = self.monitors.feed(&mut self.core, self.clock.now());
+        self.give_memory_back(work);
         let works = [work, sent, fed];
         if works.contains(&Work::Pending) { Work::Pending } else { Work::Done }
     }

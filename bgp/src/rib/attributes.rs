@@ -43,6 +43,8 @@ pub(crate) struct AttributesTable {
     sets: Chunked<Interned>,
     index: HashTable<u32>,
     serial: u32,
+    /// What all sets take in memory.
+    octets: u64,
 }
 
 /// hashbrown takes its control bits from the top and its bucket from the bottom.
@@ -80,6 +82,7 @@ impl AttributesTable {
             octets: attributes.octets().try_into().unwrap_or(u32::MAX),
             holders: SmallVec::new(),
         };
+        self.octets += u64::from(set.octets);
         let key = self.sets.insert(set);
         let sets = &self.sets;
         self.index.insert_unique(spread(hash), key, |k| spread(sets.get(*k).map_or(0, |s| s.hash)));
@@ -101,6 +104,7 @@ impl AttributesTable {
             return;
         }
         let (hash, next_hop) = (set.hash, set.next_hop);
+        self.octets -= u64::from(set.octets);
         if let Ok(found) = self.index.find_entry(spread(hash), |k| *k == id.0) {
             found.remove();
         }
@@ -150,6 +154,11 @@ impl AttributesTable {
         let set = self.sets.get(id.0);
         let unpaid = set.filter(|s| s.holders.binary_search_by_key(&peer, |holder| holder.peer).is_err());
         unpaid.map_or(0, |s| s.octets)
+    }
+
+    /// What all sets take in memory, in octets.
+    pub(crate) fn octets(&self) -> u64 {
+        self.octets
     }
 
     /// The attributes of an id in use.

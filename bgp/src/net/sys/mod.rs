@@ -37,6 +37,15 @@ pub fn set_minimum_ttl(socket: BorrowedFd<'_>, family: IpAddr, minimum: u8) -> i
     }
 }
 
+/// Has the allocator give the system what nothing uses. It may block for milliseconds.
+pub(super) fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the function takes no pointer, and may be called by any thread at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// The name of the interface with this index.
 ///
 /// # Errors
