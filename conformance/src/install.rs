@@ -25,6 +25,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("modprobe", "kmod"),
     ("nft", "nftables"),
     ("ping", "iputils-ping"),
+    ("promtool", "prometheus"),
     ("python3", "python3"),
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("tcpdump", "tcpdump"),
@@ -39,6 +40,7 @@ const SERVICES: &[(&str, &str)] = &[
     ("frr", "frr.service"),
     ("gobgpd", "gobgpd.service"),
     ("openbgpd", "openbgpd.service"),
+    ("prometheus", "prometheus.service"),
 ];
 /// Debian's hook that decides whether a package may start its services.
 const POLICY: &str = "/usr/sbin/policy-rc.d";

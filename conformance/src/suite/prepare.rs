@@ -14,7 +14,7 @@ const FUZZING: &[&str] = &["c++"];
 /// The real routers, so that a fetch that fails is seen at once and not in the middle of the labs.
 const ROUTERS: &[&str] = &["bgpctl", "bird", "exabgp", "gobgpd", "zebra"];
 /// Independent readers of what tests have written.
-const READERS: &[&str] = &["bgpdump"];
+const READERS: &[&str] = &["bgpdump", "promtool"];
 /// Parts of the toolchain that a minimal installation lacks.
 const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
 
