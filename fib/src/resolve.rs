@@ -1,7 +1,7 @@
 //! The ways to next hops, and which of them to find out again.
 //!
 //! Routes need them (a direct route goes where its next hop goes), and BGP does (RFC 4271 section 9.1.2.1). A next hop is
-//! resolved before anything is installed, over the routes of others and our own RIB together ([`walk`] says how), so that
+//! resolved before anything is installed, over the routes of others and our own RIB together (`walk` says how), so that
 //! what we install never decides whether it may be installed. A way through the tunnel device counts as none.
 //!
 //! Next hops are few, routes are many: a change of a route only concerns the next hops it covers and those that lean on

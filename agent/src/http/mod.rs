@@ -8,10 +8,10 @@
 //! | `/api/v1/status`, `/api/v1/policies`, `/api/v1/explain?target=` | one object, as `siskin --json` |
 //! | `/api/v1/{peers,routes,fib,config}` | `{"rows":[...],"next":CURSOR}`, a page; go on with `?cursor=` |
 //!
-//! Clients are strangers. A connection is accepted always ([`connections`]): if there are too many, the oldest of whoever
-//! has most is closed for it. What is more than a question about health needs a seat ([`seats`]), of which one source
-//! can take half. A client that does not read or write is closed ([`patience`]), and one that calls this host by a name
-//! that is not its own is refused ([`host`]).
+//! Clients are strangers. A connection is accepted always (`connections`): if there are too many, the oldest of whoever
+//! has most is closed for it. What is more than a question about health needs a seat (`seats`), of which one source
+//! can take half. A client that does not read or write is closed (`patience`), and one that calls this host by a name
+//! that is not its own is refused (`host`).
 
 mod connections;
 mod host;

@@ -45,7 +45,7 @@ const QUEUE_LIMIT: usize = 16 << 10;
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Starts the FIB thread in the network namespace of the calling thread. It does nothing before
-/// [`FibHandle::configure`]. The table must be locked ([`crate::lock::TableLock`]) by the caller.
+/// [`FibHandle::configure`]. The caller sees to it that no other process programs routes of this protocol in this table.
 ///
 /// # Errors
 ///
