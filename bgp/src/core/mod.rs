@@ -249,10 +249,12 @@ impl Core {
         self.expire_stale();
         // Each family has a half, and what the other leaves: neither waits for the end of the other's work.
         let mut own = budget.max(2) / 2;
-        run_family(&mut self.v4, &mut self.shared, &mut own);
+        let mut first = run_family(&mut self.v4, &mut self.shared, &mut own);
         let mut rest = own + budget.max(2) / 2;
         let second = run_family(&mut self.v6, &mut self.shared, &mut rest);
-        let first = run_family(&mut self.v4, &mut self.shared, &mut rest);
+        if first == Work::Pending {
+            first = run_family(&mut self.v4, &mut self.shared, &mut rest);
+        }
         let work = [first, second];
         if self.v4.is_swept() && self.v6.is_swept() {
             self.dying.drain(..).for_each(|id| self.ids.free(id));
@@ -317,9 +319,11 @@ impl Core {
         };
         // Neither family waits for the end of the other's messages.
         let half = budget.div_ceil(2);
-        self.v4.poll_transmit(&mut self.shared, peer, half, messages);
+        let first = self.v4.poll_transmit(&mut self.shared, peer, half, messages);
         self.v6.poll_transmit(&mut self.shared, peer, left(messages).max(1), messages);
-        self.v4.poll_transmit(&mut self.shared, peer, left(messages), messages);
+        if first == Work::Pending {
+            self.v4.poll_transmit(&mut self.shared, peer, left(messages), messages);
+        }
         if self.has_output(peer) { Work::Pending } else { Work::Done }
     }
 
