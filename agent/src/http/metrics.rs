@@ -458,7 +458,7 @@ fn messages(peer: &PeerRow) -> impl Iterator<Item = ([(&'static str, &str); 3], 
 mod tests {
     use super::*;
     use crate::api::protocol::{
-        peer::{Admin, Counters, LastError, PeerKind},
+        peer::{self, LastError},
         problem::Problem,
         status::GuardDrops,
     };
@@ -466,32 +466,15 @@ mod tests {
     #[test]
     fn a_scrape_tells_each_family_once_with_its_help_and_its_samples_after_it() {
         let peer = PeerRow {
-            name: "tor".into(),
-            address: "10.0.0.1".into(),
-            range: None,
-            kind: PeerKind::External,
-            remote_as: 64600,
-            local_as: 64512,
-            description: None,
-            admin: Admin::Up,
-            state: "established".into(),
-            since: 5,
-            since_time: String::new(),
             established_count: 2,
-            info: String::new(),
             received: 3,
             accepted: 2,
             advertised: 1,
             refused: [("as_loop".to_owned(), 1)].into(),
             unsent: [("too_long".to_owned(), 7)].into(),
             attribute_octets: 512,
-            session: None,
-            bfd: None,
-            link: None,
-            counters: Counters::default(),
-            last_error: None,
             last_error_code: Some(LastError { cause: "received".into(), code: Some(6), subcode: Some(2) }),
-            incidents: Vec::new(),
+            ..peer::example()
         };
         let fib_routes = vec![FibRoutes { path: "tunnel".into(), state: "installed".into(), routes: 2 }];
         let down = Problem {
